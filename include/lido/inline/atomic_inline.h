@@ -1,0 +1,22 @@
+/* lido/inline/atomic_inline.h: the atomic operations that inlined code needs, for C and C++ alike.
+ *
+ * The memory order is part of the name. They work on plain fields, because C11's _Atomic is not C++.
+ * The library's own code uses lib/base/atomic.h, which adds the rest to these.
+ */
+#ifndef LIDO_INLINE_ATOMIC_INLINE_H
+#define LIDO_INLINE_ATOMIC_INLINE_H
+
+#define lido_load_relaxed(field) __atomic_load_n(field, __ATOMIC_RELAXED)
+#define lido_store_relaxed(field, value) __atomic_store_n(field, value, __ATOMIC_RELAXED)
+#define lido_load_acquire(field) __atomic_load_n(field, __ATOMIC_ACQUIRE)
+#define lido_store_release(field, value) __atomic_store_n(field, value, __ATOMIC_RELEASE)
+
+/* Add one to a statistic that only the calling thread writes and others read relaxed. On x86-64 that is one instruction on
+ * memory, which is what keeps counting off the pair's critical path; a relaxed load and store compile to three. */
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(LIDO_TSAN)
+#define lido_count_owned(field) __asm__("incq %0" : "+m"(*(field)))
+#else
+#define lido_count_owned(field) lido_store_relaxed(field, lido_load_relaxed(field) + 1)
+#endif
+
+#endif

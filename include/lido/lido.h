@@ -1,0 +1,11 @@
+/* lido/lido.h: all of Lido. */
+#ifndef LIDO_LIDO_H
+#define LIDO_LIDO_H
+
+#include "lido/backing.h"
+#include "lido/base.h"
+#include "lido/misuse.h"
+#include "lido/pool.h"
+#include "lido/version.h"
+
+#endif
