@@ -1,0 +1,16 @@
+/* atomic.h: atomic operations with the memory order in their names.
+ *
+ * They work on plain fields, as the public header's do, so that a struct can be shared with inlined code
+ * in C++. Each acquire and release names its partner by a label, `ACQUIRE map.leaf:` and `RELEASE
+ * map.leaf:`, and each relaxed says why that is enough; tools/check_labels.py reads them.
+ */
+#ifndef LIDO_LIB_BASE_ATOMIC_H
+#define LIDO_LIB_BASE_ATOMIC_H
+
+#include "lido/inline/atomic_inline.h"
+
+#define lido_add_relaxed(field, value) __atomic_fetch_add(field, value, __ATOMIC_RELAXED)
+#define lido_sub_relaxed(field, value) __atomic_fetch_sub(field, value, __ATOMIC_RELAXED)
+#define lido_exchange_relaxed(field, value) __atomic_exchange_n(field, value, __ATOMIC_RELAXED)
+
+#endif

@@ -1,0 +1,10 @@
+/* clock_posix.c: the monotonic clock. */
+#include "lib/os/os.h"
+
+#include <time.h>
+
+uint64_t lido_os_now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}

@@ -1,0 +1,62 @@
+/* pages_posix.c: pages by mmap. */
+#include "lib/os/os.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/base/assertion.h"
+#include "lib/base/bits.h"
+#include "lib/base/fault.h"
+
+size_t lido_os_page_bytes(void) {
+  long bytes = sysconf(_SC_PAGESIZE);
+  return bytes > 0 ? (size_t)bytes : 4096;
+}
+
+static void *map(size_t bytes) {
+  void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return pages == MAP_FAILED ? NULL : pages;
+}
+
+/* Map more than is wanted and give the ends back. */
+static void *map_aligned(size_t bytes, size_t align) {
+  if (bytes > SIZE_MAX - align) return NULL;
+  char *all = map(bytes + align);
+  if (all == NULL) return NULL;
+  char *aligned = (char *)lido_round_up((uintptr_t)all, align);
+  size_t before = (size_t)(aligned - all);
+  if (before != 0) munmap(all, before);
+  if (before != align) munmap(aligned + bytes, align - before);
+  return aligned;
+}
+
+void *lido_os_pages_map(size_t bytes, size_t align) {
+  void *pages = NULL;
+  if (!lido_fault_here()) pages = align <= lido_os_page_bytes() ? map(bytes) : map_aligned(bytes, align);
+  if (pages == NULL) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  lido_fault_account((int64_t)bytes);
+  return pages;
+}
+
+void lido_os_pages_unmap(void *pages, size_t bytes) {
+  int error = munmap(pages, bytes);
+  LIDO_ASSERT(error == 0);
+  (void)error;
+  lido_fault_account(-(int64_t)bytes);
+}
+
+void lido_os_pages_purge(void *pages, size_t bytes) {
+  int saved_errno = errno;
+  (void)madvise(pages, bytes, MADV_DONTNEED); /* refused for locked pages: they stay */
+  errno = saved_errno;
+}
+
+void lido_os_pages_want_huge(void *pages, size_t bytes) {
+  int saved_errno = errno;
+  (void)madvise(pages, bytes, MADV_HUGEPAGE); /* refused by kernels without them */
+  errno = saved_errno;
+}
