@@ -1,0 +1,57 @@
+/* backing_core.h: what a backing is inside (lido/backing.h says what it is for).
+ *
+ * Idea: four functions and a size. The kinds differ in nothing else, but the buffer, which hands out one region
+ * for ever.
+ * Invariants
+ *   B1  bytes is the sum of the blocks that allocate() gave and release() did not get back.
+ *   B2  a backing with pools is not destroyed.
+ * Threads: any. Lock: rank BACKING for regions and counts; the functions are called with it or with METADATA held.
+ * Fork: both locks are held over it, so no thread is inside mimalloc for us (it has no fork handlers).
+ */
+#ifndef LIDO_LIB_MEM_BACKING_CORE_H
+#define LIDO_LIB_MEM_BACKING_CORE_H
+
+#include "lib/base/lock.h"
+#include "lib/mem/metadata.h"
+#include "lido/backing.h"
+
+typedef struct lido_region lido_region;
+
+/* Shifts 0 to 6, with and without huge pages. */
+enum { LIDO_SHIFT_MAX = 6, LIDO_REGION_CLASSES = 2 * (LIDO_SHIFT_MAX + 1) };
+
+struct lido_backing {
+  /* fixed at birth */
+  lido_backing_functions functions;
+  const char *name;
+  bool built_in; /* never destroyed */
+  bool purges_pages; /* memory is private pages of the process: the system can take them back */
+  char *buffer;  /* or NULL */
+  size_t buffer_bytes;
+  /* under `lock` */
+  lido_lock lock;
+  lido_region *regions[LIDO_REGION_CLASSES];
+  lido_region *buffer_region; /* NULL until the first pool settles the granule */
+  size_t pools;
+  lido_backing *next; /* of all backings, for fork */
+  /* atomic: changed under this lock or the metadata's */
+  size_t bytes;
+  /* has a lock of its own */
+  lido_metadata metadata;
+};
+
+/* A block straight from the backing, or NULL: ENOMEM. Called with the backing's lock, or its metadata's, held. */
+void *lido_backing_block_get(lido_backing *backing, size_t bytes, size_t align);
+void lido_backing_block_put(lido_backing *backing, void *block, size_t bytes);
+
+/* A pool comes to stand on the backing, or leaves it. */
+void lido_backing_pool_added(lido_backing *backing);
+void lido_backing_pool_removed(lido_backing *backing);
+
+/* Give everything unused back to where it came from. -> bytes. */
+size_t lido_backing_trim(lido_backing *backing);
+
+void lido_backings_lock_for_fork(void);
+void lido_backings_unlock_after_fork(void);
+
+#endif
