@@ -1,0 +1,72 @@
+/* alloc_slow.c: an alloc that the inlined path could not serve.
+ *
+ * In order: attach a cache, do what others asked for, refill (other magazine, depot, slabs, new slab), and when
+ * max_objects is met what the options say. Without a cache, direct.c.
+ */
+#include <errno.h>
+
+#include "lib/base/atomic.h"
+#include "lib/base/misuse_report.h"
+#include "pools/slow_paths.h"
+#include "pools/thread_cache.h"
+#include "pools/tool_notes.h"
+
+lido_pool_core *lido_core_reach(const lido_pool_cache *cache, lido_pool *pool) {
+  if (cache->rest != NULL) return cache->rest->core;
+  if (pool->number != LIDO_NUMBER_TYPED) return lido_core_of(pool);
+  lido_pool *made = lido_typed_pool_get((lido_typed_pool *)pool); /* face is its first member */
+  return made != NULL ? lido_core_of(made) : NULL;
+}
+
+lido_pool_cache *lido_cache_reach(lido_pool_cache *cache, lido_pool_core *core, bool *refused) {
+  *refused = false;
+  if (cache->rest != NULL) return cache;
+  return lido_cache_attach(core, cache == &lido_cache_none ? NULL : cache, refused);
+}
+
+/* One object beyond max_objects. */
+static void *alloc_fallback(lido_pool_core *core) {
+  void *object = NULL;
+  bool limited = false;
+  if (lido_core_take(core, &object, 1, true, &limited) == 0) return NULL;
+  lido_slab_lists_lock(&core->slabs);
+  core->fallbacks++;
+  lido_slab_lists_unlock(&core->slabs);
+  return lido_hand_out(core, object);
+}
+
+void *lido_alloc_exhausted(lido_pool_core *core) {
+  lido_slab_lists_lock(&core->slabs);
+  core->exhausted++;
+  lido_slab_lists_unlock(&core->slabs);
+  lido_cache_ask_flush(core);
+  if (core->options.on_exhausted == LIDO_EXHAUSTED_FALLBACK) return alloc_fallback(core);
+  errno = ENOMEM;
+  return NULL;
+}
+
+void *lido_alloc_slow(lido_pool_cache *cache, lido_pool *pool) {
+  lido_pool_core *core = lido_core_reach(cache, pool);
+  if (core == NULL) return NULL;
+  if (core->direct) return lido_direct_alloc(core);
+  bool refused = false;
+  cache = lido_cache_reach(cache, core, &refused);
+  if (refused) {
+    errno = EPERM;
+    return NULL;
+  }
+  if (cache == NULL) return lido_direct_alloc(core);
+  lido_cache_honour(cache);
+  bool limited = false;
+  if (lido_cache_refill(cache, &limited)) return lido_cache_alloc(cache, pool);
+  return limited ? lido_alloc_exhausted(core) : NULL;
+}
+
+void *lido_alloc_corrupt(lido_pool_cache *cache, lido_pool *pool, void *object) {
+  const lido_pool_core *core = cache->rest->core;
+  lido_misuse_report((lido_misuse){.kind = LIDO_MISUSE_DOUBLE_FREE,
+                                   .pool = core->name,
+                                   .address = object,
+                                   .object = lido_core_find(core, object).index});
+  return lido_cache_alloc(cache, pool); /* that one is out of the magazine: take the next */
+}

@@ -1,0 +1,236 @@
+/* core_slabs.c: between the caches of a pool and its slabs: take, put, grow, give back.
+ *
+ * Growth happens without a lock: a slab is built in private, user code included, and then added. Two threads that find the
+ * pool dry at once may both add one; the limit counts objects handed out, not slabs, so it holds all the same.
+ * Giving back takes the registry's lock first, for the list of caches: a slab that some cache's hot slot
+ * still remembers is kept, since that cache may read the object's state byte at any moment (P3).
+ */
+#include <errno.h>
+
+#include "lib/base/atomic.h"
+#include "lib/base/bitmap.h"
+#include "lib/base/misuse_report.h"
+#include "pools/registry.h"
+#include "pools/thread_cache.h"
+
+enum { GROWTH_SLABS_MAX = 64 };
+
+/* ---- Places ---- */
+
+uint8_t *lido_core_state_of(const lido_pool_core *core, uintptr_t address) {
+  const lido_geometry *g = &core->geometry;
+  return (uint8_t *)((address & g->region.mask) + g->region.bias + ((address & ~g->region.mask) >> g->shift));
+}
+
+lido_slab *lido_core_slab_of(const lido_pool_core *core, const void *object) {
+  uintptr_t address = (uintptr_t)object;
+  return lido_region_user(lido_region_of(core->backing, core->geometry.region.mask, address), address);
+}
+
+static bool is_in_pool(const lido_pool_core *core, uintptr_t address) {
+  if (core->owner != LIDO_OWNER_NEVER) return lido_map_owner(address) == core->owner;
+  const lido_region *region = core->backing->buffer_region;
+  if (!lido_region_contains(region, address)) return false;
+  const lido_slab *slab = lido_region_user(region, address);
+  return slab != NULL && slab->core == core;
+}
+
+lido_place lido_core_find(const lido_pool_core *core, const void *address) {
+  lido_place nowhere = {.slab = NULL, .index = LIDO_NO_OBJECT};
+  if (!is_in_pool(core, (uintptr_t)address)) return nowhere;
+  lido_slab *slab = lido_core_slab_of(core, address);
+  if (slab == NULL || (uintptr_t)address < slab->start) return nowhere;
+  uintptr_t offset = (uintptr_t)address - slab->start;
+  size_t index = offset / core->geometry.stride;
+  if (index >= slab->objects) return nowhere;
+  return (lido_place){.slab = slab, .index = index, .offset = offset % core->geometry.stride};
+}
+
+/* ---- Growth ---- */
+
+static size_t slabs_to_add(lido_pool_core *core) {
+  lido_slab_lists_lock(&core->slabs);
+  double wanted = (double)core->slabs.slabs * (core->options.growth_factor - 1);
+  lido_slab_lists_unlock(&core->slabs);
+  if (wanted < 1) return 1;
+  return wanted > GROWTH_SLABS_MAX ? GROWTH_SLABS_MAX : (size_t)wanted;
+}
+
+static bool add_slab(lido_pool_core *core) {
+  lido_slab *slab = lido_slab_create(core);
+  if (slab == NULL) return false;
+  lido_slab_lists_lock(&core->slabs);
+  lido_slab_lists_add(&core->slabs, slab);
+  lido_slab_lists_unlock(&core->slabs);
+  return true;
+}
+
+/* At least one slab more, or errno. */
+static bool grow(lido_pool_core *core) {
+  size_t wanted = slabs_to_add(core);
+  if (!add_slab(core)) return false;
+  int saved_errno = errno;
+  for (size_t added = 1; added < wanted && add_slab(core); added++) {
+  }
+  errno = saved_errno; /* fewer than wished for is no error */
+  return true;
+}
+
+bool lido_core_prealloc(lido_pool_core *core, size_t objects) {
+  while (core->slabs.objects < objects) {
+    if (!add_slab(core)) return false;
+  }
+  return true;
+}
+
+/* ---- Take and put ---- */
+
+/* Called with the slabs' lock held. How many objects max_objects still allows. */
+static size_t allowance_locked(const lido_pool_core *core) {
+  size_t taken = lido_slab_lists_taken(&core->slabs);
+  if (core->options.max_objects == 0) return SIZE_MAX;
+  return core->options.max_objects > taken ? core->options.max_objects - taken : 0;
+}
+
+static size_t take_some(lido_pool_core *core, void **objects, size_t count, bool beyond_limit, bool *limited) {
+  lido_slab_lists_lock(&core->slabs);
+  size_t allowed = beyond_limit ? count : lido_min(count, allowance_locked(core));
+  *limited = allowed == 0;
+  size_t taken = lido_slab_lists_take(&core->slabs, &core->geometry, objects, allowed);
+  lido_slab_lists_unlock(&core->slabs);
+  return taken;
+}
+
+size_t lido_core_take(lido_pool_core *core, void **objects, size_t count, bool beyond_limit, bool *limited) {
+  lido_core_sweep_if_needed(core);
+  for (;;) {
+    size_t taken = take_some(core, objects, count, beyond_limit, limited);
+    if (taken != 0) return taken;
+    if (*limited) {
+      errno = ENOMEM;
+      return 0;
+    }
+    if (!grow(core)) return 0;
+  }
+}
+
+static void report_twice(const lido_pool_core *core, const void *object) {
+  lido_place place = lido_core_find(core, object);
+  lido_misuse_report((lido_misuse){
+      .kind = LIDO_MISUSE_CORRUPTION, .pool = core->name, .address = object, .object = place.index});
+}
+
+void lido_core_put(lido_pool_core *core, void *const *objects, size_t count) {
+  const void *twice = NULL;
+  lido_slab_lists_lock(&core->slabs);
+  for (size_t i = 0; i < count; i++) {
+    lido_slab *slab = lido_core_slab_of(core, objects[i]);
+    if (!lido_slab_lists_put(&core->slabs, &core->geometry, slab, objects[i])) twice = objects[i];
+  }
+  if (core->waiters != 0) lido_os_condition_wake_all(&core->freed);
+  lido_slab_lists_unlock(&core->slabs);
+  if (LIDO_UNLIKELY(twice != NULL)) report_twice(core, twice);
+}
+
+void lido_core_drain_depot(lido_pool_core *core) {
+  lido_magazine *next = NULL;
+  for (lido_magazine *magazine = lido_depot_take_all(&core->depot); magazine != NULL; magazine = next) {
+    next = magazine->next;
+    lido_core_put(core, magazine->items, magazine->count);
+    lido_magazine_destroy(magazine);
+  }
+}
+
+/* ---- Giving back ---- */
+
+/* Called with the registry's and the slabs' locks held. */
+static void pin_hot_slabs(lido_pool_core *core, bool pinned) {
+  for (const lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
+    /* ACQUIRE cache.hot: a cache that shows a newer object has done with the older one's state byte. */
+    const void *hot = lido_load_acquire(&rest->cache->hot);
+    if (hot == NULL) continue;
+    lido_slab *slab = lido_core_slab_of(core, hot);
+    if (slab != NULL) slab->pinned = pinned;
+  }
+}
+
+/* Called with the slabs' lock held. Empty slabs out of the lists, linked by next. */
+static lido_slab *collect_locked(lido_pool_core *core, size_t keep_bytes) {
+  lido_slab *collected = NULL;
+  lido_slab *next = NULL;
+  lido_slab_lists *lists = &core->slabs;
+  for (lido_slab *slab = lists->bins[LIDO_BIN_EMPTY]; slab != NULL; slab = next) {
+    next = slab->next;
+    if (lists->empty_slabs * core->geometry.slab_bytes <= keep_bytes) break;
+    if (slab->pinned) continue;
+    lido_slab_lists_remove(lists, slab);
+    slab->next = collected;
+    collected = slab;
+  }
+  return collected;
+}
+
+size_t lido_core_release_slabs(lido_pool_core *core, size_t keep_bytes) {
+  lido_slab *collected = NULL;
+  lido_registry_lock();
+  lido_slab_lists_lock(&core->slabs);
+  if (core->slabs.walkers == 0) {
+    pin_hot_slabs(core, true);
+    collected = collect_locked(core, keep_bytes);
+    pin_hot_slabs(core, false);
+  }
+  lido_slab_lists_unlock(&core->slabs);
+  lido_registry_unlock();
+  size_t bytes = 0;
+  while (collected != NULL) {
+    lido_slab *slab = collected;
+    collected = slab->next;
+    lido_slab_destroy(slab);
+    bytes += core->geometry.slab_bytes;
+  }
+  return bytes;
+}
+
+void lido_core_shed(lido_pool_core *core) {
+  lido_slab_lists_lock(&core->slabs);
+  size_t slab_bytes = core->geometry.slab_bytes;
+  size_t empty = core->slabs.empty_slabs;
+  size_t keep = lido_max(core->retain_bytes, (core->slabs.slabs - empty) * slab_bytes / 4);
+  lido_slab_lists_unlock(&core->slabs);
+  /* Down to half of what may stay, so that the next slab that empties does not come here again. */
+  if (empty * slab_bytes > keep) lido_core_release_slabs(core, keep / 2);
+}
+
+/* ---- After a fork ---- */
+
+/* An object with a free state whose bit is clear, and that no cache, depot or hand of this process holds. */
+static void sweep_slab_locked(lido_pool_core *core, lido_slab *slab) {
+  for (size_t index = 0; index < slab->objects; index++) {
+    uintptr_t object = slab->start + index * core->geometry.stride;
+    uint8_t state = *lido_core_state_of(core, object);
+    bool held = state == LIDO_STATE_LIVE || state == LIDO_STATE_SET_ASIDE;
+    if (!held && !lido_bitmap_get(slab->free, index)) {
+      lido_slab_lists_put(&core->slabs, &core->geometry, slab, (void *)object);
+    }
+  }
+}
+
+/* What this process itself holds goes back first, so that whatever is then missing was a vanished thread's. */
+static void put_back_own_caches(lido_pool_core *core) {
+  for (lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) lido_cache_flush(rest->cache);
+  lido_core_drain_depot(core);
+}
+
+void lido_core_sweep(lido_pool_core *core) {
+  lido_registry_lock();
+  if (lido_load_relaxed(&core->needs_sweep)) { /* RELAXED: under the lock */
+    lido_store_relaxed(&core->needs_sweep, false);
+    put_back_own_caches(core);
+    lido_slab_lists_lock(&core->slabs);
+    for (lido_slab *slab = core->slabs.newest; LIDO_CHECKS != LIDO_CHECKS_NONE && slab != NULL; slab = slab->older) {
+      sweep_slab_locked(core, slab);
+    }
+    lido_slab_lists_unlock(&core->slabs);
+  }
+  lido_registry_unlock();
+}

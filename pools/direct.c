@@ -1,0 +1,74 @@
+/* direct.c: alloc and free without a cache, one object at a time under the slabs' lock.
+ *
+ * For pools that keep nothing in caches (pool_core.h), for threads past their exit, and for those whose cache could
+ * not be had. Waiting happens only here: all free objects are in slabs then, so that none hides from a waiter.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/base/atomic.h"
+#include "pools/slow_paths.h"
+#include "pools/tool_notes.h"
+
+/* A thread without a cache may find all that is left in the depot. */
+static bool take_from_depot(lido_pool_core *core) {
+  if (lido_depot_objects(&core->depot) == 0) return false;
+  lido_core_drain_depot(core);
+  return true;
+}
+
+static uint64_t deadline_after(uint64_t wait_ns) {
+  uint64_t now = lido_os_now_ns();
+  return wait_ns > UINT64_MAX - now ? UINT64_MAX : now + wait_ns;
+}
+
+/* Wait until an object is free or the time is over. */
+static void *wait_for_object(lido_pool_core *core) {
+  uint64_t deadline = deadline_after(core->options.wait_ns);
+  void *object = NULL;
+  lido_slab_lists_lock(&core->slabs);
+  core->exhausted++;
+  core->waits++;
+  core->waiters++;
+  bool in_time = true;
+  while (object == NULL && in_time) {
+    in_time = lido_os_condition_wait(&core->freed, &core->slabs.lock, deadline);
+    if (lido_slab_lists_taken(&core->slabs) < core->options.max_objects) {
+      lido_slab_lists_take(&core->slabs, &core->geometry, &object, 1);
+    }
+  }
+  core->waiters--;
+  lido_slab_lists_unlock(&core->slabs);
+  if (object == NULL) errno = ENOMEM;
+  return object == NULL ? NULL : lido_hand_out(core, object);
+}
+
+static bool may_wait(const lido_pool_core *core) {
+  return core->options.on_exhausted == LIDO_EXHAUSTED_WAIT && core->slabs.locks;
+}
+
+void *lido_direct_alloc(lido_pool_core *core) {
+  if (core->passthrough) return lido_passthrough_alloc(core);
+  void *object = NULL;
+  bool limited = false;
+  do {
+    if (lido_core_take(core, &object, 1, false, &limited) != 0) return lido_hand_out(core, object);
+  } while (take_from_depot(core));
+  if (!limited) return NULL;
+  return may_wait(core) ? wait_for_object(core) : lido_alloc_exhausted(core);
+}
+
+void lido_direct_free(lido_pool_core *core, void *object) {
+  if (core->passthrough) {
+    lido_passthrough_free(core, object);
+    return;
+  }
+  if (!lido_core_accept(core, object)) return;
+  if (core->options.flags & LIDO_POOL_ZERO) memset(object, 0, core->geometry.object_size);
+  lido_tool_free(core, object);
+  lido_slab_lists_lock(&core->slabs);
+  core->direct_frees++;
+  lido_slab_lists_unlock(&core->slabs);
+  lido_core_put(core, &object, 1);
+  if (core->direct) lido_core_shed(core);
+}

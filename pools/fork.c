@@ -1,0 +1,81 @@
+/* fork.c: a child that is whole.
+ *
+ * Before fork every lock of Lido is taken, in the order of ranks, so that the child's copy of each structure is
+ * consistent. What other threads held in their caches is not: they may have been in the middle of an alloc. So the child
+ * forgets those caches and each pool later finds their objects by their state (core_slabs.c, sweep): whatever is
+ * free and in no slab was theirs. Nothing is swept for a child that only calls exec.
+ * A thread caught between marking an object live and returning it loses that one object to the child.
+ * With LIDO_CHECKS=none there are no states; what those caches held then counts as live in the child.
+ */
+#include <errno.h>
+
+#include "lib/base/atomic.h"
+#include "lib/base/misuse_report.h"
+#include "lib/mem/address_map.h"
+#include "pools/registry.h"
+#include "pools/slow_paths.h"
+#include "pools/thread_cache.h"
+
+static void each_pool_locked(void (*act)(lido_pool_core *core)) {
+  for (lido_pool_core *core = lido_registry_first_locked(); core != NULL; core = core->next) act(core);
+}
+
+static void lock_depot(lido_pool_core *core) {
+  if (core->depot.locks) lido_lock_take_for_fork(&core->depot.lock);
+}
+
+static void lock_slabs(lido_pool_core *core) {
+  if (core->slabs.locks) lido_lock_take_for_fork(&core->slabs.lock);
+}
+
+static void unlock_pool(lido_pool_core *core) {
+  if (core->slabs.locks) lido_lock_give_after_fork(&core->slabs.lock);
+  if (core->depot.locks) lido_lock_give_after_fork(&core->depot.lock);
+}
+
+/* The child can't read other threads' thread-locals, so what it needs of them is noted now. */
+static void note_frees(lido_pool_core *core) {
+  for (lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
+    rest->frees_at_fork = lido_load_relaxed(&rest->cache->frees); /* RELAXED: statistic */
+  }
+}
+
+static void before_fork(void) {
+  lido_misuse_lock_for_fork();
+  lido_typed_lock_for_fork();
+  lido_registry_lock_for_fork();
+  each_pool_locked(lock_depot);
+  each_pool_locked(lock_slabs);
+  lido_backings_lock_for_fork();
+  lido_map_lock_for_fork();
+  each_pool_locked(note_frees);
+}
+
+static void unlock_all(void) {
+  lido_map_unlock_after_fork();
+  lido_backings_unlock_after_fork();
+  each_pool_locked(unlock_pool);
+  lido_registry_unlock_after_fork();
+  lido_typed_unlock_after_fork();
+  lido_misuse_unlock_after_fork();
+}
+
+static void forget_waiters(lido_pool_core *core) {
+  core->waiters = 0;
+  core->slabs.walkers = 0;
+  lido_os_condition_init(&core->freed);
+}
+
+static void in_child(void) {
+  each_pool_locked(forget_waiters);
+  unlock_all();
+  lido_registry_lock();
+  lido_threads_forget_others_locked();
+  lido_registry_unlock();
+}
+
+int lido_fork_hooks_install(void) {
+  int error = lido_os_fork_hooks(before_fork, unlock_all, in_child);
+  if (error != 0) errno = error;
+  return error;
+}

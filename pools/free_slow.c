@@ -1,0 +1,127 @@
+/* free_slow.c: a free that the inlined path could not serve: NULL, a thread without a cache, a request of others, a pool
+ * that does more at a free, or a misuse, which is named here.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/base/atomic.h"
+#include "lib/base/misuse_report.h"
+#include "pools/registry.h"
+#include "pools/slow_paths.h"
+#include "pools/thread_cache.h"
+#include "pools/tool_notes.h"
+
+/* ---- Which misuse ---- */
+
+enum { NAME_BYTES = 64 };
+
+/* Another pool's object: its index, and the name of the pool, copied while it can't go away. */
+static bool find_elsewhere(const lido_pool_core *core, const void *address, lido_misuse *misuse, char *name) {
+  bool found = false;
+  lido_registry_lock();
+  for (lido_pool_core *other = lido_registry_first_locked(); other != NULL && !found; other = other->next) {
+    if (other == core || other->passthrough) continue;
+    lido_place place = lido_core_find(other, address);
+    if (place.slab == NULL) continue;
+    found = true;
+    misuse->object = place.index;
+    misuse->offset = place.offset;
+    strncpy(name, other->name, NAME_BYTES - 1);
+  }
+  lido_registry_unlock();
+  return found;
+}
+
+/* No look-up at all may be inlined in front of this: the address is of any kind. */
+static void report_free(const lido_pool_core *core, const void *address) {
+  char other_name[NAME_BYTES] = "";
+  lido_misuse misuse = {.kind = LIDO_MISUSE_FOREIGN, .pool = core->name, .address = address, .object = LIDO_NO_OBJECT};
+  lido_place place = lido_core_find(core, address);
+  if (place.slab != NULL) {
+    misuse.kind = place.offset != 0 ? LIDO_MISUSE_INTERIOR : LIDO_MISUSE_DOUBLE_FREE;
+    misuse.object = place.index;
+    misuse.offset = place.offset;
+  } else if (find_elsewhere(core, address, &misuse, other_name)) {
+    misuse.kind = LIDO_MISUSE_WRONG_POOL;
+    misuse.other_pool = other_name;
+  }
+  lido_misuse_report(misuse);
+}
+
+#if LIDO_CHECKS == LIDO_CHECKS_NONE
+
+bool lido_core_accept(lido_pool_core *core, void *object) {
+  (void)core;
+  (void)object;
+  return true;
+}
+
+void lido_core_set_state(const lido_pool_core *core, void *object, uint8_t state) {
+  (void)core;
+  (void)object;
+  (void)state;
+}
+
+#else
+
+bool lido_core_accept(lido_pool_core *core, void *object) {
+  lido_place place = lido_core_find(core, object);
+  bool fits = place.slab != NULL && place.offset == 0;
+  if (fits && lido_state_claim(lido_core_state_of(core, (uintptr_t)object), LIDO_STATE_FREE)) return true;
+  report_free(core, object);
+  return false;
+}
+
+void lido_core_set_state(const lido_pool_core *core, void *object, uint8_t state) {
+  /* RELAXED: the object is this thread's alone. */
+  lido_store_relaxed(lido_core_state_of(core, (uintptr_t)object), state);
+}
+
+#endif
+
+void *lido_hand_out(const lido_pool_core *core, void *object) {
+  lido_core_set_state(core, object, LIDO_STATE_LIVE);
+  lido_tool_alloc(core, object);
+  return object;
+}
+
+/* ---- The path ---- */
+
+/* A cache whose owner never matches: every free comes here, is verified, and goes to the magazines. */
+static void free_special(lido_pool_cache *cache, void *object) {
+  lido_pool_core *core = cache->rest->core;
+  if (!lido_core_accept(core, object)) return;
+  if (core->options.flags & LIDO_POOL_ZERO) memset(object, 0, core->geometry.object_size);
+  lido_tool_free(core, object);
+  lido_cache_keep(cache, object);
+  lido_count_owned(&cache->frees);
+}
+
+static void free_with_cache(lido_pool_cache *cache, lido_pool *pool, void *object, bool attached_now) {
+  /* The fast path stopped for a reason that is gone: take it again. */
+  if (lido_cache_honour(cache) || (attached_now && cache->rest->owner != LIDO_OWNER_NEVER)) {
+    lido_cache_free(cache, pool, object);
+  } else if (cache->rest->owner == LIDO_OWNER_NEVER) {
+    free_special(cache, object);
+  } else {
+    report_free(cache->rest->core, object);
+  }
+}
+
+void lido_free_slow(lido_pool_cache *cache, lido_pool *pool, void *object) {
+  if (object == NULL) return;
+  int saved_errno = errno;
+  bool had_cache = cache->rest != NULL;
+  bool refused = false;
+  lido_pool_core *core = lido_core_reach(cache, pool);
+  if (core != NULL && !core->direct) cache = lido_cache_reach(cache, core, &refused);
+  if (core == NULL) { /* a typed pool that could not even be made owns nothing */
+    lido_misuse_report((lido_misuse){
+        .kind = LIDO_MISUSE_FOREIGN, .pool = lido_typed_name(pool), .address = object, .object = LIDO_NO_OBJECT});
+  } else if (core->direct || (cache == NULL && !refused)) {
+    lido_direct_free(core, object);
+  } else if (!refused) {
+    free_with_cache(cache, pool, object, !had_cache);
+  }
+  errno = saved_errno;
+}

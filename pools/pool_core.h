@@ -1,0 +1,133 @@
+/* pool_core.h: what a pool is inside.
+ *
+ *     thread:  hot slot (1 object) -> magazine pair -> depot (full and empty magazines, one lock for a swap)
+ *     shared:  slabs (bitmap of free objects, fullest first) -> regions -> backing
+ *
+ * An object is at any time in exactly one of: a slab (its bit is set), a magazine in the depot, a cache (magazines, hot
+ * slot), set aside (reserve, detached magazine), the program's hands. Its state byte tells only the program's hands, LIVE,
+ * from the rest.
+ * Invariants
+ *   P1  taken = live + cached + set aside, by L3 of slab_lists.h.
+ *   P2  an object whose bit is set has a free state; an object in a cache or the depot too.
+ *   P3  every cache's hot, if not NULL, points into a slab of the pool, so that its state byte may be read.
+ *   P4  the address map names the pool for every unit of its slabs (not in a buffer).
+ *   P5  no two caches of the pool have the same claim.
+ * Threads: any; each field says what guards it. Lock ranks: REGISTRY, DEPOT, SLABS, in that order.
+ * Direct pools keep nothing in caches: those that wait (a free object must not hide from a waiter), those of few
+ * objects, of very large ones, under Valgrind, and passthrough pools.
+ */
+#ifndef LIDO_POOLS_POOL_CORE_H
+#define LIDO_POOLS_POOL_CORE_H
+
+#include "lib/os/os.h"
+#include "pools/depot.h"
+#include "pools/slab_lists.h"
+
+typedef struct lido_cache_rest lido_cache_rest;
+typedef struct lido_thread_record lido_thread_record;
+
+enum { LIDO_CLAIM_WORDS = 4 }; /* 256 values of a state byte */
+
+struct lido_pool_core {
+  /* fixed at birth */
+  lido_pool face; /* must be first: a lido_pool is a core seen from outside */
+  char *name;
+  size_t name_bytes;
+  lido_pool_options options;
+  lido_geometry geometry;
+  lido_backing *backing;
+  uint32_t owner;           /* in the address map; LIDO_OWNER_NEVER in a buffer */
+  bool direct;              /* keeps nothing in caches */
+  bool passthrough;
+  bool valgrind;            /* tell Valgrind of each object */
+  lido_typed_pool *typed;   /* that made this pool, or NULL */
+  size_t retain_bytes;
+  /* has a lock of its own */
+  lido_depot depot;
+  lido_slab_lists slabs;
+  /* under the slabs' lock */
+  unsigned waiters;
+  lido_os_condition freed;  /* waited for by LIDO_EXHAUSTED_WAIT */
+  uint64_t direct_frees;    /* statistic, as are those below */
+  uint64_t fallbacks;
+  uint64_t exhausted;
+  uint64_t waits;
+  /* under the registry's lock */
+  lido_cache_rest *caches;
+  size_t cache_count;
+  uint64_t free_claims[LIDO_CLAIM_WORDS];
+  uint64_t retired_frees;   /* of caches that are gone */
+  uint64_t retired_misses;
+  lido_pool_core *next;     /* all pools */
+  lido_pool_core *previous;
+  /* atomic */
+  size_t set_aside;         /* objects */
+  size_t passthrough_live;
+  uint64_t passthrough_frees;
+  uint32_t magazine_target; /* objects; grows while the depot is contended */
+  bool needs_sweep;         /* in the child of a fork: caches of threads that are gone held objects */
+};
+
+static inline lido_pool_core *lido_core_of(const lido_pool *pool) {
+  return (lido_pool_core *)(uintptr_t)pool; /* face is the first member, and cores are never const */
+}
+
+static inline lido_metadata *lido_core_metadata(lido_pool_core *core) { return &core->backing->metadata; }
+
+/* ---- Objects, by address ---- */
+
+typedef struct lido_place {
+  lido_slab *slab; /* NULL: the address is in no slab of the pool */
+  size_t index;
+  size_t offset;   /* from the object's start; an address beyond the last object has no slab */
+} lido_place;
+
+/* Where an address lies in the pool. Any address. */
+lido_place lido_core_find(const lido_pool_core *core, const void *address);
+
+/* The slab of an object that is known to be the pool's. */
+lido_slab *lido_core_slab_of(const lido_pool_core *core, const void *object);
+
+uint8_t *lido_core_state_of(const lido_pool_core *core, uintptr_t address);
+
+/* ---- Slabs ---- */
+
+/* Take up to `count` objects from the slabs, within max_objects unless `beyond_limit`; grows the pool when they have
+ * none. -> how many; 0: errno is ENOMEM (then *limited tells whether max_objects was met) or construct's. No lock
+ * is held. */
+size_t lido_core_take(lido_pool_core *core, void **objects, size_t count, bool beyond_limit, bool *limited);
+
+/* Objects go back to their slabs; wakes waiters. No lock above SLABS is held. */
+void lido_core_put(lido_pool_core *core, void *const *objects, size_t count);
+
+/* Slabs for so many objects in all. false: errno. Before the pool is known to others. */
+bool lido_core_prealloc(lido_pool_core *core, size_t objects);
+
+/* The objects of the depot go back to their slabs, and empty magazines to metadata. */
+void lido_core_drain_depot(lido_pool_core *core);
+
+/* Empty slabs beyond `keep_bytes` go back to the backing. -> bytes. No lock is held. */
+size_t lido_core_release_slabs(lido_pool_core *core, size_t keep_bytes);
+
+/* The same if there are more than the pool may keep by itself. */
+void lido_core_shed(lido_pool_core *core);
+
+/* In the child of a fork: find the objects that caches of vanished threads held. */
+void lido_core_sweep(lido_pool_core *core);
+
+static inline void lido_core_sweep_if_needed(lido_pool_core *core) {
+  /* RELAXED: set before the child had a second thread. */
+  if (LIDO_UNLIKELY(lido_load_relaxed(&core->needs_sweep))) lido_core_sweep(core);
+}
+
+/* ---- Objects without a cache (direct.c) ---- */
+
+void *lido_direct_alloc(lido_pool_core *core);
+void lido_direct_free(lido_pool_core *core, void *object);
+
+/* ---- Checks at a slow free (free_slow.c) ---- */
+
+/* Verify that `object` is live in this pool and make it free; if not, report the misuse. -> whether. */
+bool lido_core_accept(lido_pool_core *core, void *object);
+
+#endif

@@ -1,0 +1,76 @@
+/* pool_stats.c: numbers, summed when asked.
+ *
+ * The fast paths count one thing, frees, in the cache's own line. Everything else follows: what is out of the slabs is
+ * known (L3), what caches hold is counted there, so live = taken - cached - set aside, and allocs = frees + live.
+ */
+#include <string.h>
+
+#include "lib/base/atomic.h"
+#include "pools/registry.h"
+#include "pools/thread_cache.h"
+
+static void add_caches(lido_pool_core *core, lido_pool_stats *out) {
+  lido_registry_lock();
+  out->frees += core->retired_frees;
+  out->misses += core->retired_misses;
+  out->thread_caches = core->cache_count;
+  for (const lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
+    out->frees += lido_load_relaxed(&rest->cache->frees); /* RELAXED: statistic */
+    out->misses += lido_load_relaxed(&rest->misses);      /* RELAXED: statistic */
+    out->cached += lido_cache_objects(rest);
+    out->bytes_metadata += sizeof *rest + (rest->allocated ? sizeof *rest->cache : 0);
+  }
+  lido_registry_unlock();
+}
+
+static void add_slabs(lido_pool_core *core, lido_pool_stats *out) {
+  lido_slab_lists *lists = &core->slabs;
+  const lido_geometry *g = &core->geometry;
+  lido_slab_lists_lock(lists);
+  size_t taken = lido_slab_lists_taken(lists);
+  size_t held = out->cached + lido_load_relaxed(&core->set_aside); /* RELAXED: statistic */
+  out->live = taken > held ? taken - held : 0; /* other threads move objects while we count */
+  out->peak = lists->peak;
+  out->objects = lists->objects;
+  out->slabs = lists->slabs;
+  out->slabs_empty = lists->empty_slabs;
+  out->slabs_made = lists->made;
+  out->slabs_released = lists->released;
+  out->frees += core->direct_frees;
+  out->misses += core->direct ? 0 : core->direct_frees;
+  out->fallbacks = core->fallbacks;
+  out->exhausted = core->exhausted;
+  out->waits = core->waits;
+  lido_slab_lists_unlock(lists);
+  out->bytes_metadata += out->slabs * (lido_slab_descriptor_bytes(g->slab_objects) + (g->slab_bytes >> g->shift));
+  out->bytes_reserved = out->slabs * g->slab_bytes;
+}
+
+/* RELAXED: statistic */
+static void add_passthrough(const lido_pool_core *core, lido_pool_stats *out) {
+  out->live += lido_load_relaxed(&core->passthrough_live);
+  out->frees += lido_load_relaxed(&core->passthrough_frees);
+}
+
+void lido_pool_stats_get(const lido_pool *pool, lido_pool_stats *out) {
+  lido_pool_core *core = lido_core_of(pool);
+  memset(out, 0, sizeof *out);
+  lido_core_sweep_if_needed(core);
+  out->cached = lido_depot_objects(&core->depot);
+  out->bytes_metadata = sizeof *core + core->name_bytes + lido_depot_bytes(&core->depot);
+  add_caches(core, out);
+  add_slabs(core, out);
+  add_passthrough(core, out);
+  out->contended = lido_depot_contended(&core->depot);
+  out->allocs = out->frees + out->live;
+  if (out->live > out->peak) out->peak = out->live;
+  out->bytes_reserved += out->bytes_metadata;
+  out->bytes_live = out->live * core->geometry.stride;
+  out->bytes_cached = out->cached * core->geometry.stride;
+}
+
+double lido_pool_hit_rate(const lido_pool_stats *stats) {
+  uint64_t calls = stats->allocs + stats->frees;
+  if (calls == 0 || stats->misses > calls) return 0;
+  return (double)(calls - stats->misses) / (double)calls;
+}

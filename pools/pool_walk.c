@@ -1,0 +1,104 @@
+/* pool_walk.c: questions by address, and a walk over the live objects.
+ *
+ * A walk holds no lock while it visits. It announces itself in `walkers` instead, and while that is not 0 no slab leaves the
+ * list; new ones are put before its start.
+ */
+#include "lib/base/atomic.h"
+#include "lib/base/bitmap.h"
+#include "pools/registry.h"
+#include "pools/thread_cache.h"
+
+#if LIDO_CHECKS == LIDO_CHECKS_NONE
+
+/* Nobody keeps the state bytes in this build, so they are made up for the walk: everything that is out of the slabs is live,
+ * but for what caches and the depot hold. No other thread may use the pool meanwhile. */
+static void mark(const lido_pool_core *core, void *const *items, size_t count, uint8_t state) {
+  for (size_t i = 0; i < count; i++) *lido_core_state_of(core, (uintptr_t)items[i]) = state;
+}
+
+static void mark_cache(const lido_pool_core *core, const lido_cache_rest *rest) {
+  mark(core, rest->cache->items, rest->cache->count, LIDO_STATE_FREE);
+  mark(core, rest->previous->items, rest->previous->count, LIDO_STATE_FREE);
+  if (rest->cache->hot != NULL) mark(core, &rest->cache->hot, 1, LIDO_STATE_FREE);
+}
+
+static void make_up_states(lido_pool_core *core) {
+  lido_registry_lock();
+  for (lido_slab *slab = core->slabs.newest; slab != NULL; slab = slab->older) {
+    for (size_t index = 0; index < slab->objects; index++) {
+      uint8_t state = lido_bitmap_get(slab->free, index) ? LIDO_STATE_FREE : LIDO_STATE_LIVE;
+      *lido_core_state_of(core, slab->start + index * core->geometry.stride) = state;
+    }
+  }
+  for (const lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) mark_cache(core, rest);
+  for (const lido_magazine *m = core->depot.full; m != NULL; m = m->next) mark(core, m->items, m->count, LIDO_STATE_FREE);
+  lido_registry_unlock();
+}
+
+#else
+static void make_up_states(lido_pool_core *core) { (void)core; }
+#endif
+
+static bool is_live(const lido_pool_core *core, uintptr_t object) {
+  /* RELAXED: exact for objects that nobody allocs or frees meanwhile, as promised. */
+  return lido_load_relaxed(lido_core_state_of(core, object)) == LIDO_STATE_LIVE;
+}
+
+/* ---- By address ---- */
+
+bool lido_pool_owns(const lido_pool *pool, const void *address) {
+  lido_pool_core *core = lido_core_of(pool);
+  make_up_states(core);
+  lido_slab_lists_lock(&core->slabs); /* the slab stays while its state byte is read */
+  lido_place place = lido_core_find(core, address);
+  bool owns = place.slab != NULL && place.offset == 0 && is_live(core, (uintptr_t)address);
+  lido_slab_lists_unlock(&core->slabs);
+  return owns;
+}
+
+lido_pool *lido_pool_of(const void *address) {
+  uint32_t number = lido_map_owner((uintptr_t)address);
+  if (number == LIDO_OWNER_NONE) return NULL;
+  lido_registry_lock();
+  lido_pool_core *core = lido_registry_find_locked(number);
+  lido_registry_unlock();
+  return core != NULL ? &core->face : NULL;
+}
+
+/* ---- The walk ---- */
+
+typedef struct walk {
+  bool (*visit)(void *object, void *arg);
+  void *arg;
+  size_t visited;
+} walk;
+
+/* -> false: the visitor wants no more. */
+static bool walk_slab(const lido_pool_core *core, const lido_slab *slab, walk *w) {
+  for (size_t index = 0; index < slab->objects; index++) {
+    uintptr_t object = slab->start + index * core->geometry.stride;
+    if (!is_live(core, object)) continue;
+    w->visited++;
+    if (!w->visit((void *)object, w->arg)) return false;
+  }
+  return true;
+}
+
+static void change_walkers(lido_pool_core *core, int by) {
+  lido_slab_lists_lock(&core->slabs);
+  core->slabs.walkers += (unsigned)by;
+  lido_slab_lists_unlock(&core->slabs);
+}
+
+size_t lido_pool_for_each(lido_pool *pool, bool (*visit)(void *object, void *arg), void *arg) {
+  lido_pool_core *core = lido_core_of(pool);
+  walk w = {.visit = visit, .arg = arg};
+  make_up_states(core);
+  change_walkers(core, 1);
+  lido_slab_lists_lock(&core->slabs);
+  const lido_slab *slab = core->slabs.newest;
+  lido_slab_lists_unlock(&core->slabs);
+  while (slab != NULL && walk_slab(core, slab, &w)) slab = slab->older;
+  change_walkers(core, -1);
+  return w.visited;
+}

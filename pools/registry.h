@@ -1,0 +1,57 @@
+/* registry.h: every pool by its number, every thread that ever used one, and the lock over both.
+ *
+ * Idea: a pool's number is its index in each thread's table of caches and its owner in the address map. Numbers are
+ * used again, which is safe because the end of a pool empties both places first.
+ * Invariants
+ *   N1  a pool in the table stands at its number; number 0 is nobody's.
+ *   N2  a thread's table has lido_cache_none or that thread's cache at each index below cache_count.
+ *   N3  a thread's record exists from its first slow path until its last round of exit hooks.
+ * Threads: any. Lock: REGISTRY, the outermost but CREATION; slow paths only.
+ * Exit: the hook arms itself again in every round but the last, so that frees by other libraries' destructors still
+ * find a cache; a thread past its last round works without (direct.c). Nothing is asked of a backing during exit:
+ * mimalloc's own exit comes first.
+ * Failure: no memory for a table or record: the thread works without caches.
+ */
+#ifndef LIDO_POOLS_REGISTRY_H
+#define LIDO_POOLS_REGISTRY_H
+
+#include "pools/pool_core.h"
+
+struct lido_thread_record {
+  lido_thread *thread; /* its thread-local */
+  lido_cache_rest *caches;
+  unsigned exit_rounds;
+  lido_thread_record *next;
+  lido_thread_record *previous;
+};
+
+void lido_registry_lock(void);
+void lido_registry_unlock(void);
+
+/* Give the pool a number. 0, ENOMEM. */
+int lido_registry_add(lido_pool_core *core);
+
+/* The rest: called with the lock held. */
+void lido_registry_remove_locked(lido_pool_core *core);
+lido_pool_core *lido_registry_find_locked(uint32_t number);
+lido_pool_core *lido_registry_first_locked(void); /* then by core->next */
+
+/* The calling thread's record; NULL: no memory, or past its exit. */
+lido_thread_record *lido_thread_record_get_locked(void);
+
+/* Room for `number` in the thread's table. */
+bool lido_thread_table_reserve_locked(lido_thread_record *record, uint32_t number);
+
+/* Enter a cache, or lido_cache_none. pre: there is room. */
+void lido_thread_table_set_locked(lido_thread_record *record, uint32_t number, lido_pool_cache *cache);
+
+/* In the child of a fork: forget all threads but the calling one. */
+void lido_threads_forget_others_locked(void);
+
+/* Install exit and fork hooks. Once; later calls are cheap. 0, or ENOMEM. (fork.c) */
+int lido_fork_hooks_install(void);
+
+void lido_registry_lock_for_fork(void);
+void lido_registry_unlock_after_fork(void);
+
+#endif

@@ -1,0 +1,53 @@
+/* slab_lists.h: all slabs of a pool, by how full they are.
+ *
+ * Idea: objects are taken from the fullest slab that has any, so that others empty and can go back. Six bins (full, four
+ * quarters, empty) are nearly as good as an exact order and O(1) to keep.
+ * Invariants
+ *   L1  a slab is in the list of the bin that its free_objects asks for.
+ *   L2  slabs, objects, free_objects, empty_slabs are the sums over all slabs.
+ *   L3  taken = objects - free_objects: live, cached, or set aside.
+ * Threads: any. Lock: rank SLABS, one per pool.
+ *              take put add remove walk       - free to run together, L serialized by the lock,
+ *     walk      -   -   -    X      -         X excluded: a slab is not removed while someone walks
+ *     others    L   L   L    L
+ * Not done: an exact fullest-first heap; the order of lowest addresses within a bin.
+ */
+#ifndef LIDO_POOLS_SLAB_LISTS_H
+#define LIDO_POOLS_SLAB_LISTS_H
+
+#include "lib/base/lock.h"
+#include "pools/slab.h"
+
+enum { LIDO_BIN_FULL = 0, LIDO_BIN_EMPTY = 5, LIDO_BINS = 6 };
+
+typedef struct lido_slab_lists {
+  lido_lock lock;
+  bool locks; /* false in a single-thread pool; fixed at birth */
+  lido_slab *bins[LIDO_BINS];
+  lido_slab *newest; /* all slabs, by `older` */
+  unsigned walkers;
+  size_t slabs;
+  size_t empty_slabs;
+  size_t objects;
+  size_t free_objects;
+  size_t peak; /* of taken */
+  uint64_t made;
+  uint64_t released;
+} lido_slab_lists;
+
+void lido_slab_lists_init(lido_slab_lists *lists, bool locks);
+void lido_slab_lists_lock(lido_slab_lists *lists);
+void lido_slab_lists_unlock(lido_slab_lists *lists);
+
+static inline size_t lido_slab_lists_taken(const lido_slab_lists *lists) { return lists->objects - lists->free_objects; }
+
+/* All below: called with the lock held. */
+void lido_slab_lists_add(lido_slab_lists *lists, lido_slab *slab);
+void lido_slab_lists_remove(lido_slab_lists *lists, lido_slab *slab);
+size_t lido_slab_lists_take(lido_slab_lists *lists, const lido_geometry *geometry, void **objects, size_t count);
+bool lido_slab_lists_put(lido_slab_lists *lists, const lido_geometry *geometry, lido_slab *slab, void *object);
+
+/* NULL, or the invariant that does not hold, of the lists or of a slab. */
+const char *lido_slab_lists_check(const lido_slab_lists *lists);
+
+#endif

@@ -1,0 +1,34 @@
+/* slow_paths.h: what the slow paths of alloc and free share. */
+#ifndef LIDO_POOLS_SLOW_PATHS_H
+#define LIDO_POOLS_SLOW_PATHS_H
+
+#include "pools/pool_core.h"
+
+/* The pool behind a cache, or behind what stands for a pool; makes a typed pool. NULL: errno. */
+lido_pool_core *lido_core_reach(const lido_pool_cache *cache, lido_pool *pool);
+
+/* The cache to work with: the given one, or the calling thread's, attached now. NULL: none can be had; *refused: and
+ * the call must have no effect. */
+lido_pool_cache *lido_cache_reach(lido_pool_cache *cache, lido_pool_core *core, bool *refused);
+
+/* A free object becomes live. */
+void *lido_hand_out(const lido_pool_core *core, void *object);
+
+/* Name of what stands for a typed pool. */
+const char *lido_typed_name(const lido_pool *pool);
+
+void lido_typed_lock_for_fork(void);
+void lido_typed_unlock_after_fork(void);
+
+/* What on_exhausted says, but for waiting. */
+void *lido_alloc_exhausted(lido_pool_core *core);
+
+/* A free object's state byte, when it is nobody's and nothing of the caller's either. */
+void lido_core_set_state(const lido_pool_core *core, void *object, uint8_t state);
+
+/* Passthrough pools. */
+bool lido_passthrough_is_default(void);
+void *lido_passthrough_alloc(lido_pool_core *core);
+void lido_passthrough_free(lido_pool_core *core, void *object);
+
+#endif

@@ -1,0 +1,424 @@
+/* thread_cache.c: see thread_cache.h. */
+#include "pools/thread_cache.h"
+
+#include <errno.h>
+
+#include "lib/base/assertion.h"
+#include "lib/base/atomic.h"
+#include "lib/base/bitmap.h"
+#include "lib/base/misuse_report.h"
+#include "pools/registry.h"
+
+enum { FIRST_CAPACITY = 4, CONTENTION_PATIENCE = 2 };
+
+/* ---- The face and its magazine ---- */
+
+static void reset_face(lido_pool_cache *cache) {
+  cache->hot = NULL;
+  cache->hot_state = &lido_state_never;
+  cache->items = NULL;
+  lido_store_relaxed(&cache->count, 0); /* RELAXED: only statistics look on */
+  cache->capacity = 0;
+  lido_store_relaxed(&cache->owner, LIDO_OWNER_NEVER); /* RELAXED: the owner's own free reads it */
+  cache->rest = NULL;
+}
+
+static void load_magazine(lido_pool_cache *cache, lido_magazine *magazine) {
+  cache->rest->loaded = magazine;
+  cache->items = magazine->items;
+  cache->capacity = magazine->capacity;
+  lido_store_relaxed(&cache->count, magazine->count); /* RELAXED: only statistics look on */
+}
+
+/* The loaded magazine, with its count brought up to date. */
+static lido_magazine *loaded_magazine(lido_pool_cache *cache) {
+  cache->rest->loaded->count = cache->count;
+  return cache->rest->loaded;
+}
+
+static void set_previous(lido_cache_rest *rest, lido_magazine *magazine) {
+  rest->previous = magazine;
+  lido_store_relaxed(&rest->previous_count, magazine->count); /* RELAXED: only statistics look on */
+}
+
+static void swap_magazines(lido_pool_cache *cache) {
+  lido_magazine *loaded = loaded_magazine(cache);
+  load_magazine(cache, cache->rest->previous);
+  set_previous(cache->rest, loaded);
+}
+
+static void count_miss(lido_cache_rest *rest) {
+  lido_store_relaxed(&rest->misses, rest->misses + 1); /* RELAXED: statistic */
+}
+
+/* ---- Attach ---- */
+
+static void list_cache_locked(lido_cache_rest *rest) {
+  lido_pool_core *core = rest->core;
+  rest->pool_next = core->caches;
+  if (core->caches != NULL) core->caches->pool_previous = rest;
+  core->caches = rest;
+  core->cache_count++;
+  lido_thread_record *thread = rest->thread;
+  if (thread == NULL) return;
+  rest->thread_next = thread->caches;
+  if (thread->caches != NULL) thread->caches->thread_previous = rest;
+  thread->caches = rest;
+}
+
+static void unlist_cache_locked(lido_cache_rest *rest) {
+  lido_pool_core *core = rest->core;
+  if (rest->pool_next != NULL) rest->pool_next->pool_previous = rest->pool_previous;
+  *(rest->pool_previous != NULL ? &rest->pool_previous->pool_next : &core->caches) = rest->pool_next;
+  core->cache_count--;
+  if (rest->thread == NULL) return;
+  if (rest->thread_next != NULL) rest->thread_next->thread_previous = rest->thread_previous;
+  *(rest->thread_previous != NULL ? &rest->thread_previous->thread_next : &rest->thread->caches) = rest->thread_next;
+}
+
+/* A claim that no other cache of the pool has, or 0: then the cache gets no hot slot (C4). */
+static uint8_t claim_take_locked(lido_pool_core *core) {
+  size_t claim = lido_bitmap_find_run(core->free_claims, LIDO_CLAIM_WORDS * 64, 1);
+  if (claim == LIDO_NO_BIT) return 0;
+  lido_bitmap_clear(core->free_claims, claim);
+  return (uint8_t)claim;
+}
+
+static void claim_give_locked(lido_pool_core *core, uint8_t claim) {
+  if (claim != 0) lido_bitmap_set(core->free_claims, claim);
+}
+
+/* Caches of pools that do more at a free than push have an owner that never matches, so that each free asks. */
+static uint32_t owner_for(const lido_pool_core *core, uint8_t claim) {
+  if (claim == 0 || (core->options.flags & LIDO_POOL_ZERO) != 0) return LIDO_OWNER_NEVER;
+  return core->owner;
+}
+
+static void write_face(lido_pool_cache *cache, lido_cache_rest *rest) {
+  const lido_geometry *g = &rest->core->geometry;
+  reset_face(cache);
+  cache->frees = 0;
+  cache->region_mask = g->region.mask;
+  cache->state_bias = g->region.bias;
+  cache->shift = (uint8_t)g->shift;
+  cache->granule_mask = (uint16_t)((1u << g->shift) - 1);
+  cache->claim = rest->claim != 0 ? rest->claim : LIDO_STATE_CLAIMS; /* never equal to lido_state_never */
+  cache->rest = rest;
+  lido_store_relaxed(&cache->owner, rest->owner); /* RELAXED: the owner's own free reads it */
+  load_magazine(cache, rest->loaded);
+}
+
+static lido_magazine *small_magazine(lido_pool_core *core) {
+  return lido_magazine_create(core, (uint32_t)lido_min(FIRST_CAPACITY, core->geometry.magazine_limit));
+}
+
+static lido_cache_rest *rest_create(lido_pool_core *core) {
+  lido_cache_rest *rest = lido_metadata_alloc(lido_core_metadata(core), sizeof *rest);
+  if (rest == NULL) return NULL;
+  rest->core = core;
+  rest->loaded = small_magazine(core);
+  rest->previous = small_magazine(core);
+  if (rest->loaded != NULL && rest->previous != NULL) return rest;
+  lido_magazine_destroy(rest->loaded);
+  lido_magazine_destroy(rest->previous);
+  lido_metadata_free(lido_core_metadata(core), rest, sizeof *rest);
+  return NULL;
+}
+
+/* Called with the registry's lock held. `cache` may be NULL: then it is allocated. */
+static lido_pool_cache *attach_locked(lido_pool_core *core, lido_pool_cache *cache, lido_thread_record *thread) {
+  lido_cache_rest *rest = rest_create(core);
+  if (rest == NULL) return NULL;
+  rest->allocated = cache == NULL;
+  if (cache == NULL) cache = lido_metadata_alloc(lido_core_metadata(core), sizeof *cache);
+  if (cache == NULL) {
+    lido_magazine_destroy(rest->loaded);
+    lido_magazine_destroy(rest->previous);
+    lido_metadata_free(lido_core_metadata(core), rest, sizeof *rest);
+    return NULL;
+  }
+  rest->claim = claim_take_locked(core);
+  rest->cache = cache;
+  rest->thread = thread;
+  rest->owner = owner_for(core, rest->claim);
+  write_face(cache, rest);
+  list_cache_locked(rest);
+  return cache;
+}
+
+static bool is_second_thread_locked(const lido_pool_core *core) {
+  return (core->options.flags & LIDO_POOL_SINGLE_THREAD) != 0 && core->caches != NULL && core->caches->thread != NULL;
+}
+
+lido_pool_cache *lido_cache_attach(lido_pool_core *core, lido_pool_cache *typed_cache, bool *refused) {
+  int saved_errno = errno;
+  lido_registry_lock();
+  lido_pool_cache *cache = NULL;
+  lido_thread_record *thread = lido_thread_record_get_locked();
+  *refused = is_second_thread_locked(core);
+  if (!*refused && thread != NULL && lido_thread_table_reserve_locked(thread, core->face.number)) {
+    cache = attach_locked(core, typed_cache, thread);
+    if (cache != NULL) lido_thread_table_set_locked(thread, core->face.number, cache);
+  }
+  lido_registry_unlock();
+  errno = saved_errno;
+  if (*refused) {
+    lido_misuse_report((lido_misuse){.kind = LIDO_MISUSE_WRONG_THREAD, .pool = core->name, .object = LIDO_NO_OBJECT});
+  }
+  return cache;
+}
+
+lido_pool_cache *lido_cache_attach_explicit(lido_pool_core *core) {
+  lido_registry_lock();
+  lido_pool_cache *cache = attach_locked(core, NULL, NULL);
+  lido_registry_unlock();
+  return cache;
+}
+
+/* ---- Objects in and out ---- */
+
+/* The hot object, if there is one of ours, leaves the hot slot. */
+static void *take_hot(lido_pool_cache *cache) {
+#if LIDO_CHECKS == LIDO_CHECKS_NONE
+  void *hot = cache->hot;
+#else
+  void *hot = lido_load_relaxed(cache->hot_state) == cache->claim ? cache->hot : NULL; /* RELAXED: as in alloc */
+#endif
+  lido_store_relaxed(&cache->hot, NULL); /* RELAXED: a trim that still sees the old one spares its slab */
+  cache->hot_state = &lido_state_never;
+  return hot;
+}
+
+/* A full or partly full magazine leaves for the depot, or if that has enough, its objects for the slabs. */
+static void send_away(lido_pool_core *core, lido_magazine *magazine, bool exiting) {
+  if (magazine->count != 0 && lido_depot_give_full(&core->depot, magazine, exiting)) return;
+  lido_core_put(core, magazine->items, magazine->count);
+  magazine->count = 0;
+  lido_depot_give_empty(&core->depot, magazine);
+}
+
+static uint32_t next_capacity(const lido_pool_core *core, uint32_t capacity) {
+  uint32_t target = lido_load_relaxed(&core->magazine_target); /* RELAXED: a hint */
+  /* 2 * (c + 4) - 4: magazines of 4, 12, 28, ... fill their storage. */
+  return (uint32_t)lido_min(target, 2 * ((size_t)capacity + 4) - 4);
+}
+
+/* An empty magazine in place of `old`, which is empty, larger if the pool's target says so. */
+static lido_magazine *grown_magazine(lido_pool_core *core, lido_magazine *old) {
+  uint32_t capacity = next_capacity(core, old->capacity);
+  if (capacity <= old->capacity) return old;
+  int saved_errno = errno;
+  lido_magazine *grown = lido_magazine_create(core, capacity);
+  errno = saved_errno;
+  if (grown == NULL) return old;
+  lido_magazine_destroy(old);
+  return grown;
+}
+
+/* Bonwick's rule: a lock that is found busy wants fewer, larger exchanges. */
+static void learn_from_contention(lido_cache_rest *rest) {
+  lido_pool_core *core = rest->core;
+  uint64_t contended = lido_depot_contended(&core->depot);
+  if (contended - rest->contention_seen < CONTENTION_PATIENCE) return;
+  rest->contention_seen = contended;
+  uint32_t target = lido_load_relaxed(&core->magazine_target); /* RELAXED: a hint; a lost update is no harm */
+  uint32_t larger = (uint32_t)lido_min(core->geometry.magazine_limit, 2 * ((size_t)target + 4) - 4);
+  lido_store_relaxed(&core->magazine_target, larger);
+}
+
+/* The first objects of the magazine shall be handed out first: they are taken from its end. */
+static void reverse(void **items, size_t count) {
+  for (size_t i = 0; i < count / 2; i++) {
+    void *item = items[i];
+    items[i] = items[count - 1 - i];
+    items[count - 1 - i] = item;
+  }
+}
+
+static bool refill_from_slabs(lido_pool_cache *cache, bool *limited) {
+  lido_pool_core *core = cache->rest->core;
+  lido_magazine *magazine = grown_magazine(core, loaded_magazine(cache));
+  magazine->count = (uint32_t)lido_core_take(core, magazine->items, magazine->capacity, false, limited);
+  reverse(magazine->items, magazine->count);
+  load_magazine(cache, magazine);
+  return magazine->count != 0;
+}
+
+bool lido_cache_refill(lido_pool_cache *cache, bool *limited) {
+  lido_cache_rest *rest = cache->rest;
+  count_miss(rest);
+  *limited = false;
+  if (rest->previous->count != 0) {
+    swap_magazines(cache);
+    return true;
+  }
+  learn_from_contention(rest);
+  lido_magazine *full = lido_depot_take_full(&rest->core->depot, loaded_magazine(cache));
+  if (full == NULL) return refill_from_slabs(cache, limited);
+  load_magazine(cache, full);
+  return true;
+}
+
+/* The loaded magazine is full: bring an empty one under it. */
+static void make_room(lido_pool_cache *cache) {
+  lido_cache_rest *rest = cache->rest;
+  lido_pool_core *core = rest->core;
+  if (rest->previous->count != 0) {
+    learn_from_contention(rest);
+    lido_magazine *full = rest->previous;
+    lido_magazine *empty = lido_depot_take_empty(&core->depot);
+    if (empty == NULL) empty = lido_magazine_create(core, next_capacity(core, full->capacity));
+    if (empty != NULL && lido_depot_give_full(&core->depot, full, false)) {
+      set_previous(rest, empty);
+    } else { /* no memory, or the depot has enough: the same magazine again, emptied */
+      if (empty != NULL) lido_depot_give_empty(&core->depot, empty);
+      lido_core_put(core, full->items, full->count);
+      full->count = 0;
+      lido_core_shed(core);
+    }
+  }
+  swap_magazines(cache);
+}
+
+void lido_cache_keep(lido_pool_cache *cache, void *object) {
+  if (cache->count == cache->capacity) make_room(cache);
+  cache->items[cache->count] = object;
+  lido_store_relaxed(&cache->count, cache->count + 1); /* RELAXED: only statistics look on */
+}
+
+void lido_cache_overflow(lido_pool_cache *cache, void *object) {
+  int saved_errno = errno;
+  count_miss(cache->rest);
+  lido_cache_keep(cache, object);
+  lido_cache_honour(cache);
+  errno = saved_errno;
+}
+
+/* ---- Whole magazines ---- */
+
+lido_magazine *lido_cache_give_magazine(lido_pool_cache *cache) {
+  lido_cache_rest *rest = cache->rest;
+  if (loaded_magazine(cache)->count > rest->previous->count) swap_magazines(cache);
+  lido_magazine *given = rest->previous;
+  lido_magazine *empty = given->count != 0 ? small_magazine(rest->core) : NULL;
+  if (empty == NULL) return NULL;
+  set_previous(rest, empty);
+  return given;
+}
+
+void lido_cache_accept_magazine(lido_pool_cache *cache, lido_magazine *magazine) {
+  lido_cache_rest *rest = cache->rest;
+  if (rest->previous->count == 0) {
+    lido_magazine_destroy(rest->previous);
+    set_previous(rest, magazine);
+  } else {
+    send_away(rest->core, magazine, false);
+  }
+}
+
+/* ---- Flush ---- */
+
+void lido_cache_flush(lido_pool_cache *cache) {
+  lido_pool_core *core = cache->rest->core;
+  void *hot = take_hot(cache);
+  if (hot != NULL) lido_core_put(core, &hot, 1);
+  lido_magazine *both[2] = {loaded_magazine(cache), cache->rest->previous};
+  for (int i = 0; i < 2; i++) {
+    if (both[i]->count == 0) continue;
+    lido_magazine *empty = small_magazine(core);
+    if (empty != NULL && lido_depot_give_full(&core->depot, both[i], false)) {
+      both[i] = empty;
+      continue;
+    }
+    lido_magazine_destroy(empty);
+    lido_core_put(core, both[i]->items, both[i]->count);
+    both[i]->count = 0;
+  }
+  load_magazine(cache, both[0]);
+  set_previous(cache->rest, both[1]);
+}
+
+bool lido_cache_honour(lido_pool_cache *cache) {
+  lido_cache_rest *rest = cache->rest;
+  /* RELAXED: a request seen late is honoured later. */
+  if (LIDO_LIKELY(!lido_load_relaxed(&rest->flush_wanted))) return false;
+  lido_store_relaxed(&rest->flush_wanted, false);
+  lido_store_relaxed(&cache->owner, rest->owner);
+  lido_cache_flush(cache);
+  lido_core_shed(rest->core);
+  return true;
+}
+
+void lido_cache_ask_flush(lido_pool_core *core) {
+  lido_registry_lock();
+  for (lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
+    if (rest->thread == NULL || rest->thread == lido_this_thread.record) continue;
+    /* RELAXED: the owner acts on what it sees, whenever it sees it. */
+    lido_store_relaxed(&rest->flush_wanted, true);
+    lido_store_relaxed(&rest->cache->owner, LIDO_OWNER_NEVER);
+  }
+  lido_registry_unlock();
+}
+
+/* ---- Detach ---- */
+
+static void give_up_objects(lido_pool_cache *cache) {
+  lido_cache_rest *rest = cache->rest;
+  void *hot = take_hot(cache);
+  if (hot != NULL) lido_core_put(rest->core, &hot, 1);
+  send_away(rest->core, loaded_magazine(cache), true);
+  send_away(rest->core, rest->previous, true);
+}
+
+/* In the child of a fork the face may be in memory that is gone, and its objects are found by a sweep. */
+static void forget_objects(lido_cache_rest *rest) {
+  lido_store_relaxed(&rest->core->needs_sweep, true); /* RELAXED: the child has one thread */
+  lido_magazine_destroy(rest->loaded);
+  lido_magazine_destroy(rest->previous);
+}
+
+void lido_cache_detach_locked(lido_cache_rest *rest, bool forget) {
+  lido_pool_core *core = rest->core;
+  lido_pool_cache *cache = rest->cache;
+  bool face_is_there = rest->allocated || !forget;
+  if (forget) {
+    forget_objects(rest);
+  } else {
+    give_up_objects(cache);
+  }
+  unlist_cache_locked(rest);
+  core->retired_frees += forget ? rest->frees_at_fork : lido_load_relaxed(&cache->frees); /* RELAXED: statistic */
+  core->retired_misses += lido_load_relaxed(&rest->misses);                               /* RELAXED: statistic */
+  claim_give_locked(core, rest->claim);
+  if (face_is_there) {
+    if (rest->thread != NULL && !forget) lido_thread_table_set_locked(rest->thread, core->face.number, &lido_cache_none);
+    reset_face(cache);
+  }
+  if (rest->allocated) lido_metadata_free(lido_core_metadata(core), cache, sizeof *cache);
+  lido_metadata_free(lido_core_metadata(core), rest, sizeof *rest);
+}
+
+/* ---- Questions ---- */
+
+size_t lido_cache_objects(const lido_cache_rest *rest) {
+  const lido_pool_cache *cache = rest->cache;
+  size_t objects = lido_load_relaxed(&cache->count) + lido_load_relaxed(&rest->previous_count); /* RELAXED: statistic */
+  void *hot = lido_load_relaxed(&cache->hot);                                /* RELAXED: statistic */
+  if (hot == NULL) return objects;
+#if LIDO_CHECKS == LIDO_CHECKS_NONE
+  return objects + 1;
+#else
+  /* RELAXED: statistic. P3 keeps the byte readable while the registry's lock is held. */
+  return objects + (lido_load_relaxed(lido_state_of(cache, (uintptr_t)hot)) == cache->claim);
+#endif
+}
+
+const char *lido_cache_check(const lido_cache_rest *rest) {
+  const lido_pool_cache *cache = rest->cache;
+  if (cache->rest != rest || cache->items != rest->loaded->items) return "C1: the face shows another magazine";
+  if (cache->capacity != rest->loaded->capacity || cache->count > cache->capacity) return "C1: count beyond capacity";
+  if (rest->previous->count > rest->previous->capacity) return "C1: count beyond capacity";
+  if (!rest->flush_wanted && cache->owner != rest->owner) return "C3: owner changed without a request";
+  if (rest->owner == LIDO_OWNER_NEVER && cache->hot != NULL) return "C4: a hot object without a claim";
+  return NULL;
+}

@@ -1,0 +1,192 @@
+/* tool_notes.c: see tool_notes.h. */
+#include "pools/tool_notes.h"
+
+#include <string.h>
+
+#include "lib/base/misuse_report.h"
+#include "pools/thread_cache.h"
+
+#if defined(LIDO_ASAN)
+#include <sanitizer/asan_interface.h>
+#elif defined(LIDO_MSAN)
+#include <sanitizer/msan_interface.h>
+#endif
+
+#ifdef LIDO_VALGRIND
+#include <valgrind/memcheck.h>
+#include <valgrind/valgrind.h>
+#endif
+
+/* ---- Sanitizers ---- */
+
+static void close_range(void *start, size_t bytes) {
+#if defined(LIDO_ASAN)
+  __asan_poison_memory_region(start, bytes);
+#else
+  (void)start;
+  (void)bytes;
+#endif
+}
+
+static void open_range(void *start, size_t bytes) {
+#if defined(LIDO_ASAN)
+  __asan_unpoison_memory_region(start, bytes);
+#else
+  (void)start;
+  (void)bytes;
+#endif
+}
+
+static void forget_contents(const lido_pool_core *core, void *object) {
+#if defined(LIDO_MSAN)
+  bool keeps = core->options.construct != NULL || (core->options.flags & LIDO_POOL_ZERO) != 0;
+  if (!keeps) __msan_allocated_memory(object, core->geometry.object_size);
+#else
+  (void)core;
+  (void)object;
+#endif
+}
+
+/* ---- Patterns of the full checks ---- */
+
+#if LIDO_CHECKS == LIDO_CHECKS_FULL && !defined(LIDO_ASAN) && !defined(LIDO_MSAN)
+
+enum { FREED = 0xDF, PADDING = 0xCA };
+
+static bool has_patterns(const lido_pool_core *core) {
+  return core->options.construct == NULL && (core->options.flags & LIDO_POOL_ZERO) == 0;
+}
+
+static bool is_filled(const uint8_t *bytes, size_t count, uint8_t with) {
+  for (size_t i = 0; i < count; i++) {
+    if (bytes[i] != with) return false;
+  }
+  return true;
+}
+
+static void report(const lido_pool_core *core, lido_misuse_kind kind, const void *object) {
+  lido_misuse_report((lido_misuse){.kind = kind,
+                                   .pool = core->name,
+                                   .address = object,
+                                   .object = lido_core_find(core, object).index});
+}
+
+static void verify_and_open(const lido_pool_core *core, void *object) {
+  if (!has_patterns(core)) return;
+  const lido_geometry *g = &core->geometry;
+  if (!is_filled(object, g->object_size, FREED)) report(core, LIDO_MISUSE_WRITE_AFTER_FREE, object);
+  memset((uint8_t *)object + g->object_size, PADDING, g->stride - g->object_size);
+}
+
+static void verify_and_close(const lido_pool_core *core, void *object) {
+  const lido_geometry *g = &core->geometry;
+  if (!has_patterns(core)) return;
+  if (!is_filled((uint8_t *)object + g->object_size, g->stride - g->object_size, PADDING)) {
+    report(core, LIDO_MISUSE_OVERFLOW, object);
+  }
+  memset(object, FREED, g->object_size);
+}
+
+static void fill_slab(const lido_pool_core *core, void *start, size_t objects) {
+  if (has_patterns(core)) memset(start, FREED, objects * core->geometry.stride);
+}
+
+#else
+
+static void verify_and_open(const lido_pool_core *core, void *object) {
+  (void)core;
+  (void)object;
+}
+static void verify_and_close(const lido_pool_core *core, void *object) {
+  (void)core;
+  (void)object;
+}
+static void fill_slab(const lido_pool_core *core, void *start, size_t objects) {
+  (void)core;
+  (void)start;
+  (void)objects;
+}
+
+#endif
+
+/* ---- Valgrind ---- */
+
+#ifdef LIDO_VALGRIND
+
+bool lido_tool_valgrind(void) { return RUNNING_ON_VALGRIND != 0; }
+
+static void valgrind_alloc(const lido_pool_core *core, void *object) {
+  bool defined = core->options.construct != NULL || (core->options.flags & LIDO_POOL_ZERO) != 0;
+  if (core->valgrind) VALGRIND_MALLOCLIKE_BLOCK(object, core->geometry.object_size, 0, defined);
+}
+
+static void valgrind_free(const lido_pool_core *core, void *object) {
+  if (core->valgrind) VALGRIND_FREELIKE_BLOCK(object, 0);
+}
+
+static void valgrind_close(const lido_pool_core *core, void *start, size_t bytes) {
+  if (core->valgrind) VALGRIND_MAKE_MEM_NOACCESS(start, bytes);
+}
+
+static void valgrind_open(void *start, size_t bytes) { VALGRIND_MAKE_MEM_DEFINED(start, bytes); }
+
+#else
+
+bool lido_tool_valgrind(void) { return false; }
+static void valgrind_alloc(const lido_pool_core *core, void *object) {
+  (void)core;
+  (void)object;
+}
+static void valgrind_free(const lido_pool_core *core, void *object) {
+  (void)core;
+  (void)object;
+}
+static void valgrind_close(const lido_pool_core *core, void *start, size_t bytes) {
+  (void)core;
+  (void)start;
+  (void)bytes;
+}
+static void valgrind_open(void *start, size_t bytes) {
+  (void)start;
+  (void)bytes;
+}
+
+#endif
+
+/* ---- What the rooms call ---- */
+
+void lido_note_slab(const lido_pool_core *core, void *start, size_t objects) {
+  size_t bytes = objects * core->geometry.stride;
+  fill_slab(core, start, objects);
+  close_range(start, bytes);
+  valgrind_close(core, start, bytes);
+}
+
+void lido_tool_open(uintptr_t start, size_t bytes) {
+  open_range((void *)start, bytes);
+  valgrind_open((void *)start, bytes);
+}
+
+void lido_tool_alloc(const lido_pool_core *core, void *object) {
+  open_range(object, core->geometry.object_size);
+  verify_and_open(core, object);
+  forget_contents(core, object);
+  valgrind_alloc(core, object);
+}
+
+void lido_tool_free(const lido_pool_core *core, void *object) {
+  verify_and_close(core, object);
+  close_range(object, core->geometry.stride);
+  valgrind_free(core, object);
+}
+
+#if defined(LIDO_ASAN) || defined(LIDO_MSAN) || LIDO_CHECKS == LIDO_CHECKS_FULL
+
+void *lido_note_alloc(const lido_pool_cache *cache, void *object) {
+  lido_tool_alloc(cache->rest->core, object);
+  return object;
+}
+
+void lido_note_free(const lido_pool_cache *cache, void *object) { lido_tool_free(cache->rest->core, object); }
+
+#endif
