@@ -28,7 +28,7 @@ lido_pool_cache *lido_cache_reach(lido_pool_cache *cache, lido_pool_core *core, 
 static void *alloc_fallback(lido_pool_core *core) {
   void *object = NULL;
   bool limited = false;
-  if (lido_core_take(core, &object, 1, true, &limited) == 0) return NULL;
+  if (lido_core_take(core, 0, &object, 1, true, &limited) == 0) return NULL;
   lido_slab_lists_lock(&core->slabs);
   core->fallbacks++;
   lido_slab_lists_unlock(&core->slabs);

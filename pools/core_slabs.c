@@ -92,19 +92,21 @@ static size_t allowance_locked(const lido_pool_core *core) {
   return core->options.max_objects > taken ? core->options.max_objects - taken : 0;
 }
 
-static size_t take_some(lido_pool_core *core, void **objects, size_t count, bool beyond_limit, bool *limited) {
+static size_t take_some(lido_pool_core *core, unsigned stripe, void **objects, size_t count, bool beyond_limit,
+                        bool *limited) {
   lido_slab_lists_lock(&core->slabs);
   size_t allowed = beyond_limit ? count : lido_min(count, allowance_locked(core));
   *limited = allowed == 0;
-  size_t taken = lido_slab_lists_take(&core->slabs, &core->geometry, objects, allowed);
+  size_t taken = lido_slab_lists_take(&core->slabs, &core->geometry, stripe, objects, allowed);
   lido_slab_lists_unlock(&core->slabs);
   return taken;
 }
 
-size_t lido_core_take(lido_pool_core *core, void **objects, size_t count, bool beyond_limit, bool *limited) {
+size_t lido_core_take(lido_pool_core *core, unsigned stripe, void **objects, size_t count, bool beyond_limit,
+                      bool *limited) {
   lido_core_sweep_if_needed(core);
   for (;;) {
-    size_t taken = take_some(core, objects, count, beyond_limit, limited);
+    size_t taken = take_some(core, stripe, objects, count, beyond_limit, limited);
     if (taken != 0) return taken;
     if (*limited) {
       errno = ENOMEM;

@@ -34,7 +34,7 @@ static void *wait_for_object(lido_pool_core *core) {
   while (object == NULL && in_time) {
     in_time = lido_os_condition_wait(&core->freed, &core->slabs.lock, deadline);
     if (lido_slab_lists_taken(&core->slabs) < core->options.max_objects) {
-      lido_slab_lists_take(&core->slabs, &core->geometry, &object, 1);
+      lido_slab_lists_take(&core->slabs, &core->geometry, 0, &object, 1);
     }
   }
   core->waiters--;
@@ -52,7 +52,7 @@ void *lido_direct_alloc(lido_pool_core *core) {
   void *object = NULL;
   bool limited = false;
   do {
-    if (lido_core_take(core, &object, 1, false, &limited) != 0) return lido_hand_out(core, object);
+    if (lido_core_take(core, 0, &object, 1, false, &limited) != 0) return lido_hand_out(core, object);
   } while (take_from_depot(core));
   if (!limited) return NULL;
   return may_wait(core) ? wait_for_object(core) : lido_alloc_exhausted(core);

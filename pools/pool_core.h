@@ -92,10 +92,11 @@ uint8_t *lido_core_state_of(const lido_pool_core *core, uintptr_t address);
 
 /* ---- Slabs ---- */
 
-/* Take up to `count` objects from the slabs, within max_objects unless `beyond_limit`; grows the pool when they have
- * none. -> how many; 0: errno is ENOMEM (then *limited tells whether max_objects was met) or construct's. No lock
+/* Take up to `count` objects from the slabs, preferably of the given stripe (slab.h), within max_objects unless
+ * `beyond_limit`; grows the pool when they have none. -> how many; 0: errno is ENOMEM (then *limited tells whether max_objects was met) or construct's. No lock
  * is held. */
-size_t lido_core_take(lido_pool_core *core, void **objects, size_t count, bool beyond_limit, bool *limited);
+size_t lido_core_take(lido_pool_core *core, unsigned stripe, void **objects, size_t count, bool beyond_limit,
+                      bool *limited);
 
 /* Objects go back to their slabs; wakes waiters. No lock above SLABS is held. */
 void lido_core_put(lido_pool_core *core, void *const *objects, size_t count);

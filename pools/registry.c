@@ -8,8 +8,11 @@
 #include "lib/base/bits.h"
 #include "pools/thread_cache.h"
 
+#define NONE_4 &lido_cache_none, &lido_cache_none, &lido_cache_none, &lido_cache_none
+#define NONE_16 NONE_4, NONE_4, NONE_4, NONE_4
 __thread lido_thread lido_this_thread __attribute__((tls_model("initial-exec"))) = {
-    .first = {[0 ... LIDO_FIRST_CACHES - 1] = &lido_cache_none}};
+    .first = {NONE_16, NONE_16, NONE_16, NONE_16}};
+LIDO_STATIC_ASSERT(LIDO_FIRST_CACHES == 64, "as many as are initialised above");
 
 uint8_t lido_state_never = LIDO_STATE_NONE;
 lido_pool_cache lido_cache_none = LIDO_CACHE_INITIAL;

@@ -34,7 +34,7 @@ static int refill(lido_reserve *reserve) {
   while (reserve->count < reserve->capacity) {
     bool limited = false;
     void **free_places = reserve->objects + reserve->count;
-    size_t got = lido_core_take(core, free_places, reserve->capacity - reserve->count, false, &limited);
+    size_t got = lido_core_take(core, 0, free_places, reserve->capacity - reserve->count, false, &limited);
     if (got == 0 && lido_depot_objects(&core->depot) == 0) return errno;
     if (got == 0) lido_core_drain_depot(core);
     lido_set_aside(core, free_places, got);

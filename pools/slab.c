@@ -113,19 +113,31 @@ void lido_slab_destroy(lido_slab *slab) {
 
 /* ---- Take and put ---- */
 
-size_t lido_slab_take(lido_slab *slab, const lido_geometry *geometry, void **objects, size_t count) {
+/* The lowest `count` free objects of a word. -> how many. */
+static size_t take_from_word(lido_slab *slab, const lido_geometry *geometry, size_t word, void **objects, size_t count) {
   size_t taken = 0;
-  size_t word = slab->first_word;
-  for (; word < slab->words && taken < count; word++) {
-    uint64_t bits = slab->free[word];
-    for (; bits != 0 && taken < count; bits &= bits - 1) {
-      size_t index = word * 64 + lido_bit_lowest(bits);
-      objects[taken++] = (void *)(slab->start + index * geometry->stride);
-    }
-    slab->free[word] = bits;
-    if (bits != 0) break; /* the word has more: stay here */
+  uint64_t bits = slab->free[word];
+  for (; bits != 0 && taken < count; bits &= bits - 1) {
+    size_t index = word * 64 + lido_bit_lowest(bits);
+    objects[taken++] = (void *)(slab->start + index * geometry->stride);
   }
-  slab->first_word = word;
+  slab->free[word] = bits;
+  return taken;
+}
+
+/* Stripes lie just under half a slab apart, so that the first few can grow over several words before they meet. */
+static size_t first_word_of(const lido_slab *slab, unsigned stripe) {
+  size_t step = slab->words > 2 ? (slab->words / 2 - 1) | 1 : 1;
+  return stripe * step % slab->words;
+}
+
+size_t lido_slab_take(lido_slab *slab, const lido_geometry *geometry, unsigned stripe, void **objects, size_t count) {
+  size_t taken = 0;
+  size_t first = first_word_of(slab, stripe);
+  for (size_t i = 0; i < slab->words && taken < count; i++) {
+    size_t word = first + i < slab->words ? first + i : first + i - slab->words;
+    taken += take_from_word(slab, geometry, word, objects + taken, count - taken);
+  }
   slab->free_objects -= taken;
   return taken;
 }
@@ -137,7 +149,6 @@ bool lido_slab_put(lido_slab *slab, const lido_geometry *geometry, void *object)
   if (LIDO_UNLIKELY((slab->free[word] & bit) != 0)) return false;
   slab->free[word] |= bit;
   slab->free_objects++;
-  if (word < slab->first_word) slab->first_word = word;
   return true;
 }
 
@@ -151,10 +162,10 @@ static const char *check_states(const lido_slab *slab) {
   const uint8_t *states = states_of(slab);
   size_t starts = 0;
   for (size_t byte = 0; byte < states_bytes(g); byte++) starts += states[byte] != LIDO_STATE_NONE;
-  if (starts != slab->objects) return "S4: a state byte of no object";
+  if (starts != slab->objects) return "S3: a state byte of no object";
   for (size_t index = 0; index < slab->objects; index++) {
     uint8_t state = *lido_core_state_of(slab->core, slab->start + index * g->stride);
-    if (state == LIDO_STATE_NONE) return "S4: an object without a state";
+    if (state == LIDO_STATE_NONE) return "S3: an object without a state";
     if (lido_bitmap_get(slab->free, index) && state == LIDO_STATE_LIVE) return "S1: a live object's bit is set";
   }
 #endif
@@ -165,9 +176,6 @@ const char *lido_slab_check(const lido_slab *slab) {
   if (lido_bitmap_count(slab->free, slab->words * 64) != slab->free_objects) return "S2: free objects miscounted";
   if (slab->objects % 64 != 0 && slab->free[slab->words - 1] >> slab->objects % 64 != 0) {
     return "S2: a bit beyond the last object";
-  }
-  for (size_t word = 0; word < slab->first_word; word++) {
-    if (slab->free[word] != 0) return "S3: a free object before first_word";
   }
   return check_states(slab);
 }

@@ -6,8 +6,7 @@
  * Invariants
  *   S1  a set bit is an object that nobody holds: no cache, no depot, not the program; its state is free.
  *   S2  free_objects is the number of set bits; bits beyond the last object are clear.
- *   S3  first_word <= the lowest word with a set bit.
- *   S4  every object's state byte is other than NONE, every other state byte of the slab is NONE.
+ *   S3  every object's state byte is other than NONE, every other state byte of the slab is NONE.
  * Threads: those of the pool's slab lists; birth and end are private to one thread.
  * Failure: birth: NULL, errno, nothing left behind.
  */
@@ -33,7 +32,6 @@ typedef struct lido_slab {
   struct lido_slab *previous;
   unsigned bin;
   bool pinned;      /* some cache's hot slot remembers an object here */
-  size_t first_word;
   size_t free_objects;
   uint64_t free[];  /* [words] */
 } lido_slab;
@@ -45,8 +43,9 @@ lido_slab *lido_slab_create(lido_pool_core *core);
 /* Objects are destroyed, units go back. pre: in no list. No lock is held. */
 void lido_slab_destroy(lido_slab *slab);
 
-/* Up to `count` free objects, in address order. -> how many. */
-size_t lido_slab_take(lido_slab *slab, const lido_geometry *geometry, void **objects, size_t count);
+/* Up to `count` free objects, in address order from the bitmap word that `stripe` stands for and round to it. Callers with
+ * different stripes get different words while there are any, and so different lines of state bytes. -> how many. */
+size_t lido_slab_take(lido_slab *slab, const lido_geometry *geometry, unsigned stripe, void **objects, size_t count);
 
 /* One object comes back. -> false, and nothing changed, if its bit is set already. */
 bool lido_slab_put(lido_slab *slab, const lido_geometry *geometry, void *object);

@@ -81,12 +81,13 @@ static lido_slab *fullest(const lido_slab_lists *lists) {
   return NULL;
 }
 
-size_t lido_slab_lists_take(lido_slab_lists *lists, const lido_geometry *geometry, void **objects, size_t count) {
+size_t lido_slab_lists_take(lido_slab_lists *lists, const lido_geometry *geometry, unsigned stripe, void **objects,
+                            size_t count) {
   size_t taken = 0;
   while (taken < count) {
     lido_slab *slab = fullest(lists);
     if (slab == NULL) break;
-    taken += lido_slab_take(slab, geometry, objects + taken, count - taken);
+    taken += lido_slab_take(slab, geometry, stripe, objects + taken, count - taken);
     rebin(lists, slab);
   }
   lists->free_objects -= taken;

@@ -44,7 +44,8 @@ static inline size_t lido_slab_lists_taken(const lido_slab_lists *lists) { retur
 /* All below: called with the lock held. */
 void lido_slab_lists_add(lido_slab_lists *lists, lido_slab *slab);
 void lido_slab_lists_remove(lido_slab_lists *lists, lido_slab *slab);
-size_t lido_slab_lists_take(lido_slab_lists *lists, const lido_geometry *geometry, void **objects, size_t count);
+size_t lido_slab_lists_take(lido_slab_lists *lists, const lido_geometry *geometry, unsigned stripe, void **objects,
+                            size_t count);
 bool lido_slab_lists_put(lido_slab_lists *lists, const lido_geometry *geometry, lido_slab *slab, void *object);
 
 /* NULL, or the invariant that does not hold, of the lists or of a slab. */

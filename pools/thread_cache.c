@@ -235,10 +235,16 @@ static void reverse(void **items, size_t count) {
   }
 }
 
+/* Each cache prefers other words of a slab than its neighbours (slab.h). */
+static unsigned stripe_of(const lido_cache_rest *rest) {
+  return rest->claim >= LIDO_STATE_CLAIMS ? rest->claim - (unsigned)LIDO_STATE_CLAIMS : 0;
+}
+
 static bool refill_from_slabs(lido_pool_cache *cache, bool *limited) {
   lido_pool_core *core = cache->rest->core;
   lido_magazine *magazine = grown_magazine(core, loaded_magazine(cache));
-  magazine->count = (uint32_t)lido_core_take(core, magazine->items, magazine->capacity, false, limited);
+  unsigned stripe = stripe_of(cache->rest);
+  magazine->count = (uint32_t)lido_core_take(core, stripe, magazine->items, magazine->capacity, false, limited);
   reverse(magazine->items, magazine->count);
   load_magazine(cache, magazine);
   return magazine->count != 0;
