@@ -35,11 +35,18 @@ static size_t objects_in(const lido_geometry *g, size_t units) {
   return bytes <= loss ? 0 : (bytes - loss) / g->stride;
 }
 
+/* One unit of a region is enough; the small units of a buffer make slabs of an eighth of it. */
+static size_t least_units(const lido_geometry *g) {
+  size_t for_one = (g->stride + alignment_loss(g)) >> g->region.unit_shift;
+  size_t worthwhile = g->region.mask == 0 ? g->region.units / 8 : 1;
+  return lido_max(lido_max(for_one, worthwhile), 1);
+}
+
 static int settle_slab(lido_geometry *g) {
   size_t best = 0;
   size_t best_waste = SIZE_MAX; /* in 1/1024 of the slab */
-  size_t least = (g->stride + alignment_loss(g)) >> g->region.unit_shift;
-  for (size_t units = lido_max(least, 1); units <= g->region.units && units <= least + SLAB_UNITS_MAX; units++) {
+  size_t least = least_units(g);
+  for (size_t units = least; units <= g->region.units && units <= least + SLAB_UNITS_MAX; units++) {
     size_t objects = objects_in(g, units);
     if (objects == 0) continue;
     size_t bytes = units << g->region.unit_shift;

@@ -49,11 +49,8 @@ static void *chunk_get(size_t bytes, void *context) { return lido_backing_block_
 static void chunk_put(void *chunk, size_t bytes, void *context) { lido_backing_block_put(context, chunk, bytes); }
 
 static size_t units_for(const lido_backing *backing, size_t bytes) {
-  lido_region_geometry geometry;
-  int error = lido_region_geometry_get((lido_backing *)backing, LIDO_SHIFT_MAX, &geometry);
-  LIDO_ASSERT(error == 0 && "metadata is asked for after the granule was settled");
-  (void)error;
-  return (bytes + ((size_t)1 << geometry.unit_shift) - 1) >> geometry.unit_shift;
+  size_t unit = lido_region_buffer_unit(backing);
+  return (bytes + unit - 1) / unit;
 }
 
 /* In a buffer, metadata takes units as slabs do. */
@@ -164,7 +161,8 @@ lido_backing *lido_backing_create_buffer(void *buffer, size_t bytes) {
   backing->buffer = buffer;
   backing->buffer_bytes = bytes;
   backing->bytes = bytes;
-  return backing_publish(backing, (lido_metadata_source){buffer_chunk_get, buffer_chunk_put, backing, 0});
+  return backing_publish(backing, (lido_metadata_source){buffer_chunk_get, buffer_chunk_put, backing,
+                                                          lido_region_buffer_unit(backing)});
 }
 
 static bool has_pools(lido_backing *backing) {

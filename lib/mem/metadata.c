@@ -40,7 +40,7 @@ void lido_metadata_init(lido_metadata *metadata, lido_metadata_source source) {
 /* A new chunk with room for `bytes`. The rest of the old one is lost until all chunks go. */
 static bool add_chunk_locked(lido_metadata *metadata, size_t bytes) {
   const lido_metadata_source *source = &metadata->source;
-  size_t chunk_bytes = lido_max(bytes + LIDO_METADATA_SMALLEST, source->chunk_bytes);
+  size_t chunk_bytes = lido_round_up(bytes + LIDO_METADATA_SMALLEST, source->chunk_bytes);
   lido_metadata_chunk *chunk = source->get(chunk_bytes, source->context);
   if (chunk == NULL) return false;
   chunk->next = metadata->chunks;

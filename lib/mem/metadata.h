@@ -24,7 +24,7 @@ typedef struct lido_metadata_source {
   void *(*get)(size_t bytes, void *context); /* aligned to 64 bytes, or NULL */
   void (*put)(void *chunk, size_t bytes, void *context);
   void *context;
-  size_t chunk_bytes; /* what to ask for when less is needed */
+  size_t chunk_bytes; /* a power of two; chunks are multiples of it */
 } lido_metadata_source;
 
 typedef struct lido_metadata_block lido_metadata_block;

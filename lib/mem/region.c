@@ -65,6 +65,8 @@ static unsigned buffer_unit_shift(const lido_backing *backing) {
   return shift < UNIT_SHIFT ? shift : UNIT_SHIFT;
 }
 
+size_t lido_region_buffer_unit(const lido_backing *backing) { return (size_t)1 << buffer_unit_shift(backing); }
+
 /* ---- Birth and end ---- */
 
 /* State bytes are left as they are: a slab writes those of its units when it is born. */

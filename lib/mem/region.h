@@ -36,6 +36,9 @@ typedef struct lido_region_geometry {
  * first call settles the granule. */
 int lido_region_geometry_get(lido_backing *backing, unsigned shift, lido_region_geometry *geometry);
 
+/* Bytes of a buffer's unit. */
+size_t lido_region_buffer_unit(const lido_backing *backing);
+
 /* The shift that pools on this backing really use: a buffer's, once settled, else `shift`. */
 unsigned lido_region_shift(lido_backing *backing, unsigned shift);
 
