@@ -13,7 +13,6 @@
 #include "lib/base/misuse_report.h"
 #include "lib/mem/address_map.h"
 #include "pools/registry.h"
-#include "pools/slow_paths.h"
 #include "pools/thread_cache.h"
 
 static void each_pool_locked(void (*act)(lido_pool_core *core)) {
@@ -42,7 +41,6 @@ static void note_frees(lido_pool_core *core) {
 
 static void before_fork(void) {
   lido_misuse_lock_for_fork();
-  lido_typed_lock_for_fork();
   lido_registry_lock_for_fork();
   each_pool_locked(lock_depot);
   each_pool_locked(lock_slabs);
@@ -56,7 +54,6 @@ static void unlock_all(void) {
   lido_backings_unlock_after_fork();
   each_pool_locked(unlock_pool);
   lido_registry_unlock_after_fork();
-  lido_typed_unlock_after_fork();
   lido_misuse_unlock_after_fork();
 }
 

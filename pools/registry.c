@@ -109,15 +109,16 @@ static void unlink_record_locked(lido_thread_record *record) {
   }
 }
 
-static void free_table_locked(lido_thread *thread) {
-  lido_metadata_free(lido_metadata_system(), thread->caches, thread->cache_count * sizeof *thread->caches);
-  thread->caches = NULL;
-  thread->cache_count = 0;
+static void free_table_locked(lido_thread_record *record) {
+  lido_metadata_free(lido_metadata_system(), record->table, record->table_bytes);
+  record->table = NULL;
 }
 
 static void exit_thread_locked(lido_thread_record *record) {
   while (record->caches != NULL) lido_cache_detach_locked(record->caches, false);
-  free_table_locked(record->thread);
+  free_table_locked(record);
+  record->thread->caches = NULL;
+  record->thread->cache_count = 0;
   record->thread->record = NULL;
   record->thread->dead = true;
   unlink_record_locked(record);
@@ -162,7 +163,9 @@ bool lido_thread_table_reserve_locked(lido_thread_record *record, uint32_t numbe
   lido_pool_cache **caches = lido_metadata_alloc(lido_metadata_system(), count * sizeof *caches);
   if (caches == NULL) return false;
   for (size_t i = 0; i < count; i++) caches[i] = i < thread->cache_count ? thread->caches[i] : &lido_cache_none;
-  free_table_locked(thread);
+  free_table_locked(record);
+  record->table = caches;
+  record->table_bytes = count * sizeof *caches;
   thread->caches = caches;
   thread->cache_count = (uint32_t)count;
   return true;
@@ -171,6 +174,7 @@ bool lido_thread_table_reserve_locked(lido_thread_record *record, uint32_t numbe
 /* The other threads' thread-locals may be gone already: only what records and rests hold is touched. */
 static void forget_thread_locked(lido_thread_record *record) {
   while (record->caches != NULL) lido_cache_detach_locked(record->caches, true);
+  free_table_locked(record);
   unlink_record_locked(record);
   lido_metadata_free(lido_metadata_system(), record, sizeof *record);
 }

@@ -6,7 +6,7 @@
  *   N1  a pool in the table stands at its number; number 0 is nobody's.
  *   N2  a thread's table has lido_cache_none or that thread's cache at each index below cache_count.
  *   N3  a thread's record exists from its first slow path until its last round of exit hooks.
- * Threads: any. Lock: REGISTRY, the outermost but CREATION; slow paths only.
+ * Threads: any. Lock: REGISTRY, the outermost; slow paths only.
  * Exit: the hook arms itself again in every round but the last, so that frees by other libraries' destructors still
  * find a cache; a thread past its last round works without (direct.c). Nothing is asked of a backing during exit:
  * mimalloc's own exit comes first.
@@ -19,6 +19,8 @@
 
 struct lido_thread_record {
   lido_thread *thread; /* its thread-local */
+  lido_pool_cache **table; /* thread->caches, for a child that can't read that thread-local */
+  size_t table_bytes;
   lido_cache_rest *caches;
   unsigned exit_rounds;
   lido_thread_record *next;

@@ -9,6 +9,7 @@
 #include "lib/base/bits.h"
 #include "pools/set_aside.h"
 #include "pools/slow_paths.h"
+#include "pools/thread_cache.h"
 
 struct lido_reserve {
   lido_pool_core *core;
@@ -29,16 +30,30 @@ void lido_set_aside_end(lido_pool_core *core, void *const *objects, size_t count
   lido_sub_relaxed(&core->set_aside, count); /* RELAXED: a count of its own */
 }
 
+/* What this thread and the depot keep goes to the slabs. */
+static void gather(lido_pool_core *core) {
+  lido_pool_cache *cache = lido_pool_cache_of_thread(&core->face);
+  if (cache->rest != NULL) lido_cache_flush(cache);
+  lido_core_drain_depot(core);
+}
+
+/* As many more as the slabs give. */
+static size_t take(lido_reserve *reserve) {
+  bool limited = false;
+  void **places = reserve->objects + reserve->count;
+  size_t got = lido_core_take(reserve->core, 0, places, reserve->capacity - reserve->count, false, &limited);
+  lido_set_aside(reserve->core, places, got);
+  reserve->count += got;
+  return got;
+}
+
 static int refill(lido_reserve *reserve) {
-  lido_pool_core *core = reserve->core;
+  bool gathered = false;
   while (reserve->count < reserve->capacity) {
-    bool limited = false;
-    void **free_places = reserve->objects + reserve->count;
-    size_t got = lido_core_take(core, 0, free_places, reserve->capacity - reserve->count, false, &limited);
-    if (got == 0 && lido_depot_objects(&core->depot) == 0) return errno;
-    if (got == 0) lido_core_drain_depot(core);
-    lido_set_aside(core, free_places, got);
-    reserve->count += got;
+    if (take(reserve) != 0) continue;
+    if (gathered) return errno;
+    gather(reserve->core);
+    gathered = true;
   }
   return 0;
 }

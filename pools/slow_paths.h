@@ -17,9 +17,6 @@ void *lido_hand_out(const lido_pool_core *core, void *object);
 /* Name of what stands for a typed pool. */
 const char *lido_typed_name(const lido_pool *pool);
 
-void lido_typed_lock_for_fork(void);
-void lido_typed_unlock_after_fork(void);
-
 /* What on_exhausted says, but for waiting. */
 void *lido_alloc_exhausted(lido_pool_core *core);
 

@@ -346,8 +346,10 @@ void lido_cache_flush(lido_pool_cache *cache) {
 
 bool lido_cache_honour(lido_pool_cache *cache) {
   lido_cache_rest *rest = cache->rest;
-  /* RELAXED: a request seen late is honoured later. */
-  if (LIDO_LIKELY(!lido_load_relaxed(&rest->flush_wanted))) return false;
+  /* RELAXED: a request seen late is honoured later. The two halves of a request may be seen one by one, in any order,
+   * so either of them counts. */
+  bool asked = lido_load_relaxed(&rest->flush_wanted) || lido_load_relaxed(&cache->owner) != rest->owner;
+  if (LIDO_LIKELY(!asked)) return false;
   lido_store_relaxed(&rest->flush_wanted, false);
   lido_store_relaxed(&cache->owner, rest->owner);
   lido_cache_flush(cache);
@@ -424,7 +426,7 @@ const char *lido_cache_check(const lido_cache_rest *rest) {
   if (cache->rest != rest || cache->items != rest->loaded->items) return "C1: the face shows another magazine";
   if (cache->capacity != rest->loaded->capacity || cache->count > cache->capacity) return "C1: count beyond capacity";
   if (rest->previous->count > rest->previous->capacity) return "C1: count beyond capacity";
-  if (!rest->flush_wanted && cache->owner != rest->owner) return "C3: owner changed without a request";
+  if (cache->owner != rest->owner && cache->owner != LIDO_OWNER_NEVER) return "C3: the owner of another pool";
   if (rest->owner == LIDO_OWNER_NEVER && cache->hot != NULL) return "C4: a hot object without a claim";
   return NULL;
 }

@@ -6,7 +6,7 @@
  * Invariants
  *   C1  cache->items, count and capacity are those of rest->loaded.
  *   C2  the objects in hot slot and magazines are free; no object is in two places.
- *   C3  rest->owner is what cache->owner is, when nobody asks for a flush.
+ *   C3  cache->owner is rest->owner, or LIDO_OWNER_NEVER while somebody asks for a flush.
  *   C4  a cache without a claim never has a hot object.
  * Threads: the owner; others read `hot` and `count`, and set `flush_wanted` and `owner`, under the registry's lock.
  * Failure: attach: NULL; the thread then works without a cache (direct.c).

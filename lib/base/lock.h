@@ -13,7 +13,6 @@
 #include <stdbool.h>
 
 enum lido_rank {
-  LIDO_RANK_CREATION, /* creation of typed pools */
   LIDO_RANK_REGISTRY, /* pools by number, threads, caches, hooks */
   LIDO_RANK_DEPOT,    /* one per pool: magazines */
   LIDO_RANK_SLABS,    /* one per pool: slabs, bitmaps */
