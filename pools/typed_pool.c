@@ -28,8 +28,9 @@ lido_pool *lido_typed_pool_get(lido_typed_pool *typed) {
   while (pool == NULL) {
     lido_pool *made = create(typed);
     if (made == NULL) return NULL;
+    lido_pool *none = NULL;
     /* RELEASE typed.pool: what creation wrote comes before the pointer. */
-    pool = lido_cas_release(&typed->pool, NULL, made) ? made : lose(made);
+    pool = lido_cas_release(&typed->pool, &none, made) ? made : lose(made);
     /* ACQUIRE typed.pool: the winner's pool is seen complete. */
     if (pool == NULL) pool = lido_load_acquire(&typed->pool);
   }
