@@ -1,7 +1,7 @@
 /* alloc_slow.c: an alloc that the inlined path could not serve.
  *
- * In order: attach a cache, do what others asked for, refill (other magazine, depot, slabs, new slab), and when
- * max_objects is met what the options say. Without a cache, direct.c.
+ * In order: attach a cache, do what others asked for, refill (other magazine, depot, slabs, new
+ * slab), and when max_objects is met what the options say. Without a cache, direct.c.
  */
 #include <errno.h>
 

@@ -1,9 +1,10 @@
 /* core_slabs.c: between the caches of a pool and its slabs: take, put, grow, give back.
  *
- * Growth happens without a lock: a slab is built in private, user code included, and then added. Two threads that find the
- * pool dry at once may both add one; the limit counts objects handed out, not slabs, so it holds all the same.
- * Giving back takes the registry's lock first, for the list of caches: a slab that some cache's hot slot
- * still remembers is kept, since that cache may read the object's state byte at any moment (P3).
+ * Growth happens without a lock: a slab is built in private, user code included, and then added.
+ * Two threads that find the pool dry at once may both add one; the limit counts objects handed out,
+ * not slabs, so it holds all the same. Giving back takes the registry's lock first, for the list of
+ * caches: a slab that some cache's hot slot still remembers is kept, since that cache may read the
+ * object's state byte at any moment (P3).
  */
 #include <errno.h>
 
@@ -70,8 +71,7 @@ static bool grow(lido_pool_core *core) {
   size_t wanted = slabs_to_add(core);
   if (!add_slab(core)) return false;
   int saved_errno = errno;
-  for (size_t added = 1; added < wanted && add_slab(core); added++) {
-  }
+  for (size_t added = 1; added < wanted && add_slab(core); added++) {}
   errno = saved_errno; /* fewer than wished for is no error */
   return true;
 }
@@ -118,8 +118,8 @@ size_t lido_core_take(lido_pool_core *core, unsigned stripe, void **objects, siz
 
 static void report_twice(const lido_pool_core *core, const void *object) {
   lido_place place = lido_core_find(core, object);
-  lido_misuse_report((lido_misuse){
-      .kind = LIDO_MISUSE_CORRUPTION, .pool = core->name, .address = object, .object = place.index});
+  lido_misuse_report(
+      (lido_misuse){.kind = LIDO_MISUSE_CORRUPTION, .pool = core->name, .address = object, .object = place.index});
 }
 
 void lido_core_put(lido_pool_core *core, void *const *objects, size_t count) {
@@ -217,7 +217,8 @@ static void sweep_slab_locked(lido_pool_core *core, lido_slab *slab) {
   }
 }
 
-/* What this process itself holds goes back first, so that whatever is then missing was a vanished thread's. */
+/* What this process itself holds goes back first, so that whatever is then missing was a vanished
+ * thread's. */
 static void put_back_own_caches(lido_pool_core *core) {
   for (lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) lido_cache_flush(rest->cache);
   lido_core_drain_depot(core);

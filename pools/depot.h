@@ -1,7 +1,8 @@
 /* depot.h: the store of full and empty magazines that threads of one pool trade through.
  *
- * Idea (Bonwick and Adams 2001): a thread gives a whole magazine and gets a whole one, so that a lock is paid once for
- * all the objects in it. A lock that is found busy counts as contention; the pool answers with larger magazines.
+ * Idea (Bonwick and Adams 2001): a thread gives a whole magazine and gets a whole one, so that a
+ * lock is paid once for all the objects in it. A lock that is found busy counts as contention; the
+ * pool answers with larger magazines.
  * Invariants
  *   D1  a magazine is in at most one of: the full list, the empty list, one cache, somebody's hands.
  *   D2  full_count and objects are the length of the full list and the objects in it; magazines there are not empty.
@@ -34,7 +35,8 @@ void lido_depot_init(lido_depot *depot, bool locks, size_t limit);
 /* Give an empty magazine (NULL: none) and take a full one; NULL, and nothing given, if there is none. */
 lido_magazine *lido_depot_take_full(lido_depot *depot, lido_magazine *empty);
 
-/* Give a magazine with objects. -> false, and it is still the caller's, if the depot has enough; never so if `always`. */
+/* Give a magazine with objects. -> false, and it is still the caller's, if the depot has enough;
+ * never so if `always`. */
 bool lido_depot_give_full(lido_depot *depot, lido_magazine *full, bool always);
 
 /* An empty magazine, or NULL. */

@@ -1,7 +1,8 @@
 /* direct.c: alloc and free without a cache, one object at a time under the slabs' lock.
  *
- * For pools that keep nothing in caches (pool_core.h), for threads past their exit, and for those whose cache could
- * not be had. Waiting happens only here: all free objects are in slabs then, so that none hides from a waiter.
+ * For pools that keep nothing in caches (pool_core.h), for threads past their exit, and for those
+ * whose cache could not be had. Waiting happens only here: all free objects are in slabs then, so
+ * that none hides from a waiter.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,11 +1,12 @@
 /* fork.c: a child that is whole.
  *
- * Before fork every lock of Lido is taken, in the order of ranks, so that the child's copy of each structure is
- * consistent. What other threads held in their caches is not: they may have been in the middle of an alloc. So the child
- * forgets those caches and each pool later finds their objects by their state (core_slabs.c, sweep): whatever is
- * free and in no slab was theirs. Nothing is swept for a child that only calls exec.
- * A thread caught between marking an object live and returning it loses that one object to the child.
- * With LIDO_CHECKS=none there are no states; what those caches held then counts as live in the child.
+ * Before fork every lock of Lido is taken, in the order of ranks, so that the child's copy of each
+ * structure is consistent. What other threads held in their caches is not: they may have been in
+ * the middle of an alloc. So the child forgets those caches and each pool later finds their objects
+ * by their state (core_slabs.c, sweep): whatever is free and in no slab was theirs. Nothing is
+ * swept for a child that only calls exec. A thread caught between marking an object live and
+ * returning it loses that one object to the child. With LIDO_CHECKS=none there are no states; what
+ * those caches held then counts as live in the child.
  */
 #include <errno.h>
 

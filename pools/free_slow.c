@@ -1,5 +1,5 @@
-/* free_slow.c: a free that the inlined path could not serve: NULL, a thread without a cache, a request of others, a pool
- * that does more at a free, or a misuse, which is named here.
+/* free_slow.c: a free that the inlined path could not serve: NULL, a thread without a cache, a
+ * request of others, a pool that does more at a free, or a misuse, which is named here.
  */
 #include <errno.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 enum {
   STRIDE_UNIT = 8,
   CACHE_BYTES = 128 << 10,
-  SLAB_UNITS_MAX = 64,       /* tried before the least wasteful so far is taken */
+  SLAB_UNITS_MAX = 64,        /* tried before the least wasteful so far is taken */
   SMALLEST_CACHED_LIMIT = 64, /* a pool limited to fewer objects keeps none of them in caches */
 };
 
@@ -26,7 +26,8 @@ static void settle_stride(const lido_pool_options *options, lido_geometry *g) {
   g->reciprocal = (uint32_t)((UINT64_C(1) << 32) / g->stride) + 1;
 }
 
-/* Bytes at a slab's start that alignment may cost: units of regions are aligned well enough, a buffer's are not. */
+/* Bytes at a slab's start that alignment may cost: units of regions are aligned well enough, a
+ * buffer's are not. */
 static size_t alignment_loss(const lido_geometry *g) { return g->region.mask == 0 && g->align > 64 ? g->align : 0; }
 
 static size_t objects_in(const lido_geometry *g, size_t units) {

@@ -1,14 +1,14 @@
 /* geometry.h: from a pool's options to sizes: stride, granule, slab, magazine. Pure arithmetic.
  *
- * Stride: the object's size, rounded up to its alignment and to 8 bytes. Granule: the largest power of two that
- * divides the stride, at most 64 bytes; there is one state byte for each. Slab: the fewest 64 KiB units that waste
- * at most an eighth.
+ * Stride: the object's size, rounded up to its alignment and to 8 bytes. Granule: the largest power
+ * of two that divides the stride, at most 64 bytes; there is one state byte for each. Slab: the
+ * fewest 64 KiB units that waste at most an eighth.
  * Invariants
  *   G1  stride is a multiple of the alignment, of 8 and of the granule.
  *   G2  two objects never share a state byte.
  *   G3  (offset * reciprocal) >> 32 == offset / stride for every offset of an object in its slab.
- * G3 holds because reciprocal = floor(2^32 / stride) + 1, so that for offset = index * stride the product is
- * index * 2^32 + index * e with e <= stride, and index * e <= offset < 2^32.
+ * G3 holds because reciprocal = floor(2^32 / stride) + 1, so that for offset = index * stride the
+ * product is index * 2^32 + index * e with e <= stride, and index * e <= offset < 2^32.
  */
 #ifndef LIDO_POOLS_GEOMETRY_H
 #define LIDO_POOLS_GEOMETRY_H
@@ -38,8 +38,8 @@ typedef struct lido_geometry {
   bool cached;              /* do threads keep objects of this pool at all? */
 } lido_geometry;
 
-/* 0; EINVAL (sizes out of range, or no slab fits into a region), ENOMEM (a buffer too small). pre: the options were
- * validated but for what depends on the backing. */
+/* 0; EINVAL (sizes out of range, or no slab fits into a region), ENOMEM (a buffer too small). pre:
+ * the options were validated but for what depends on the backing. */
 int lido_geometry_make(const lido_pool_options *options, lido_backing *backing, lido_geometry *geometry);
 
 static inline size_t lido_geometry_index(const lido_geometry *geometry, uintptr_t offset) {

@@ -1,8 +1,9 @@
 /* magazine.h: an array of pointers to free objects, the unit in which threads trade.
  *
- * A magazine carries its own capacity, so that small and large ones of one pool live side by side and a change of size
- * never empties any. While it is loaded in a cache, the cache counts its objects; the count here is then stale.
- * Storage comes in powers of two from metadata: 64 bytes hold 4 objects, 128 bytes 12, ... 2 KiB 252.
+ * A magazine carries its own capacity, so that small and large ones of one pool live side by side
+ * and a change of size never empties any. While it is loaded in a cache, the cache counts its
+ * objects; the count here is then stale. Storage comes in powers of two from metadata: 64 bytes
+ * hold 4 objects, 128 bytes 12, ... 2 KiB 252.
  * Threads: whoever holds it.
  */
 #ifndef LIDO_POOLS_MAGAZINE_H
@@ -22,7 +23,8 @@ struct lido_magazine {
   void *items[];
 };
 
-/* An empty magazine for at least one object and at most `capacity`; as many as fit the storage's size. NULL: ENOMEM. */
+/* An empty magazine for at least one object and at most `capacity`; as many as fit the storage's
+ * size. NULL: ENOMEM. */
 lido_magazine *lido_magazine_create(lido_pool_core *core, uint32_t capacity);
 
 /* pre: its objects are elsewhere. NULL is ignored. */

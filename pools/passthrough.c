@@ -1,7 +1,9 @@
-/* passthrough.c: pools whose every allocation is one of malloc, so that a debugger, a sanitizer or a heap checker sees each
- * object by itself. What needs slabs (owns, for_each, misuse reports) is malloc's affair then.
+/* passthrough.c: pools whose every allocation is one of malloc, so that a debugger, a sanitizer or
+ * a heap checker sees each object by itself. What needs slabs (owns, for_each, misuse reports) is
+ * malloc's affair then.
  *
- * Threads: any. Construct and destroy run at each alloc and free, since malloc keeps no built objects.
+ * Threads: any. Construct and destroy run at each alloc and free, since malloc keeps no built
+ * objects.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,9 +16,13 @@
 
 static bool passthrough_default;
 
-void lido_pool_passthrough_set(bool on) { lido_store_relaxed(&passthrough_default, on); /* RELAXED: a flag of its own */ }
+void lido_pool_passthrough_set(bool on) {
+  lido_store_relaxed(&passthrough_default, on); /* RELAXED: a flag of its own */
+}
 
-bool lido_passthrough_is_default(void) { return lido_load_relaxed(&passthrough_default); /* RELAXED: a flag of its own */ }
+bool lido_passthrough_is_default(void) {
+  return lido_load_relaxed(&passthrough_default); /* RELAXED: a flag of its own */
+}
 
 /* RELAXED: a count of its own; the limit is a limit, not a hand-over. */
 static bool reserve_one(lido_pool_core *core) {

@@ -1,7 +1,8 @@
 /* pool.c: the life of a pool. See pool_core.h for what it is.
  *
- * Creation in the order of what can fail: options, geometry, the core, the number, the preallocated slabs. The end takes
- * every thread's cache of the pool away under the registry's lock; the caller promises that no thread is using it.
+ * Creation in the order of what can fail: options, geometry, the core, the number, the preallocated
+ * slabs. The end takes every thread's cache of the pool away under the registry's lock; the caller
+ * promises that no thread is using it.
  */
 #include "lido/pool.h"
 
@@ -17,8 +18,8 @@
 #include "pools/tool_notes.h"
 
 enum {
-  KNOWN_FLAGS = LIDO_POOL_ZERO | LIDO_POOL_SINGLE_THREAD | LIDO_POOL_SPREAD | LIDO_POOL_HUGE_PAGES |
-                LIDO_POOL_PASSTHROUGH,
+  KNOWN_FLAGS =
+      LIDO_POOL_ZERO | LIDO_POOL_SINGLE_THREAD | LIDO_POOL_SPREAD | LIDO_POOL_HUGE_PAGES | LIDO_POOL_PASSTHROUGH,
   RETAIN_BYTES = 1 << 20,
   GROWTH_FACTOR_MAX = 16,
   FIRST_CLAIM = LIDO_STATE_CLAIMS,

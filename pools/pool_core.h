@@ -3,9 +3,9 @@
  *     thread:  hot slot (1 object) -> magazine pair -> depot (full and empty magazines, one lock for a swap)
  *     shared:  slabs (bitmap of free objects, fullest first) -> regions -> backing
  *
- * An object is at any time in exactly one of: a slab (its bit is set), a magazine in the depot, a cache (magazines, hot
- * slot), set aside (reserve, detached magazine), the program's hands. Its state byte tells only the program's hands, LIVE,
- * from the rest.
+ * An object is at any time in exactly one of: a slab (its bit is set), a magazine in the depot, a
+ * cache (magazines, hot slot), set aside (reserve, detached magazine), the program's hands. Its
+ * state byte tells only the program's hands, LIVE, from the rest.
  * Invariants
  *   P1  taken = live + cached + set aside, by L3 of slab_lists.h.
  *   P2  an object whose bit is set has a free state; an object in a cache or the depot too.
@@ -13,8 +13,8 @@
  *   P4  the address map names the pool for every unit of its slabs (not in a buffer).
  *   P5  no two caches of the pool have the same claim.
  * Threads: any; each field says what guards it. Lock ranks: REGISTRY, DEPOT, SLABS, in that order.
- * Direct pools keep nothing in caches: those that wait (a free object must not hide from a waiter), those of few
- * objects, of very large ones, under Valgrind, and passthrough pools.
+ * Direct pools keep nothing in caches: those that wait (a free object must not hide from a waiter),
+ * those of few objects, of very large ones, under Valgrind, and passthrough pools.
  */
 #ifndef LIDO_POOLS_POOL_CORE_H
 #define LIDO_POOLS_POOL_CORE_H
@@ -36,19 +36,19 @@ struct lido_pool_core {
   lido_pool_options options;
   lido_geometry geometry;
   lido_backing *backing;
-  uint32_t owner;           /* in the address map; LIDO_OWNER_NEVER in a buffer */
-  bool direct;              /* keeps nothing in caches */
+  uint32_t owner; /* in the address map; LIDO_OWNER_NEVER in a buffer */
+  bool direct;    /* keeps nothing in caches */
   bool passthrough;
-  bool valgrind;            /* tell Valgrind of each object */
-  lido_typed_pool *typed;   /* that made this pool, or NULL */
+  bool valgrind;          /* tell Valgrind of each object */
+  lido_typed_pool *typed; /* that made this pool, or NULL */
   size_t retain_bytes;
   /* has a lock of its own */
   lido_depot depot;
   lido_slab_lists slabs;
   /* under the slabs' lock */
   unsigned waiters;
-  lido_os_condition freed;  /* waited for by LIDO_EXHAUSTED_WAIT */
-  uint64_t direct_frees;    /* statistic, as are those below */
+  lido_os_condition freed; /* waited for by LIDO_EXHAUSTED_WAIT */
+  uint64_t direct_frees;   /* statistic, as are those below */
   uint64_t fallbacks;
   uint64_t exhausted;
   uint64_t waits;
@@ -56,12 +56,12 @@ struct lido_pool_core {
   lido_cache_rest *caches;
   size_t cache_count;
   uint64_t free_claims[LIDO_CLAIM_WORDS];
-  uint64_t retired_frees;   /* of caches that are gone */
+  uint64_t retired_frees; /* of caches that are gone */
   uint64_t retired_misses;
-  lido_pool_core *next;     /* all pools */
+  lido_pool_core *next; /* all pools */
   lido_pool_core *previous;
   /* atomic */
-  size_t set_aside;         /* objects */
+  size_t set_aside; /* objects */
   size_t passthrough_live;
   uint64_t passthrough_frees;
   uint32_t magazine_target; /* objects; grows while the depot is contended */
@@ -79,7 +79,7 @@ static inline lido_metadata *lido_core_metadata(lido_pool_core *core) { return &
 typedef struct lido_place {
   lido_slab *slab; /* NULL: the address is in no slab of the pool */
   size_t index;
-  size_t offset;   /* from the object's start; an address beyond the last object has no slab */
+  size_t offset; /* from the object's start; an address beyond the last object has no slab */
 } lido_place;
 
 /* Where an address lies in the pool. Any address. */
@@ -92,9 +92,9 @@ uint8_t *lido_core_state_of(const lido_pool_core *core, uintptr_t address);
 
 /* ---- Slabs ---- */
 
-/* Take up to `count` objects from the slabs, preferably of the given stripe (slab.h), within max_objects unless
- * `beyond_limit`; grows the pool when they have none. -> how many; 0: errno is ENOMEM (then *limited tells whether max_objects was met) or construct's. No lock
- * is held. */
+/* Take up to `count` objects from the slabs, preferably of the given stripe (slab.h), within
+ * max_objects unless `beyond_limit`; grows the pool when they have none. -> how many; 0: errno is
+ * ENOMEM (then *limited tells whether max_objects was met) or construct's. No lock is held. */
 size_t lido_core_take(lido_pool_core *core, unsigned stripe, void **objects, size_t count, bool beyond_limit,
                       bool *limited);
 

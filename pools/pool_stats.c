@@ -1,7 +1,8 @@
 /* pool_stats.c: numbers, summed when asked.
  *
- * The fast paths count one thing, frees, in the cache's own line. Everything else follows: what is out of the slabs is
- * known (L3), what caches hold is counted there, so live = taken - cached - set aside, and allocs = frees + live.
+ * The fast paths count one thing, frees, in the cache's own line. Everything else follows: what is
+ * out of the slabs is known (L3), what caches hold is counted there, so live = taken - cached - set
+ * aside, and allocs = frees + live.
  */
 #include <string.h>
 
@@ -29,7 +30,7 @@ static void add_slabs(lido_pool_core *core, lido_pool_stats *out) {
   lido_slab_lists_lock(lists);
   size_t taken = lido_slab_lists_taken(lists);
   size_t held = out->cached + lido_load_relaxed(&core->set_aside); /* RELAXED: statistic */
-  out->live = taken > held ? taken - held : 0; /* other threads move objects while we count */
+  out->live = taken > held ? taken - held : 0;                     /* other threads move objects while we count */
   out->peak = lists->peak;
   out->objects = lists->objects;
   out->slabs = lists->slabs;

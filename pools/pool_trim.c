@@ -1,4 +1,5 @@
-/* pool_trim.c: memory back to where it came from, when asked. What goes back by itself is in core_slabs.c (shed). */
+/* pool_trim.c: memory back to where it came from, when asked. What goes back by itself is in
+ * core_slabs.c (shed). */
 #include <errno.h>
 
 #include "lib/base/atomic.h"

@@ -1,7 +1,7 @@
 /* pool_walk.c: questions by address, and a walk over the live objects.
  *
- * A walk holds no lock while it visits. It announces itself in `walkers` instead, and while that is not 0 no slab leaves the
- * list; new ones are put before its start.
+ * A walk holds no lock while it visits. It announces itself in `walkers` instead, and while that is
+ * not 0 no slab leaves the list; new ones are put before its start.
  */
 #include "lib/base/atomic.h"
 #include "lib/base/bitmap.h"
@@ -10,8 +10,9 @@
 
 #if LIDO_CHECKS == LIDO_CHECKS_NONE
 
-/* Nobody keeps the state bytes in this build, so they are made up for the walk: everything that is out of the slabs is live,
- * but for what caches and the depot hold. No other thread may use the pool meanwhile. */
+/* Nobody keeps the state bytes in this build, so they are made up for the walk: everything that is
+ * out of the slabs is live, but for what caches and the depot hold. No other thread may use the
+ * pool meanwhile. */
 static void mark(const lido_pool_core *core, void *const *items, size_t count, uint8_t state) {
   for (size_t i = 0; i < count; i++) *lido_core_state_of(core, (uintptr_t)items[i]) = state;
 }
@@ -31,7 +32,8 @@ static void make_up_states(lido_pool_core *core) {
     }
   }
   for (const lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) mark_cache(core, rest);
-  for (const lido_magazine *m = core->depot.full; m != NULL; m = m->next) mark(core, m->items, m->count, LIDO_STATE_FREE);
+  for (const lido_magazine *m = core->depot.full; m != NULL; m = m->next)
+    mark(core, m->items, m->count, LIDO_STATE_FREE);
   lido_registry_unlock();
 }
 

@@ -10,8 +10,8 @@
 
 #define NONE_4 &lido_cache_none, &lido_cache_none, &lido_cache_none, &lido_cache_none
 #define NONE_16 NONE_4, NONE_4, NONE_4, NONE_4
-__thread lido_thread lido_this_thread __attribute__((tls_model("initial-exec"))) = {
-    .first = {NONE_16, NONE_16, NONE_16, NONE_16}};
+__thread lido_thread lido_this_thread
+    __attribute__((tls_model("initial-exec"))) = {.first = {NONE_16, NONE_16, NONE_16, NONE_16}};
 LIDO_STATIC_ASSERT(LIDO_FIRST_CACHES == 64, "as many as are initialised above");
 
 uint8_t lido_state_never = LIDO_STATE_NONE;
@@ -92,9 +92,7 @@ void lido_registry_remove_locked(lido_pool_core *core) {
   if (pool_count == 0) release_table_locked();
 }
 
-lido_pool_core *lido_registry_find_locked(uint32_t number) {
-  return number < pools_capacity ? pools[number] : NULL;
-}
+lido_pool_core *lido_registry_find_locked(uint32_t number) { return number < pools_capacity ? pools[number] : NULL; }
 
 lido_pool_core *lido_registry_first_locked(void) { return first_pool; }
 

@@ -1,15 +1,15 @@
 /* registry.h: every pool by its number, every thread that ever used one, and the lock over both.
  *
- * Idea: a pool's number is its index in each thread's table of caches and its owner in the address map. Numbers are
- * used again, which is safe because the end of a pool empties both places first.
+ * Idea: a pool's number is its index in each thread's table of caches and its owner in the address
+ * map. Numbers are used again, which is safe because the end of a pool empties both places first.
  * Invariants
  *   N1  a pool in the table stands at its number; number 0 is nobody's.
  *   N2  a thread's table has lido_cache_none or that thread's cache at each index below cache_count.
  *   N3  a thread's record exists from its first slow path until its last round of exit hooks.
  * Threads: any. Lock: REGISTRY, the outermost; slow paths only.
- * Exit: the hook arms itself again in every round but the last, so that frees by other libraries' destructors still
- * find a cache; a thread past its last round works without (direct.c). Nothing is asked of a backing during exit:
- * mimalloc's own exit comes first.
+ * Exit: the hook arms itself again in every round but the last, so that frees by other libraries'
+ * destructors still find a cache; a thread past its last round works without (direct.c). Nothing is
+ * asked of a backing during exit: mimalloc's own exit comes first.
  * Failure: no memory for a table or record: the thread works without caches.
  */
 #ifndef LIDO_POOLS_REGISTRY_H
@@ -18,7 +18,7 @@
 #include "pools/pool_core.h"
 
 struct lido_thread_record {
-  lido_thread *thread; /* its thread-local */
+  lido_thread *thread;     /* its thread-local */
   lido_pool_cache **table; /* thread->caches, for a child that can't read that thread-local */
   size_t table_bytes;
   lido_cache_rest *caches;

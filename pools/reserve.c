@@ -1,6 +1,7 @@
 /* reserve.c: objects set aside for a section that must not fail.
  *
- * They are out of the slabs and in no cache; their state says SET_ASIDE, so that a fork's sweep leaves them alone.
+ * They are out of the slabs and in no cache; their state says SET_ASIDE, so that a fork's sweep
+ * leaves them alone.
  * Threads: one at a time for one reserve.
  */
 #include <errno.h>

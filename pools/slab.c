@@ -114,7 +114,8 @@ void lido_slab_destroy(lido_slab *slab) {
 /* ---- Take and put ---- */
 
 /* The lowest `count` free objects of a word. -> how many. */
-static size_t take_from_word(lido_slab *slab, const lido_geometry *geometry, size_t word, void **objects, size_t count) {
+static size_t take_from_word(lido_slab *slab, const lido_geometry *geometry, size_t word, void **objects,
+                             size_t count) {
   size_t taken = 0;
   uint64_t bits = slab->free[word];
   for (; bits != 0 && taken < count; bits &= bits - 1) {
@@ -125,7 +126,8 @@ static size_t take_from_word(lido_slab *slab, const lido_geometry *geometry, siz
   return taken;
 }
 
-/* Stripes lie just under half a slab apart, so that the first few can grow over several words before they meet. */
+/* Stripes lie just under half a slab apart, so that the first few can grow over several words
+ * before they meet. */
 static size_t first_word_of(const lido_slab *slab, unsigned stripe) {
   size_t step = slab->words > 2 ? (slab->words / 2 - 1) | 1 : 1;
   return stripe * step % slab->words;

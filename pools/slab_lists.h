@@ -1,7 +1,7 @@
 /* slab_lists.h: all slabs of a pool, by how full they are.
  *
- * Idea: objects are taken from the fullest slab that has any, so that others empty and can go back. Six bins (full, four
- * quarters, empty) are nearly as good as an exact order and O(1) to keep.
+ * Idea: objects are taken from the fullest slab that has any, so that others empty and can go back.
+ * Six bins (full, four quarters, empty) are nearly as good as an exact order and O(1) to keep.
  * Invariants
  *   L1  a slab is in the list of the bin that its free_objects asks for.
  *   L2  slabs, objects, free_objects, empty_slabs are the sums over all slabs.
@@ -39,7 +39,9 @@ void lido_slab_lists_init(lido_slab_lists *lists, bool locks);
 void lido_slab_lists_lock(lido_slab_lists *lists);
 void lido_slab_lists_unlock(lido_slab_lists *lists);
 
-static inline size_t lido_slab_lists_taken(const lido_slab_lists *lists) { return lists->objects - lists->free_objects; }
+static inline size_t lido_slab_lists_taken(const lido_slab_lists *lists) {
+  return lists->objects - lists->free_objects;
+}
 
 /* All below: called with the lock held. */
 void lido_slab_lists_add(lido_slab_lists *lists, lido_slab *slab);

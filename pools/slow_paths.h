@@ -7,8 +7,8 @@
 /* The pool behind a cache, or behind what stands for a pool; makes a typed pool. NULL: errno. */
 lido_pool_core *lido_core_reach(const lido_pool_cache *cache, lido_pool *pool);
 
-/* The cache to work with: the given one, or the calling thread's, attached now. NULL: none can be had; *refused: and
- * the call must have no effect. */
+/* The cache to work with: the given one, or the calling thread's, attached now. NULL: none can be
+ * had; *refused: and the call must have no effect. */
 lido_pool_cache *lido_cache_reach(lido_pool_cache *cache, lido_pool_core *core, bool *refused);
 
 /* A free object becomes live. */

@@ -88,7 +88,8 @@ static void claim_give_locked(lido_pool_core *core, uint8_t claim) {
   if (claim != 0) lido_bitmap_set(core->free_claims, claim);
 }
 
-/* Caches of pools that do more at a free than push have an owner that never matches, so that each free asks. */
+/* Caches of pools that do more at a free than push have an owner that never matches, so that each
+ * free asks. */
 static uint32_t owner_for(const lido_pool_core *core, uint8_t claim) {
   if (claim == 0 || (core->options.flags & LIDO_POOL_ZERO) != 0) return LIDO_OWNER_NEVER;
   return core->owner;
@@ -399,7 +400,8 @@ void lido_cache_detach_locked(lido_cache_rest *rest, bool forget) {
   core->retired_misses += lido_load_relaxed(&rest->misses);                               /* RELAXED: statistic */
   claim_give_locked(core, rest->claim);
   if (face_is_there) {
-    if (rest->thread != NULL && !forget) lido_thread_table_set_locked(rest->thread, core->face.number, &lido_cache_none);
+    if (rest->thread != NULL && !forget)
+      lido_thread_table_set_locked(rest->thread, core->face.number, &lido_cache_none);
     reset_face(cache);
   }
   if (rest->allocated) lido_metadata_free(lido_core_metadata(core), cache, sizeof *cache);
@@ -411,7 +413,7 @@ void lido_cache_detach_locked(lido_cache_rest *rest, bool forget) {
 size_t lido_cache_objects(const lido_cache_rest *rest) {
   const lido_pool_cache *cache = rest->cache;
   size_t objects = lido_load_relaxed(&cache->count) + lido_load_relaxed(&rest->previous_count); /* RELAXED: statistic */
-  void *hot = lido_load_relaxed(&cache->hot);                                /* RELAXED: statistic */
+  void *hot = lido_load_relaxed(&cache->hot);                                                   /* RELAXED: statistic */
   if (hot == NULL) return objects;
 #if LIDO_CHECKS == LIDO_CHECKS_NONE
   return objects + 1;

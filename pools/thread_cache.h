@@ -1,14 +1,16 @@
 /* thread_cache.h: one thread's store of free objects of one pool, behind its inlined face.
  *
- * Idea: the hot slot (lido/inline/pool_inline.h) above two magazines. With two, at least a magazine's worth of calls lies
- * between two visits to the depot, whatever the pattern (Bonwick and Adams 2001). A cache starts with the smallest
- * magazines and doubles them at each visit up to the pool's target, so that a pool touched once costs little.
+ * Idea: the hot slot (lido/inline/pool_inline.h) above two magazines. With two, at least a
+ * magazine's worth of calls lies between two visits to the depot, whatever the pattern (Bonwick and
+ * Adams 2001). A cache starts with the smallest magazines and doubles them at each visit up to the
+ * pool's target, so that a pool touched once costs little.
  * Invariants
  *   C1  cache->items, count and capacity are those of rest->loaded.
  *   C2  the objects in hot slot and magazines are free; no object is in two places.
  *   C3  cache->owner is rest->owner, or LIDO_OWNER_NEVER while somebody asks for a flush.
  *   C4  a cache without a claim never has a hot object.
- * Threads: the owner; others read `hot` and `count`, and set `flush_wanted` and `owner`, under the registry's lock.
+ * Threads: the owner; others read `hot` and `count`, and set `flush_wanted` and `owner`, under the
+ * registry's lock.
  * Failure: attach: NULL; the thread then works without a cache (direct.c).
  */
 #ifndef LIDO_POOLS_THREAD_CACHE_H
@@ -27,12 +29,12 @@ struct lido_cache_rest {
   /* the owner's */
   lido_magazine *loaded;
   lido_magazine *previous;
-  uint64_t contention_seen;   /* depot's count when the target was last looked at */
+  uint64_t contention_seen; /* depot's count when the target was last looked at */
   /* atomic, written by the owner */
-  uint32_t previous_count;    /* statistic: previous->count */
-  uint64_t misses;            /* statistic */
+  uint32_t previous_count; /* statistic: previous->count */
+  uint64_t misses;         /* statistic */
   /* atomic */
-  bool flush_wanted;          /* by a trim or an exhausted pool, at the next slow path */
+  bool flush_wanted; /* by a trim or an exhausted pool, at the next slow path */
   /* under the registry's lock */
   uint64_t frees_at_fork;
   lido_cache_rest *pool_next; /* caches of the pool */
@@ -41,15 +43,17 @@ struct lido_cache_rest {
   lido_cache_rest *thread_previous;
 };
 
-/* The calling thread's cache of a pool: makes it, in `typed_cache` if that is not NULL. NULL: no memory, or the thread
- * is past its exit, or a second thread of a single-thread pool (reported as misuse; *refused is set). */
+/* The calling thread's cache of a pool: makes it, in `typed_cache` if that is not NULL. NULL: no
+ * memory, or the thread is past its exit, or a second thread of a single-thread pool (reported as
+ * misuse; *refused is set). */
 lido_pool_cache *lido_cache_attach(lido_pool_core *core, lido_pool_cache *typed_cache, bool *refused);
 
 /* A cache of no thread. NULL: ENOMEM. */
 lido_pool_cache *lido_cache_attach_explicit(lido_pool_core *core);
 
-/* Called with the registry's lock held. The objects go to the depot (or are forgotten, in the child of a fork); the
- * cache is as before its first use, or gone if it was allocated. Never calls the backing. */
+/* Called with the registry's lock held. The objects go to the depot (or are forgotten, in the child
+ * of a fork); the cache is as before its first use, or gone if it was allocated. Never calls the
+ * backing. */
 void lido_cache_detach_locked(lido_cache_rest *rest, bool forget);
 
 /* The objects go to the depot, and what it does not want to the slabs. */
@@ -67,7 +71,8 @@ bool lido_cache_refill(lido_pool_cache *cache, bool *limited);
 /* Keep a free object in the magazines, whatever the hot slot. */
 void lido_cache_keep(lido_pool_cache *cache, void *object);
 
-/* One of the two magazines, the fuller, for keeps; NULL if both are empty or no empty one could be had in its place. */
+/* One of the two magazines, the fuller, for keeps; NULL if both are empty or no empty one could be
+ * had in its place. */
 lido_magazine *lido_cache_give_magazine(lido_pool_cache *cache);
 
 /* A magazine with objects becomes the cache's, or the depot's. */

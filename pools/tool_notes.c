@@ -65,10 +65,8 @@ static bool is_filled(const uint8_t *bytes, size_t count, uint8_t with) {
 }
 
 static void report(const lido_pool_core *core, lido_misuse_kind kind, const void *object) {
-  lido_misuse_report((lido_misuse){.kind = kind,
-                                   .pool = core->name,
-                                   .address = object,
-                                   .object = lido_core_find(core, object).index});
+  lido_misuse_report(
+      (lido_misuse){.kind = kind, .pool = core->name, .address = object, .object = lido_core_find(core, object).index});
 }
 
 static void verify_and_open(const lido_pool_core *core, void *object) {

@@ -1,10 +1,10 @@
 /* tool_notes.h: what sanitizers, Valgrind and the full checks are told. Empty in ordinary builds.
  *
- * Between free and alloc an object is closed: ASan reports an access, MSan sees new contents as uninitialised, and with
- * LIDO_CHECKS=full the object and the padding behind it are filled with patterns that the next alloc and free verify
- * (not in pools with construct or ZERO, whose objects keep their contents). Under Valgrind pools are direct, and
- * each object is announced like a block of malloc.
- * Per object, inlined: lido_note_alloc and lido_note_free of lido/inline/pool_inline.h.
+ * Between free and alloc an object is closed: ASan reports an access, MSan sees new contents as
+ * uninitialised, and with LIDO_CHECKS=full the object and the padding behind it are filled with
+ * patterns that the next alloc and free verify (not in pools with construct or ZERO, whose objects
+ * keep their contents). Under Valgrind pools are direct, and each object is announced like a block
+ * of malloc. Per object, inlined: lido_note_alloc and lido_note_free of lido/inline/pool_inline.h.
  */
 #ifndef LIDO_POOLS_TOOL_NOTES_H
 #define LIDO_POOLS_TOOL_NOTES_H

@@ -1,7 +1,8 @@
 /* typed_pool.c: pools that LIDO_POOL_DEFINE describes, made at their first use.
  *
- * Threads: any. Two first uses at once both make a pool, and one of them wins; the other pool ends before anyone saw it. A
- * lock would be simpler to read, but construct is the program's code and may itself use a typed pool.
+ * Threads: any. Two first uses at once both make a pool, and one of them wins; the other pool ends
+ * before anyone saw it. A lock would be simpler to read, but construct is the program's code and
+ * may itself use a typed pool.
  */
 #include "lib/base/atomic.h"
 #include "lib/base/bits.h"

@@ -28,10 +28,10 @@ enum { LIDO_LUA_SMALL_MAX = 512 /* bytes: the largest block that comes from a po
 
 /* Zero means default everywhere. */
 typedef struct lido_lua_options {
-  const char *name;       /* of its pools; NULL = "lua" */
-  lido_backing *backing;  /* of its pools; NULL = lido_backing_default() */
-  size_t cache_bytes;     /* of each pool, see lido_pool_options */
-  size_t retain_bytes;    /* of each pool, see lido_pool_options */
+  const char *name;      /* of its pools; NULL = "lua" */
+  lido_backing *backing; /* of its pools; NULL = lido_backing_default() */
+  size_t cache_bytes;    /* of each pool, see lido_pool_options */
+  size_t retain_bytes;   /* of each pool, see lido_pool_options */
 } lido_lua_options;
 
 /* Memory for one Lua state. `options` may be NULL: all defaults. NULL: ENOMEM, EINVAL (as

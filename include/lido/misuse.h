@@ -15,14 +15,14 @@
 LIDO_BEGIN
 
 /* X(constant, text) for every kind of misuse; the text is what the default handler prints. */
-#define LIDO_MISUSE_KINDS(X)                      \
-  X(LIDO_MISUSE_DOUBLE_FREE, "double free")       \
-  X(LIDO_MISUSE_FOREIGN, "foreign pointer")       \
-  X(LIDO_MISUSE_INTERIOR, "interior pointer")     \
-  X(LIDO_MISUSE_WRONG_POOL, "wrong pool")         \
+#define LIDO_MISUSE_KINDS(X)                          \
+  X(LIDO_MISUSE_DOUBLE_FREE, "double free")           \
+  X(LIDO_MISUSE_FOREIGN, "foreign pointer")           \
+  X(LIDO_MISUSE_INTERIOR, "interior pointer")         \
+  X(LIDO_MISUSE_WRONG_POOL, "wrong pool")             \
   X(LIDO_MISUSE_WRITE_AFTER_FREE, "write after free") \
-  X(LIDO_MISUSE_OVERFLOW, "write past the end")   \
-  X(LIDO_MISUSE_WRONG_THREAD, "wrong thread")     \
+  X(LIDO_MISUSE_OVERFLOW, "write past the end")       \
+  X(LIDO_MISUSE_WRONG_THREAD, "wrong thread")         \
   X(LIDO_MISUSE_CORRUPTION, "corrupted state")
 
 #define LIDO_MISUSE_CONSTANT(constant, text) constant,

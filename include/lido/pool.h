@@ -37,12 +37,12 @@ typedef struct lido_pool lido_pool;
 /* ---- Options ------------------------------------------------------------------------------- */
 
 enum {
-  LIDO_POOL_ZERO = 1,           /* objects come zeroed; they are wiped when freed */
-  LIDO_POOL_SINGLE_THREAD = 2,  /* used by one thread only: no locks */
-  LIDO_POOL_SPREAD = 4,         /* a cache line for each object's state byte: for objects of one slab
+  LIDO_POOL_ZERO = 1,          /* objects come zeroed; they are wiped when freed */
+  LIDO_POOL_SINGLE_THREAD = 2, /* used by one thread only: no locks */
+  LIDO_POOL_SPREAD = 4,        /* a cache line for each object's state byte: for objects of one slab
                                    that several threads free and allocate at once; costs memory */
-  LIDO_POOL_HUGE_PAGES = 8,     /* ask the system for huge pages under this pool's slabs */
-  LIDO_POOL_PASSTHROUGH = 16,   /* every allocation is one of malloc: for debugging with its tools */
+  LIDO_POOL_HUGE_PAGES = 8,    /* ask the system for huge pages under this pool's slabs */
+  LIDO_POOL_PASSTHROUGH = 16,  /* every allocation is one of malloc: for debugging with its tools */
 };
 
 /* What alloc does when max_objects are out (objects waiting in thread caches count as out). */
@@ -54,16 +54,16 @@ typedef enum lido_exhausted {
 
 /* Zero means default everywhere, so naming the object's size is enough. */
 typedef struct lido_pool_options {
-  const char *name;      /* copied; NULL = "pool" */
-  size_t object_size;    /* bytes, 1 to 1 MiB; required */
-  size_t align;          /* 0 = 64, the cache line; else a power of two, 1 to 4,096 */
-  size_t max_objects;    /* 0 = no limit */
-  size_t prealloc;       /* objects whose memory is there when create returns; at most max_objects */
-  double growth_factor;  /* a pool that runs dry grows to this multiple, by whole slabs: 1 to 16;
+  const char *name;     /* copied; NULL = "pool" */
+  size_t object_size;   /* bytes, 1 to 1 MiB; required */
+  size_t align;         /* 0 = 64, the cache line; else a power of two, 1 to 4,096 */
+  size_t max_objects;   /* 0 = no limit */
+  size_t prealloc;      /* objects whose memory is there when create returns; at most max_objects */
+  double growth_factor; /* a pool that runs dry grows to this multiple, by whole slabs: 1 to 16;
                             0 = 1, one slab at a time */
-  unsigned flags;        /* LIDO_POOL_... */
+  unsigned flags;       /* LIDO_POOL_... */
   lido_exhausted on_exhausted;
-  uint64_t wait_ns;      /* LIDO_EXHAUSTED_WAIT: nanoseconds; UINT64_MAX = as long as it takes */
+  uint64_t wait_ns; /* LIDO_EXHAUSTED_WAIT: nanoseconds; UINT64_MAX = as long as it takes */
   /* Called once for each object of a new slab, before any of them is handed out; what it does
    * survives free and alloc. 0, or an errno value: then the objects already built are destroyed,
    * the slab goes back, and alloc gives NULL with that errno. No lock is held. Not with ZERO. */
@@ -136,26 +136,27 @@ LIDO_API size_t lido_pool_for_each(lido_pool *pool, bool (*visit)(void *object, 
 
 /* X(name, kind, unit, text) for every statistic: the struct, the printers and the docs come from
  * this one list. */
-#define LIDO_POOL_STATISTICS(X)                                                                   \
-  X(live, gauge, objects, "objects in the program's hands")                                       \
-  X(peak, gauge, objects, "most objects out of the slabs at once: never below the peak of live, above it by at most what caches hold") \
-  X(allocs, counter, objects, "objects handed out")                                               \
-  X(frees, counter, objects, "objects given back")                                                \
-  X(misses, counter, calls, "allocs and frees that the thread's cache could not serve")           \
-  X(objects, gauge, objects, "objects in all slabs, live or free")                                \
-  X(cached, gauge, objects, "free objects in thread caches and the depot")                        \
-  X(slabs, gauge, slabs, "slabs")                                                                 \
-  X(slabs_empty, gauge, slabs, "slabs without a live or cached object")                           \
-  X(slabs_made, counter, slabs, "slabs ever made")                                                \
-  X(slabs_released, counter, slabs, "slabs given back")                                           \
-  X(thread_caches, gauge, caches, "caches of threads and explicit caches")                        \
-  X(contended, counter, calls, "times the depot's lock was busy")                                 \
-  X(bytes_reserved, gauge, bytes, "slabs and the pool's own metadata")                            \
-  X(bytes_live, gauge, bytes, "live objects, each with its padding")                              \
-  X(bytes_cached, gauge, bytes, "cached objects, each with its padding")                          \
-  X(bytes_metadata, gauge, bytes, "state bytes, bitmaps, magazines, the pool itself")             \
-  X(fallbacks, counter, objects, "objects handed out beyond max_objects")                         \
-  X(exhausted, counter, calls, "allocs that met max_objects")                                     \
+#define LIDO_POOL_STATISTICS(X)                                                                                  \
+  X(live, gauge, objects, "objects in the program's hands")                                                      \
+  X(peak, gauge, objects,                                                                                        \
+    "most objects out of the slabs at once: never below the peak of live, above it by at most what caches hold") \
+  X(allocs, counter, objects, "objects handed out")                                                              \
+  X(frees, counter, objects, "objects given back")                                                               \
+  X(misses, counter, calls, "allocs and frees that the thread's cache could not serve")                          \
+  X(objects, gauge, objects, "objects in all slabs, live or free")                                               \
+  X(cached, gauge, objects, "free objects in thread caches and the depot")                                       \
+  X(slabs, gauge, slabs, "slabs")                                                                                \
+  X(slabs_empty, gauge, slabs, "slabs without a live or cached object")                                          \
+  X(slabs_made, counter, slabs, "slabs ever made")                                                               \
+  X(slabs_released, counter, slabs, "slabs given back")                                                          \
+  X(thread_caches, gauge, caches, "caches of threads and explicit caches")                                       \
+  X(contended, counter, calls, "times the depot's lock was busy")                                                \
+  X(bytes_reserved, gauge, bytes, "slabs and the pool's own metadata")                                           \
+  X(bytes_live, gauge, bytes, "live objects, each with its padding")                                             \
+  X(bytes_cached, gauge, bytes, "cached objects, each with its padding")                                         \
+  X(bytes_metadata, gauge, bytes, "state bytes, bitmaps, magazines, the pool itself")                            \
+  X(fallbacks, counter, objects, "objects handed out beyond max_objects")                                        \
+  X(exhausted, counter, calls, "allocs that met max_objects")                                                    \
   X(waits, counter, calls, "allocs that waited for a free")
 
 #define LIDO_POOL_STATISTIC_FIELD(name, kind, unit, text) uint64_t name;
@@ -182,18 +183,18 @@ LIDO_API const char *lido_pool_check(lido_pool *pool);
  * (count 0). One thread at a time. */
 typedef struct lido_reserve lido_reserve;
 LIDO_API lido_reserve *lido_reserve_create(lido_pool *pool, size_t count);
-LIDO_API size_t lido_reserve_count(const lido_reserve *reserve);   /* objects left */
-LIDO_API void *lido_reserve_alloc(lido_reserve *reserve);          /* NULL (ENOMEM) only when none is left */
-LIDO_API int lido_reserve_refill(lido_reserve *reserve);           /* up to `count` again: 0, ENOMEM */
-LIDO_API void lido_reserve_destroy(lido_reserve *reserve);         /* what is left goes back; before the pool */
+LIDO_API size_t lido_reserve_count(const lido_reserve *reserve); /* objects left */
+LIDO_API void *lido_reserve_alloc(lido_reserve *reserve);        /* NULL (ENOMEM) only when none is left */
+LIDO_API int lido_reserve_refill(lido_reserve *reserve);         /* up to `count` again: 0, ENOMEM */
+LIDO_API void lido_reserve_destroy(lido_reserve *reserve);       /* what is left goes back; before the pool */
 
 /* ---- Hand-over of whole magazines ---------------------------------------------------------- */
 
 /* A magazine of free objects, passed from a thread that mostly frees to one that mostly allocs by one
  * pointer, past the depot. A magazine that is not attached keeps its objects from everyone. */
 typedef struct lido_magazine lido_magazine;
-LIDO_API lido_magazine *lido_pool_magazine_detach(lido_pool *pool);           /* this thread's; NULL if empty */
-LIDO_API size_t lido_magazine_count(const lido_magazine *magazine);           /* objects in it */
+LIDO_API lido_magazine *lido_pool_magazine_detach(lido_pool *pool);                /* this thread's; NULL if empty */
+LIDO_API size_t lido_magazine_count(const lido_magazine *magazine);                /* objects in it */
 LIDO_API void lido_pool_magazine_attach(lido_pool *pool, lido_magazine *magazine); /* consumed; same pool */
 
 /* ---- A cache of one's own ------------------------------------------------------------------ */
@@ -201,21 +202,21 @@ LIDO_API void lido_pool_magazine_attach(lido_pool *pool, lido_magazine *magazine
 /* An explicit cache, for event loops and fibers that do not want thread-locals. One thread at a time;
  * objects may be mixed freely with those of the thread caches. */
 typedef struct lido_pool_cache lido_pool_cache;
-LIDO_API lido_pool_cache *lido_pool_cache_create(lido_pool *pool);            /* NULL: ENOMEM */
+LIDO_API lido_pool_cache *lido_pool_cache_create(lido_pool *pool); /* NULL: ENOMEM */
 LIDO_FAST void *lido_pool_cache_alloc(lido_pool_cache *cache);
 LIDO_FAST void lido_pool_cache_free(lido_pool_cache *cache, void *object);
-LIDO_API void lido_pool_cache_flush(lido_pool_cache *cache);                  /* its objects go to the depot */
-LIDO_API void lido_pool_cache_destroy(lido_pool_cache *cache);                /* before the pool */
+LIDO_API void lido_pool_cache_flush(lido_pool_cache *cache);   /* its objects go to the depot */
+LIDO_API void lido_pool_cache_destroy(lido_pool_cache *cache); /* before the pool */
 
 /* ---- Typed pools --------------------------------------------------------------------------- */
 
 /* LIDO_POOL_DEFINE(name, type, options...) in one source file makes
  *     type *name_alloc(void);   void name_free(type *object);   lido_pool *name_pool(void);
  * on a pool that is created at the first use. LIDO_POOL_DECLARE(name, type) in a header shares it
- * with other files; no semicolon follows either. The options are designated initialisers of lido_pool_options; name and
- * object_size are filled in. name_pool() is NULL (errno) if the pool could not be created;
- * destroying it is allowed and the next use creates it anew. In C++ the options must come in the
- * order of the struct. */
+ * with other files; no semicolon follows either. The options are designated initialisers of
+ * lido_pool_options; name and object_size are filled in. name_pool() is NULL (errno) if the pool
+ * could not be created; destroying it is allowed and the next use creates it anew. In C++ the
+ * options must come in the order of the struct. */
 #define LIDO_POOL_DECLARE(prefix, type) LIDO_POOL_DECLARE_BODY(prefix, type)
 #define LIDO_POOL_DEFINE(prefix, ...) LIDO_POOL_DEFINE_BODY(prefix, __VA_ARGS__, )
 

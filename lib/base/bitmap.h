@@ -18,9 +18,7 @@ static inline bool lido_bitmap_get(const uint64_t *words, size_t bit) {
 
 static inline void lido_bitmap_set(uint64_t *words, size_t bit) { words[bit / 64] |= UINT64_C(1) << (bit % 64); }
 
-static inline void lido_bitmap_clear(uint64_t *words, size_t bit) {
-  words[bit / 64] &= ~(UINT64_C(1) << (bit % 64));
-}
+static inline void lido_bitmap_clear(uint64_t *words, size_t bit) { words[bit / 64] &= ~(UINT64_C(1) << (bit % 64)); }
 
 static inline void lido_bitmap_set_run(uint64_t *words, size_t first, size_t count) {
   for (size_t bit = first; bit < first + count; bit++) lido_bitmap_set(words, bit);

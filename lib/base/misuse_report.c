@@ -28,8 +28,8 @@ int lido_misuse_format(const lido_misuse *misuse, char *line, size_t bytes) {
              misuse->offset);
   }
   if (misuse->other_pool != NULL) snprintf(other, sizeof other, " of pool '%s'", misuse->other_pool);
-  return snprintf(line, bytes, "lido: %s in pool '%s': address %p, %s%s", misuse->what, misuse->pool,
-                  misuse->address, object, other);
+  return snprintf(line, bytes, "lido: %s in pool '%s': address %p, %s%s", misuse->what, misuse->pool, misuse->address,
+                  object, other);
 }
 
 /* One write, so that lines of several threads do not mix. */

@@ -20,8 +20,8 @@
 
 #include "lido/pool.h"
 
-/* Note `owner` for `bytes` from `start`, both multiples of 64 KiB. 0, or ENOMEM; can't fail where an owner was
- * noted before. */
+/* Note `owner` for `bytes` from `start`, both multiples of 64 KiB. 0, or ENOMEM; can't fail where
+ * an owner was noted before. */
 int lido_map_set(uintptr_t start, size_t bytes, uint32_t owner);
 
 void lido_map_lock_for_fork(void);

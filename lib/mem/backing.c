@@ -78,12 +78,15 @@ static void pages_release(void *block, size_t bytes, void *context) {
   lido_os_pages_unmap(block, lido_round_up(bytes, lido_os_page_bytes()));
 }
 
-#define BUILT_IN(backing, text, allocate_fn, release_fn, collect_fn)                                  \
-  {                                                                                                   \
-    .functions = {.allocate = allocate_fn, .release = release_fn, .collect = collect_fn, .region_bytes = REGION_BYTES}, \
+#define BUILT_IN(backing, text, allocate_fn, release_fn, collect_fn)                                    \
+  {                                                                                                     \
+    .functions = {.allocate = allocate_fn,                                                              \
+                  .release = release_fn,                                                                \
+                  .collect = collect_fn,                                                                \
+                  .region_bytes = REGION_BYTES},                                                        \
     .name = text, .built_in = true, .purges_pages = true, .lock = LIDO_LOCK_INITIAL(LIDO_RANK_BACKING), \
-    .metadata = {.lock = LIDO_LOCK_INITIAL(LIDO_RANK_METADATA),                                       \
-                 .source = {chunk_get, chunk_put, &(backing), CHUNK_BYTES}},                          \
+    .metadata = {.lock = LIDO_LOCK_INITIAL(LIDO_RANK_METADATA),                                         \
+                 .source = {chunk_get, chunk_put, &(backing), CHUNK_BYTES}},                            \
   }
 
 static lido_backing pages_backing = BUILT_IN(pages_backing, "pages", pages_allocate, pages_release, NULL);
@@ -161,8 +164,8 @@ lido_backing *lido_backing_create_buffer(void *buffer, size_t bytes) {
   backing->buffer = buffer;
   backing->buffer_bytes = bytes;
   backing->bytes = bytes;
-  return backing_publish(backing, (lido_metadata_source){buffer_chunk_get, buffer_chunk_put, backing,
-                                                          lido_region_buffer_unit(backing)});
+  return backing_publish(
+      backing, (lido_metadata_source){buffer_chunk_get, buffer_chunk_put, backing, lido_region_buffer_unit(backing)});
 }
 
 static bool has_pools(lido_backing *backing) {
@@ -193,7 +196,9 @@ int lido_backing_destroy(lido_backing *backing) {
   return 0;
 }
 
-size_t lido_backing_bytes(const lido_backing *backing) { return lido_load_relaxed(&backing->bytes); /* RELAXED: statistic */ }
+size_t lido_backing_bytes(const lido_backing *backing) {
+  return lido_load_relaxed(&backing->bytes); /* RELAXED: statistic */
+}
 
 /* ---- Pools come and go ---- */
 

@@ -1,12 +1,14 @@
 /* backing_core.h: what a backing is inside (lido/backing.h says what it is for).
  *
- * Idea: four functions and a size. The kinds differ in nothing else, but the buffer, which hands out one region
- * for ever.
+ * Idea: four functions and a size. The kinds differ in nothing else, but the buffer, which hands
+ * out one region for ever.
  * Invariants
  *   B1  bytes is the sum of the blocks that allocate() gave and release() did not get back.
  *   B2  a backing with pools is not destroyed.
- * Threads: any. Lock: rank BACKING for regions and counts; the functions are called with it or with METADATA held.
- * Fork: both locks are held over it, so no thread is inside mimalloc for us (it has no fork handlers).
+ * Threads: any. Lock: rank BACKING for regions and counts; the functions are called with it or with
+ * METADATA held.
+ * Fork: both locks are held over it, so no thread is inside mimalloc for us (it has no fork
+ * handlers).
  */
 #ifndef LIDO_LIB_MEM_BACKING_CORE_H
 #define LIDO_LIB_MEM_BACKING_CORE_H
@@ -24,9 +26,9 @@ struct lido_backing {
   /* fixed at birth */
   lido_backing_functions functions;
   const char *name;
-  bool built_in; /* never destroyed */
+  bool built_in;     /* never destroyed */
   bool purges_pages; /* memory is private pages of the process: the system can take them back */
-  char *buffer;  /* or NULL */
+  char *buffer;      /* or NULL */
   size_t buffer_bytes;
   /* under `lock` */
   lido_lock lock;
@@ -40,7 +42,8 @@ struct lido_backing {
   lido_metadata metadata;
 };
 
-/* A block straight from the backing, or NULL: ENOMEM. Called with the backing's lock, or its metadata's, held. */
+/* A block straight from the backing, or NULL: ENOMEM. Called with the backing's lock, or its
+ * metadata's, held. */
 void *lido_backing_block_get(lido_backing *backing, size_t bytes, size_t align);
 void lido_backing_block_put(lido_backing *backing, void *block, size_t bytes);
 

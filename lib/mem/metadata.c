@@ -21,7 +21,9 @@ struct lido_metadata_chunk {
 LIDO_STATIC_ASSERT(sizeof(lido_metadata_chunk) <= LIDO_METADATA_SMALLEST, "blocks stay on cache lines");
 
 static size_t size_class_of(size_t bytes) {
-  return bytes <= LIDO_METADATA_SMALLEST ? 0 : lido_log2(lido_power_of_two_above(bytes)) - lido_log2(LIDO_METADATA_SMALLEST);
+  return bytes <= LIDO_METADATA_SMALLEST
+             ? 0
+             : lido_log2(lido_power_of_two_above(bytes)) - lido_log2(LIDO_METADATA_SMALLEST);
 }
 
 /* What a request really takes. Beyond the classes a block is a chunk of its own. */
@@ -140,7 +142,8 @@ lido_metadata *lido_metadata_system(void) {
 
 static const char *check_locked(const lido_metadata *metadata) {
   size_t chunk_bytes = 0;
-  for (const lido_metadata_chunk *chunk = metadata->chunks; chunk != NULL; chunk = chunk->next) chunk_bytes += chunk->bytes;
+  for (const lido_metadata_chunk *chunk = metadata->chunks; chunk != NULL; chunk = chunk->next)
+    chunk_bytes += chunk->bytes;
   size_t free_bytes = metadata->fresh_bytes;
   for (size_t size_class = 0; size_class < LIDO_METADATA_CLASSES; size_class++) {
     for (const lido_metadata_block *block = metadata->free[size_class]; block != NULL; block = block->next) {

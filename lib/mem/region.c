@@ -195,7 +195,8 @@ static lido_region *class_take_locked(lido_backing *backing, unsigned shift, boo
   return added != NULL && region_take_locked(added, units, user, start) ? added : NULL;
 }
 
-lido_region *lido_region_take(lido_backing *backing, unsigned shift, bool huge, size_t units, void *user, uintptr_t *start) {
+lido_region *lido_region_take(lido_backing *backing, unsigned shift, bool huge, size_t units, void *user,
+                              uintptr_t *start) {
   lido_region *region = NULL;
   lido_lock_take(&backing->lock);
   if (backing->buffer == NULL) {

@@ -1,23 +1,25 @@
 /* region.h: large blocks of a backing, from which slabs of many pools are cut.
  *
- * Idea: one aligned block of 16 MiB serves 252 slabs. Its first part holds this header and the state bytes of
- * all objects in it; the rest is units of 64 KiB. Because the block is aligned to its own size, the state byte
- * of an object is found from its address alone; because the state bytes of a region lie together, they fill
- * cache sets evenly (a table at the same offset of every slab cost 40 % in a prototype). All pools of a region
- * have the same granule (one state byte for each 1 << shift bytes), which is what makes the place of the
- * bytes a constant; so a backing keeps its regions by class, a class being a shift and the wish for huge pages.
+ * Idea: one aligned block of 16 MiB serves 252 slabs. Its first part holds this header and the
+ * state bytes of all objects in it; the rest is units of 64 KiB. Because the block is aligned to
+ * its own size, the state byte of an object is found from its address alone; because the state
+ * bytes of a region lie together, they fill cache sets evenly (a table at the same offset of every
+ * slab cost 40 % in a prototype). All pools of a region have the same granule (one state byte for
+ * each 1 << shift bytes), which is what makes the place of the bytes a constant; so a backing keeps
+ * its regions by class, a class being a shift and the wish for huge pages.
  *
  *     base   header | users[units] | free[units/64] | states[units << unit_shift >> shift] | units ...   end
  *
- * In a caller's buffer there is one region over all of it, not aligned, with smaller units; there the state byte's
- * place is computed with region mask 0.
+ * In a caller's buffer there is one region over all of it, not aligned, with smaller units; there
+ * the state byte's place is computed with region mask 0.
  * Invariants
  *   R1  a unit is free (its bit is set, its user NULL) or taken.
  *   R2  free_units is the number of set bits.
  *   R3  a region is in its class's list of its backing; the buffer's region is the only one of its backing.
  * Threads: any. Lock: the backing's, rank BACKING; held while a caller's function is called.
  * Failure: ENOMEM, nothing changed.
- * Not done: one block per slab (mimalloc spends twice the memory on blocks aligned to themselves below 16 MiB).
+ * Not done: one block per slab (mimalloc spends twice the memory on blocks aligned to themselves
+ * below 16 MiB).
  */
 #ifndef LIDO_LIB_MEM_REGION_H
 #define LIDO_LIB_MEM_REGION_H
@@ -32,8 +34,8 @@ typedef struct lido_region_geometry {
   size_t units;        /* in a region */
 } lido_region_geometry;
 
-/* 0; EINVAL (the buffer's granule is coarser than 1 << shift), ENOMEM (the buffer is too small). In a buffer, the
- * first call settles the granule. */
+/* 0; EINVAL (the buffer's granule is coarser than 1 << shift), ENOMEM (the buffer is too small). In
+ * a buffer, the first call settles the granule. */
 int lido_region_geometry_get(lido_backing *backing, unsigned shift, lido_region_geometry *geometry);
 
 /* Bytes of a buffer's unit. */
@@ -42,9 +44,10 @@ size_t lido_region_buffer_unit(const lido_backing *backing);
 /* The shift that pools on this backing really use: a buffer's, once settled, else `shift`. */
 unsigned lido_region_shift(lido_backing *backing, unsigned shift);
 
-/* `units` adjacent units for `user` -> their region, with the address of the first in *start. NULL: ENOMEM. Contents
- * and state bytes: any. */
-lido_region *lido_region_take(lido_backing *backing, unsigned shift, bool huge, size_t units, void *user, uintptr_t *start);
+/* `units` adjacent units for `user` -> their region, with the address of the first in *start. NULL:
+ * ENOMEM. Contents and state bytes: any. */
+lido_region *lido_region_take(lido_backing *backing, unsigned shift, bool huge, size_t units, void *user,
+                              uintptr_t *start);
 
 /* Units go back: their pages to the system at once. */
 void lido_region_give(lido_region *region, uintptr_t start, size_t units);

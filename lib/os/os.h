@@ -41,8 +41,8 @@ enum { LIDO_OS_EXIT_ROUNDS = 4 };
 /* Call `hook(value)` when the calling thread exits. One hook in the process. 0, or ENOMEM/EAGAIN. */
 int lido_os_thread_exit_arm(void (*hook)(void *value), void *value);
 
-/* Hooks around fork, in the parent before and after, and in the child. One set in the process; later calls are
- * cheap. 0, or ENOMEM. */
+/* Hooks around fork, in the parent before and after, and in the child. One set in the process;
+ * later calls are cheap. 0, or ENOMEM. */
 int lido_os_fork_hooks(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
 
 /* A condition to wait for under a lido_lock. */

@@ -11,8 +11,9 @@
 #define lido_load_acquire(field) __atomic_load_n(field, __ATOMIC_ACQUIRE)
 #define lido_store_release(field, value) __atomic_store_n(field, value, __ATOMIC_RELEASE)
 
-/* Add one to a statistic that only the calling thread writes and others read relaxed. On x86-64 that is one instruction on
- * memory, which is what keeps counting off the pair's critical path; a relaxed load and store compile to three. */
+/* Add one to a statistic that only the calling thread writes and others read relaxed. On x86-64
+ * that is one instruction on memory, which is what keeps counting off the pair's critical path; a
+ * relaxed load and store compile to three. */
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(LIDO_TSAN)
 #define lido_count_owned(field) __asm__("incq %0" : "+m"(*(field)))
 #else

@@ -31,7 +31,7 @@ LIDO_FAST bool lido_cache_is_plain(const lido_pool_cache *cache, const void *obj
 LIDO_FAST bool lido_cache_free_hot(lido_pool_cache *cache, void *object) {
   if (cache->hot != NULL || LIDO_UNLIKELY(!lido_cache_is_plain(cache, object))) return false;
   lido_note_free(cache, object);
-  lido_store_relaxed(&cache->hot, object);             /* RELAXED: as above */
+  lido_store_relaxed(&cache->hot, object); /* RELAXED: as above */
   lido_count_owned(&cache->frees);
   return true;
 }
@@ -42,8 +42,8 @@ LIDO_FAST void lido_cache_free_cold(lido_pool_cache *cache, lido_pool *pool, voi
     return;
   }
   lido_note_free(cache, object);
-  void *old = cache->hot; /* not NULL: else free_hot had done it */
-  lido_store_relaxed(&cache->hot, object);             /* RELAXED: as above */
+  void *old = cache->hot;                  /* not NULL: else free_hot had done it */
+  lido_store_relaxed(&cache->hot, object); /* RELAXED: as above */
   lido_count_owned(&cache->frees);
   uint32_t count = cache->count;
   if (LIDO_UNLIKELY(count == cache->capacity)) {
