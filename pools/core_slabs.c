@@ -190,6 +190,7 @@ size_t lido_core_release_slabs(lido_pool_core *core, size_t keep_bytes) {
     lido_slab_destroy(slab);
     bytes += core->geometry.slab_bytes;
   }
+  if (bytes != 0) lido_region_release_empty(core->backing, 1);
   return bytes;
 }
 

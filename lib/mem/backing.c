@@ -220,12 +220,16 @@ void lido_backing_pool_removed(lido_backing *backing) {
   bool last = backing->pools == 0;
   if (last) forget_buffer_region_locked(backing);
   lido_lock_give(&backing->lock);
-  if (last) lido_backing_trim(backing);
+  if (last) {
+    lido_backing_trim(backing);
+  } else {
+    lido_region_release_empty(backing, 1);
+  }
 }
 
 size_t lido_backing_trim(lido_backing *backing) {
   lido_metadata_trim(&backing->metadata);
-  size_t bytes = lido_region_release_empty(backing);
+  size_t bytes = lido_region_release_empty(backing, 0);
   lido_lock_take(&backing->lock);
   if (backing->functions.collect != NULL) backing->functions.collect(backing->functions.context);
   lido_lock_give(&backing->lock);

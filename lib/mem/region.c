@@ -238,18 +238,28 @@ bool lido_region_contains(const lido_region *region, uintptr_t address) {
 
 void *lido_region_user(const lido_region *region, uintptr_t address) { return region->users[unit_of(region, address)]; }
 
-size_t lido_region_release_empty(lido_backing *backing) {
+static size_t release_class_locked(lido_backing *backing, unsigned region_class, size_t keep) {
+  size_t bytes = 0;
+  lido_region *next = NULL;
+  for (lido_region *region = backing->regions[region_class]; region != NULL; region = next) {
+    next = region->next;
+    if (region->free_units != region->units) continue;
+    if (keep != 0) {
+      keep--;
+      continue;
+    }
+    list_remove_locked(region);
+    bytes += region->bytes;
+    lido_backing_block_put(backing, region, region->bytes);
+  }
+  return bytes;
+}
+
+size_t lido_region_release_empty(lido_backing *backing, size_t keep) {
   size_t bytes = 0;
   lido_lock_take(&backing->lock);
   for (unsigned region_class = 0; region_class < LIDO_REGION_CLASSES; region_class++) {
-    lido_region *next = NULL;
-    for (lido_region *region = backing->regions[region_class]; region != NULL; region = next) {
-      next = region->next;
-      if (region->free_units != region->units) continue;
-      list_remove_locked(region);
-      bytes += region->bytes;
-      lido_backing_block_put(backing, region, region->bytes);
-    }
+    bytes += release_class_locked(backing, region_class, keep);
   }
   lido_lock_give(&backing->lock);
   return bytes;

@@ -63,8 +63,9 @@ static inline lido_region *lido_region_of(const lido_backing *backing, uintptr_t
 /* Does the address lie in a unit of this region (not in its header)? Any address. */
 bool lido_region_contains(const lido_region *region, uintptr_t address);
 
-/* Regions without a taken unit go back to where they came from. -> bytes. */
-size_t lido_region_release_empty(lido_backing *backing);
+/* Regions without a taken unit, but for `keep` of each class, go back to where they came from.
+ * -> bytes. */
+size_t lido_region_release_empty(lido_backing *backing, size_t keep);
 
 /* NULL, or the invariant that does not hold in some region of the backing. */
 const char *lido_region_check(lido_backing *backing);
