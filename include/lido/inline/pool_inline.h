@@ -205,10 +205,13 @@ LIDO_API lido_pool *lido_typed_pool_get(lido_typed_pool *typed);
   }                                                                                               \
   LIDO_FAST lido_pool *prefix##_pool(void) { return lido_typed_pool_get(&prefix##_typed_pool); }
 
+/* C++17 knows designated initialisers as an extension only; GCC and Clang both have it. */
 #ifdef __cplusplus
 #define LIDO_ALIGNOF(type) alignof(type)
+#define LIDO_ALLOW_DESIGNATORS _Pragma("GCC diagnostic ignored \"-Wc++20-extensions\"")
 #else
 #define LIDO_ALIGNOF(type) _Alignof(type)
+#define LIDO_ALLOW_DESIGNATORS
 #endif
 
 /* Options that are not named stay zero; that is meant, so no warning. `...` ends with a comma. */
@@ -216,6 +219,7 @@ LIDO_API lido_pool *lido_typed_pool_get(lido_typed_pool *typed);
 #define LIDO_POOL_DEFINE_BODY(prefix, type, ...)                                                  \
   LIDO_POOL_DECLARE_BODY(prefix, type)                                                            \
   _Pragma("GCC diagnostic push")                                                                  \
+  LIDO_ALLOW_DESIGNATORS                                                                          \
   _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"")                              \
   __thread lido_pool_cache prefix##_pool_cache = LIDO_CACHE_INITIAL;                              \
   lido_typed_pool prefix##_typed_pool = {                                                         \
