@@ -11,16 +11,22 @@
 #include "pools/thread_cache.h"
 #include "pools/tool_notes.h"
 
-lido_pool_core *lido_core_reach(const lido_pool_cache *cache, lido_pool *pool) {
+static lido_pool_core *core_behind(const lido_pool_cache *cache, lido_pool *pool) {
   if (cache->rest != NULL) return cache->rest->core;
   if (pool->number != LIDO_NUMBER_TYPED) return lido_core_of(pool);
   lido_pool *made = lido_typed_pool_get((lido_typed_pool *)pool); /* face is its first member */
   return made != NULL ? lido_core_of(made) : NULL;
 }
 
+lido_pool_core *lido_core_reach(const lido_pool_cache *cache, lido_pool *pool) {
+  lido_pool_core *core = core_behind(cache, pool);
+  if (core != NULL) lido_core_sweep_if_needed(core);
+  return core;
+}
+
 lido_pool_cache *lido_cache_reach(lido_pool_cache *cache, lido_pool_core *core, bool *refused) {
   *refused = false;
-  if (cache->rest != NULL) return cache;
+  if (cache->rest != NULL) return lido_cache_has_magazines(cache) ? cache : NULL;
   return lido_cache_attach(core, cache == &lido_cache_none ? NULL : cache, refused);
 }
 
@@ -45,21 +51,30 @@ void *lido_alloc_exhausted(lido_pool_core *core) {
   return NULL;
 }
 
-void *lido_alloc_slow(lido_pool_cache *cache, lido_pool *pool) {
+static void *alloc_with_cache(lido_pool_cache *cache, lido_pool *pool, lido_pool_core *core) {
+  lido_cache_honour(cache);
+  bool limited = false;
+  if (lido_cache_refill(cache, &limited)) return lido_cache_alloc(cache, pool);
+  return limited ? lido_alloc_exhausted(core) : NULL;
+}
+
+static void *alloc_somehow(lido_pool_cache *cache, lido_pool *pool) {
   lido_pool_core *core = lido_core_reach(cache, pool);
   if (core == NULL) return NULL;
   if (core->direct) return lido_direct_alloc(core);
   bool refused = false;
   cache = lido_cache_reach(cache, core, &refused);
-  if (refused) {
-    errno = EPERM;
-    return NULL;
-  }
-  if (cache == NULL) return lido_direct_alloc(core);
-  lido_cache_honour(cache);
-  bool limited = false;
-  if (lido_cache_refill(cache, &limited)) return lido_cache_alloc(cache, pool);
-  return limited ? lido_alloc_exhausted(core) : NULL;
+  if (cache != NULL) return alloc_with_cache(cache, pool, core);
+  if (!refused) return lido_direct_alloc(core);
+  errno = EPERM;
+  return NULL;
+}
+
+void *lido_alloc_slow(lido_pool_cache *cache, lido_pool *pool) {
+  int saved_errno = errno;
+  void *object = alloc_somehow(cache, pool);
+  if (object != NULL) errno = saved_errno; /* whatever was tried on the way, and whatever construct left */
+  return object;
 }
 
 void *lido_alloc_corrupt(lido_pool_cache *cache, lido_pool *pool, void *object) {

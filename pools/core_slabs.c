@@ -175,6 +175,7 @@ static lido_slab *collect_locked(lido_pool_core *core, size_t keep_bytes) {
 size_t lido_core_release_slabs(lido_pool_core *core, size_t keep_bytes) {
   lido_slab *collected = NULL;
   lido_registry_lock();
+  lido_threads_reap_locked();
   lido_slab_lists_lock(&core->slabs);
   if (core->slabs.walkers == 0) {
     pin_hot_slabs(core, true);
@@ -206,35 +207,41 @@ void lido_core_shed(lido_pool_core *core) {
 
 /* ---- After a fork ---- */
 
-/* An object with a free state whose bit is clear, and that no cache, depot or hand of this process holds. */
-static void sweep_slab_locked(lido_pool_core *core, lido_slab *slab) {
+/* All caches are empty then: fork.c emptied and closed those of this process, and whoever opens one comes by here
+ * first (lido_core_reach). So what is free and neither in the depot nor in a slab was a vanished thread's. */
+
+/* -> how many are set aside: a thread may have been in the middle of setting aside more than it had counted. */
+static size_t sweep_slab_locked(lido_pool_core *core, lido_slab *slab) {
+  size_t set_aside = 0;
   for (size_t index = 0; index < slab->objects; index++) {
     uintptr_t object = slab->start + index * core->geometry.stride;
     uint8_t state = *lido_core_state_of(core, object);
+    set_aside += state == LIDO_STATE_SET_ASIDE;
     bool held = state == LIDO_STATE_LIVE || state == LIDO_STATE_SET_ASIDE;
     if (!held && !lido_bitmap_get(slab->free, index)) {
       lido_slab_lists_put(&core->slabs, &core->geometry, slab, (void *)object);
     }
   }
+  return set_aside;
 }
 
-/* What this process itself holds goes back first, so that whatever is then missing was a vanished
- * thread's. */
-static void put_back_own_caches(lido_pool_core *core) {
-  for (lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) lido_cache_flush(rest->cache);
-  lido_core_drain_depot(core);
+static void sweep_slabs(lido_pool_core *core) {
+  if (LIDO_CHECKS == LIDO_CHECKS_NONE) return; /* there are no states */
+  size_t set_aside = 0;
+  lido_slab_lists_lock(&core->slabs);
+  for (lido_slab *slab = core->slabs.newest; slab != NULL; slab = slab->older)
+    set_aside += sweep_slab_locked(core, slab);
+  lido_slab_lists_unlock(&core->slabs);
+  lido_store_relaxed(&core->set_aside, set_aside); /* RELAXED: under the registry's lock, soon after the fork */
 }
 
 void lido_core_sweep(lido_pool_core *core) {
   lido_registry_lock();
   if (lido_load_relaxed(&core->needs_sweep)) { /* RELAXED: under the lock */
-    lido_store_relaxed(&core->needs_sweep, false);
-    put_back_own_caches(core);
-    lido_slab_lists_lock(&core->slabs);
-    for (lido_slab *slab = core->slabs.newest; LIDO_CHECKS != LIDO_CHECKS_NONE && slab != NULL; slab = slab->older) {
-      sweep_slab_locked(core, slab);
-    }
-    lido_slab_lists_unlock(&core->slabs);
+    lido_core_drain_depot(core);
+    sweep_slabs(core);
+    /* RELEASE fork.swept: not before, or another thread's object in flight would be taken for a lost one. */
+    lido_store_release(&core->needs_sweep, false);
   }
   lido_registry_unlock();
 }

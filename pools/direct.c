@@ -23,24 +23,37 @@ static uint64_t deadline_after(uint64_t wait_ns) {
   return wait_ns > UINT64_MAX - now ? UINT64_MAX : now + wait_ns;
 }
 
-/* Wait until an object is free or the time is over. */
+static void change_waiters(lido_pool_core *core, int by) {
+  lido_slab_lists_lock(&core->slabs);
+  core->waiters += (unsigned)by;
+  core->waits += by > 0;
+  core->exhausted += by > 0;
+  lido_slab_lists_unlock(&core->slabs);
+}
+
+/* Sleep until max_objects allows another, or the time is over. -> whether it was not. */
+static bool sleep_until_allowed(lido_pool_core *core, uint64_t deadline) {
+  bool in_time = true;
+  lido_slab_lists_lock(&core->slabs);
+  while (in_time && lido_slab_lists_taken(&core->slabs) >= core->options.max_objects) {
+    in_time = lido_os_condition_wait(&core->freed, &core->slabs.lock, deadline);
+  }
+  lido_slab_lists_unlock(&core->slabs);
+  return in_time;
+}
+
+/* What was freed may be another's by now, or its slab may have gone back: so this may have to wait again, or grow. */
 static void *wait_for_object(lido_pool_core *core) {
   uint64_t deadline = deadline_after(core->options.wait_ns);
   void *object = NULL;
-  lido_slab_lists_lock(&core->slabs);
-  core->exhausted++;
-  core->waits++;
-  core->waiters++;
+  bool limited = true;
   bool in_time = true;
-  while (object == NULL && in_time) {
-    in_time = lido_os_condition_wait(&core->freed, &core->slabs.lock, deadline);
-    if (lido_slab_lists_taken(&core->slabs) < core->options.max_objects) {
-      lido_slab_lists_take(&core->slabs, &core->geometry, 0, &object, 1);
-    }
+  change_waiters(core, 1);
+  while (object == NULL && limited && in_time) {
+    in_time = sleep_until_allowed(core, deadline);
+    lido_core_take(core, 0, &object, 1, false, &limited);
   }
-  core->waiters--;
-  lido_slab_lists_unlock(&core->slabs);
-  if (object == NULL) errno = ENOMEM;
+  change_waiters(core, -1);
   return object == NULL ? NULL : lido_hand_out(core, object);
 }
 

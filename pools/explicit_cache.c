@@ -10,6 +10,6 @@ void lido_pool_cache_flush(lido_pool_cache *cache) { lido_cache_flush(cache); }
 void lido_pool_cache_destroy(lido_pool_cache *cache) {
   if (cache == NULL) return;
   lido_registry_lock();
-  lido_cache_detach_locked(cache->rest, false);
+  lido_cache_detach_locked(cache->rest, LIDO_DETACH_LIVING);
   lido_registry_unlock();
 }

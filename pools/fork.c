@@ -36,7 +36,7 @@ static void unlock_pool(lido_pool_core *core) {
 /* The child can't read other threads' thread-locals, so what it needs of them is noted now. */
 static void note_frees(lido_pool_core *core) {
   for (lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
-    rest->frees_at_fork = lido_load_relaxed(&rest->cache->frees); /* RELAXED: statistic */
+    rest->frees_noted = lido_load_relaxed(&rest->cache->frees); /* RELAXED: statistic */
   }
 }
 
@@ -60,8 +60,22 @@ static void unlock_all(void) {
 
 static void forget_waiters(lido_pool_core *core) {
   core->waiters = 0;
-  core->slabs.walkers = 0;
+  core->slabs.walkers = lido_walks_of_thread(core);
   lido_os_condition_init(&core->freed);
+}
+
+/* Whoever used them may be gone, and may have been in the middle of it. */
+static void forget_explicit_caches(lido_pool_core *core) {
+  for (lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
+    if (rest->thread == NULL) lido_cache_forget_objects_locked(rest);
+  }
+}
+
+/* Until the sweep, nothing may be in a cache: this thread's are emptied, and closed so that its next call comes by there. */
+static void close_own_caches(lido_pool_core *core) {
+  for (lido_cache_rest *rest = core->caches; rest != NULL && core->needs_sweep; rest = rest->pool_next) {
+    lido_cache_close(rest);
+  }
 }
 
 static void in_child(void) {
@@ -69,6 +83,8 @@ static void in_child(void) {
   unlock_all();
   lido_registry_lock();
   lido_threads_forget_others_locked();
+  each_pool_locked(forget_explicit_caches);
+  each_pool_locked(close_own_caches);
   lido_registry_unlock();
 }
 

@@ -33,6 +33,7 @@ void lido_pool_magazine_attach(lido_pool *pool, lido_magazine *magazine) {
   }
   int saved_errno = errno;
   bool refused = false;
+  lido_core_sweep_if_needed(core); /* while the objects are still set aside */
   lido_set_aside_end(core, magazine->items, magazine->count, LIDO_STATE_FREE);
   lido_pool_cache *cache = lido_cache_reach(lido_pool_cache_of_thread(pool), core, &refused);
   if (cache != NULL) {

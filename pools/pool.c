@@ -137,7 +137,8 @@ static void destroy_slabs(lido_pool_core *core) {
 /* All caches go; the registry forgets the pool. */
 static void unregister(lido_pool_core *core) {
   lido_registry_lock();
-  while (core->caches != NULL) lido_cache_detach_locked(core->caches, false);
+  lido_threads_reap_locked();
+  while (core->caches != NULL) lido_cache_detach_locked(core->caches, LIDO_DETACH_LIVING);
   lido_registry_remove_locked(core);
   lido_registry_unlock();
 }

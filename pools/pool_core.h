@@ -117,9 +117,12 @@ void lido_core_shed(lido_pool_core *core);
 void lido_core_sweep(lido_pool_core *core);
 
 static inline void lido_core_sweep_if_needed(lido_pool_core *core) {
-  /* RELAXED: set before the child had a second thread. */
-  if (LIDO_UNLIKELY(lido_load_relaxed(&core->needs_sweep))) lido_core_sweep(core);
+  /* ACQUIRE fork.swept: a thread that goes on without sweeping finds the slabs swept. */
+  if (LIDO_UNLIKELY(lido_load_acquire(&core->needs_sweep))) lido_core_sweep(core);
 }
+
+/* How many walks over the pool the calling thread is in the middle of (pool_walk.c). */
+unsigned lido_walks_of_thread(const lido_pool_core *core);
 
 /* ---- Objects without a cache (direct.c) ---- */
 

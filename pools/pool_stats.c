@@ -12,6 +12,7 @@
 
 static void add_caches(lido_pool_core *core, lido_pool_stats *out) {
   lido_registry_lock();
+  lido_threads_reap_locked();
   out->frees += core->retired_frees;
   out->misses += core->retired_misses;
   out->thread_caches = core->cache_count;
@@ -57,9 +58,9 @@ void lido_pool_stats_get(const lido_pool *pool, lido_pool_stats *out) {
   lido_pool_core *core = lido_core_of(pool);
   memset(out, 0, sizeof *out);
   lido_core_sweep_if_needed(core);
-  out->cached = lido_depot_objects(&core->depot);
-  out->bytes_metadata = sizeof *core + core->name_bytes + lido_depot_bytes(&core->depot);
-  add_caches(core, out);
+  add_caches(core, out); /* first: it may send the caches of threads that are gone to the depot */
+  out->cached += lido_depot_objects(&core->depot);
+  out->bytes_metadata += sizeof *core + core->name_bytes + lido_depot_bytes(&core->depot);
   add_slabs(core, out);
   add_passthrough(core, out);
   out->contended = lido_depot_contended(&core->depot);

@@ -6,18 +6,12 @@
 #include "pools/registry.h"
 #include "pools/thread_cache.h"
 
-static lido_pool_cache *own_cache(const lido_pool_core *core) {
-  lido_pool_cache *cache = lido_pool_cache_of_thread(&core->face);
-  return cache->rest != NULL ? cache : NULL;
-}
-
 size_t lido_pool_trim(lido_pool *pool) {
   lido_pool_core *core = lido_core_of(pool);
   int saved_errno = errno;
   lido_core_sweep_if_needed(core);
   lido_cache_ask_flush(core);
-  lido_pool_cache *cache = own_cache(core);
-  if (cache != NULL) lido_cache_flush(cache);
+  lido_cache_flush_own(core);
   lido_core_drain_depot(core);
   size_t bytes = lido_core_release_slabs(core, 0);
   lido_backing_trim(core->backing);
@@ -27,9 +21,11 @@ size_t lido_pool_trim(lido_pool *pool) {
 
 void lido_thread_flush(void) {
   int saved_errno = errno;
-  for (uint32_t number = 0; number < lido_this_thread.cache_count; number++) {
-    lido_pool_cache *cache = lido_this_thread.caches[number];
-    if (cache->rest != NULL) lido_cache_flush(cache);
+  lido_registry_lock();
+  const lido_thread_record *thread = lido_this_thread.record;
+  for (lido_cache_rest *rest = thread != NULL ? thread->caches : NULL; rest != NULL; rest = rest->thread_next) {
+    lido_cache_flush(rest->cache);
   }
+  lido_registry_unlock();
   errno = saved_errno;
 }

@@ -70,10 +70,21 @@ lido_pool *lido_pool_of(const void *address) {
 /* ---- The walk ---- */
 
 typedef struct walk {
+  const lido_pool_core *core;
+  struct walk *outer; /* of this thread: a visitor may walk */
   bool (*visit)(void *object, void *arg);
   void *arg;
   size_t visited;
 } walk;
+
+/* A visitor may fork; the child then goes on with this thread's walks and no others. */
+static __thread walk *innermost;
+
+unsigned lido_walks_of_thread(const lido_pool_core *core) {
+  unsigned walks = 0;
+  for (const walk *w = innermost; w != NULL; w = w->outer) walks += w->core == core;
+  return walks;
+}
 
 /* -> false: the visitor wants no more. */
 static bool walk_slab(const lido_pool_core *core, const lido_slab *slab, walk *w) {
@@ -92,15 +103,22 @@ static void change_walkers(lido_pool_core *core, int by) {
   lido_slab_lists_unlock(&core->slabs);
 }
 
-size_t lido_pool_for_each(lido_pool *pool, bool (*visit)(void *object, void *arg), void *arg) {
-  lido_pool_core *core = lido_core_of(pool);
-  walk w = {.visit = visit, .arg = arg};
-  make_up_states(core);
-  change_walkers(core, 1);
+static const lido_slab *first_slab(lido_pool_core *core) {
   lido_slab_lists_lock(&core->slabs);
   const lido_slab *slab = core->slabs.newest;
   lido_slab_lists_unlock(&core->slabs);
+  return slab;
+}
+
+size_t lido_pool_for_each(lido_pool *pool, bool (*visit)(void *object, void *arg), void *arg) {
+  lido_pool_core *core = lido_core_of(pool);
+  walk w = {.core = core, .outer = innermost, .visit = visit, .arg = arg};
+  make_up_states(core);
+  change_walkers(core, 1);
+  innermost = &w;
+  const lido_slab *slab = first_slab(core);
   while (slab != NULL && walk_slab(core, slab, &w)) slab = slab->older;
+  innermost = w.outer;
   change_walkers(core, -1);
   return w.visited;
 }

@@ -112,24 +112,41 @@ static void free_table_locked(lido_thread_record *record) {
   record->table = NULL;
 }
 
-static void exit_thread_locked(lido_thread_record *record) {
-  while (record->caches != NULL) lido_cache_detach_locked(record->caches, false);
+static void remove_record_locked(lido_thread_record *record) {
   free_table_locked(record);
-  record->thread->caches = NULL;
-  record->thread->cache_count = 0;
-  record->thread->record = NULL;
-  record->thread->dead = true;
   unlink_record_locked(record);
   lido_metadata_free(lido_metadata_system(), record, sizeof *record);
 }
 
 static void on_thread_exit(void *value) {
   lido_thread_record *record = value;
-  record->exit_rounds++;
-  if (record->exit_rounds < LIDO_OS_EXIT_ROUNDS && lido_os_thread_exit_arm(on_thread_exit, record) == 0) return;
   lido_registry_lock();
-  exit_thread_locked(record);
+  while (record->caches != NULL) lido_cache_detach_locked(record->caches, LIDO_DETACH_LIVING);
+  record->thread->caches = NULL;
+  record->thread->cache_count = 0;
+  record->thread->record = NULL;
+  record->thread->dead = true;
+  lido_os_life_end(&record->life);
+  remove_record_locked(record);
   lido_registry_unlock();
+}
+
+void lido_threads_reap_locked(void) {
+  lido_thread_record *next = NULL;
+  for (lido_thread_record *record = first_thread; record != NULL; record = next) {
+    next = record->next;
+    if (record == lido_this_thread.record || !lido_os_life_is_over(&record->life)) continue;
+    while (record->caches != NULL) lido_cache_detach_locked(record->caches, LIDO_DETACH_GONE);
+    lido_os_life_end(&record->life);
+    remove_record_locked(record);
+  }
+}
+
+static bool watch_thread(lido_thread_record *record) {
+  if (lido_os_life_begin(&record->life) != 0) return false;
+  if (lido_os_thread_exit_arm(on_thread_exit, record) == 0) return true;
+  lido_os_life_end(&record->life);
+  return false;
 }
 
 lido_thread_record *lido_thread_record_get_locked(void) {
@@ -137,7 +154,7 @@ lido_thread_record *lido_thread_record_get_locked(void) {
   if (thread->record != NULL || thread->dead) return thread->record;
   lido_thread_record *record = lido_metadata_alloc(lido_metadata_system(), sizeof *record);
   if (record == NULL) return NULL;
-  if (lido_os_thread_exit_arm(on_thread_exit, record) != 0) {
+  if (!watch_thread(record)) {
     lido_metadata_free(lido_metadata_system(), record, sizeof *record);
     return NULL;
   }
@@ -169,18 +186,17 @@ bool lido_thread_table_reserve_locked(lido_thread_record *record, uint32_t numbe
   return true;
 }
 
-/* The other threads' thread-locals may be gone already: only what records and rests hold is touched. */
-static void forget_thread_locked(lido_thread_record *record) {
-  while (record->caches != NULL) lido_cache_detach_locked(record->caches, true);
-  free_table_locked(record);
-  unlink_record_locked(record);
-  lido_metadata_free(lido_metadata_system(), record, sizeof *record);
-}
-
+/* The other threads' thread-locals may be gone already: only what records and rests hold is touched. This thread has a
+ * new identity, so its sign of life starts anew. */
 void lido_threads_forget_others_locked(void) {
   lido_thread_record *next = NULL;
   for (lido_thread_record *record = first_thread; record != NULL; record = next) {
     next = record->next;
-    if (record != lido_this_thread.record) forget_thread_locked(record);
+    if (record == lido_this_thread.record) {
+      lido_os_life_begin(&record->life);
+      continue;
+    }
+    while (record->caches != NULL) lido_cache_detach_locked(record->caches, LIDO_DETACH_FORGOTTEN);
+    remove_record_locked(record);
   }
 }

@@ -33,8 +33,7 @@ void lido_set_aside_end(lido_pool_core *core, void *const *objects, size_t count
 
 /* What this thread and the depot keep goes to the slabs. */
 static void gather(lido_pool_core *core) {
-  lido_pool_cache *cache = lido_pool_cache_of_thread(&core->face);
-  if (cache->rest != NULL) lido_cache_flush(cache);
+  lido_cache_flush_own(core);
   lido_core_drain_depot(core);
 }
 
@@ -91,6 +90,7 @@ void *lido_reserve_alloc(lido_reserve *reserve) {
     errno = ENOMEM;
     return NULL;
   }
+  lido_core_sweep_if_needed(reserve->core);
   void *object = reserve->objects[--reserve->count];
   lido_set_aside_end(reserve->core, &object, 1, LIDO_STATE_FREE);
   return lido_hand_out(reserve->core, object);
@@ -106,6 +106,7 @@ int lido_reserve_refill(lido_reserve *reserve) {
 void lido_reserve_destroy(lido_reserve *reserve) {
   if (reserve == NULL) return;
   lido_pool_core *core = reserve->core;
+  lido_core_sweep_if_needed(core); /* while the objects are still set aside */
   lido_set_aside_end(core, reserve->objects, reserve->count, LIDO_STATE_FREE);
   lido_core_put(core, reserve->objects, reserve->count);
   lido_metadata_free(lido_core_metadata(core), reserve, reserve_bytes(reserve->capacity));

@@ -36,14 +36,27 @@ static lido_magazine *loaded_magazine(lido_pool_cache *cache) {
   return cache->rest->loaded;
 }
 
+/* Out of the cache's hands, and then into others' (C5). RELAXED: a fork that sees the latter took a lock in between. */
+static lido_magazine *unload_magazine(lido_pool_cache *cache) {
+  lido_magazine *magazine = loaded_magazine(cache);
+  lido_store_relaxed(&cache->rest->loaded, NULL);
+  return magazine;
+}
+
+static lido_magazine *remove_previous(lido_cache_rest *rest) {
+  lido_magazine *magazine = rest->previous;
+  lido_store_relaxed(&rest->previous, NULL); /* RELAXED: as in unload_magazine */
+  return magazine;
+}
+
 static void set_previous(lido_cache_rest *rest, lido_magazine *magazine) {
   rest->previous = magazine;
   lido_store_relaxed(&rest->previous_count, magazine->count); /* RELAXED: only statistics look on */
 }
 
 static void swap_magazines(lido_pool_cache *cache) {
-  lido_magazine *loaded = loaded_magazine(cache);
-  load_magazine(cache, cache->rest->previous);
+  lido_magazine *loaded = unload_magazine(cache);
+  load_magazine(cache, remove_previous(cache->rest));
   set_previous(cache->rest, loaded);
 }
 
@@ -113,17 +126,38 @@ static lido_magazine *small_magazine(lido_pool_core *core) {
   return lido_magazine_create(core, (uint32_t)lido_min(FIRST_CAPACITY, core->geometry.magazine_limit));
 }
 
+/* One that the depot has, from a cache that is gone or an exchange, or a new one. */
+static lido_magazine *empty_magazine(lido_pool_core *core) {
+  lido_magazine *empty = lido_depot_take_empty(&core->depot);
+  return empty != NULL ? empty : small_magazine(core);
+}
+
 static lido_cache_rest *rest_create(lido_pool_core *core) {
   lido_cache_rest *rest = lido_metadata_alloc(lido_core_metadata(core), sizeof *rest);
   if (rest == NULL) return NULL;
   rest->core = core;
-  rest->loaded = small_magazine(core);
-  rest->previous = small_magazine(core);
+  rest->loaded = empty_magazine(core);
+  rest->previous = empty_magazine(core);
   if (rest->loaded != NULL && rest->previous != NULL) return rest;
   lido_magazine_destroy(rest->loaded);
   lido_magazine_destroy(rest->previous);
   lido_metadata_free(lido_core_metadata(core), rest, sizeof *rest);
   return NULL;
+}
+
+bool lido_cache_has_magazines(lido_pool_cache *cache) {
+  lido_cache_rest *rest = cache->rest;
+  if (LIDO_LIKELY(rest->loaded != NULL)) return true;
+  lido_magazine *loaded = empty_magazine(rest->core);
+  lido_magazine *previous = empty_magazine(rest->core);
+  if (loaded == NULL || previous == NULL) {
+    lido_magazine_destroy(loaded);
+    lido_magazine_destroy(previous);
+    return false;
+  }
+  load_magazine(cache, loaded);
+  set_previous(rest, previous);
+  return true;
 }
 
 /* Called with the registry's lock held. `cache` may be NULL: then it is allocated. */
@@ -147,8 +181,12 @@ static lido_pool_cache *attach_locked(lido_pool_core *core, lido_pool_cache *cac
   return cache;
 }
 
-static bool is_second_thread_locked(const lido_pool_core *core) {
-  return (core->options.flags & LIDO_POOL_SINGLE_THREAD) != 0 && core->caches != NULL && core->caches->thread != NULL;
+static bool is_second_thread_locked(const lido_pool_core *core, const lido_thread_record *thread) {
+  if ((core->options.flags & LIDO_POOL_SINGLE_THREAD) == 0) return false;
+  for (const lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
+    if (rest->thread != NULL && rest->thread != thread) return true;
+  }
+  return false;
 }
 
 lido_pool_cache *lido_cache_attach(lido_pool_core *core, lido_pool_cache *typed_cache, bool *refused) {
@@ -156,7 +194,8 @@ lido_pool_cache *lido_cache_attach(lido_pool_core *core, lido_pool_cache *typed_
   lido_registry_lock();
   lido_pool_cache *cache = NULL;
   lido_thread_record *thread = lido_thread_record_get_locked();
-  *refused = is_second_thread_locked(core);
+  if (is_second_thread_locked(core, thread)) lido_threads_reap_locked(); /* perhaps the first one is gone */
+  *refused = is_second_thread_locked(core, thread);
   if (!*refused && thread != NULL && lido_thread_table_reserve_locked(thread, core->face.number)) {
     cache = attach_locked(core, typed_cache, thread);
     if (cache != NULL) lido_thread_table_set_locked(thread, core->face.number, cache);
@@ -243,7 +282,8 @@ static unsigned stripe_of(const lido_cache_rest *rest) {
 
 static bool refill_from_slabs(lido_pool_cache *cache, bool *limited) {
   lido_pool_core *core = cache->rest->core;
-  lido_magazine *magazine = grown_magazine(core, loaded_magazine(cache));
+  lido_magazine *magazine = grown_magazine(core, unload_magazine(cache));
+  load_magazine(cache, magazine); /* a sweep flushes caches while objects are taken */
   unsigned stripe = stripe_of(cache->rest);
   magazine->count = (uint32_t)lido_core_take(core, stripe, magazine->items, magazine->capacity, false, limited);
   reverse(magazine->items, magazine->count);
@@ -260,10 +300,10 @@ bool lido_cache_refill(lido_pool_cache *cache, bool *limited) {
     return true;
   }
   learn_from_contention(rest);
-  lido_magazine *full = lido_depot_take_full(&rest->core->depot, loaded_magazine(cache));
-  if (full == NULL) return refill_from_slabs(cache, limited);
-  load_magazine(cache, full);
-  return true;
+  lido_magazine *empty = unload_magazine(cache);
+  lido_magazine *full = lido_depot_take_full(&rest->core->depot, empty);
+  load_magazine(cache, full != NULL ? full : empty);
+  return full != NULL || refill_from_slabs(cache, limited);
 }
 
 /* The loaded magazine is full: bring an empty one under it. */
@@ -272,7 +312,7 @@ static void make_room(lido_pool_cache *cache) {
   lido_pool_core *core = rest->core;
   if (rest->previous->count != 0) {
     learn_from_contention(rest);
-    lido_magazine *full = rest->previous;
+    lido_magazine *full = remove_previous(rest);
     lido_magazine *empty = lido_depot_take_empty(&core->depot);
     if (empty == NULL) empty = lido_magazine_create(core, next_capacity(core, full->capacity));
     if (empty != NULL && lido_depot_give_full(&core->depot, full, false)) {
@@ -281,6 +321,7 @@ static void make_room(lido_pool_cache *cache) {
       if (empty != NULL) lido_depot_give_empty(&core->depot, empty);
       lido_core_put(core, full->items, full->count);
       full->count = 0;
+      set_previous(rest, full);
       lido_core_shed(core);
     }
   }
@@ -296,8 +337,12 @@ void lido_cache_keep(lido_pool_cache *cache, void *object) {
 void lido_cache_overflow(lido_pool_cache *cache, void *object) {
   int saved_errno = errno;
   count_miss(cache->rest);
-  lido_cache_keep(cache, object);
-  lido_cache_honour(cache);
+  if (lido_cache_has_magazines(cache)) {
+    lido_cache_keep(cache, object);
+    lido_cache_honour(cache);
+  } else {
+    lido_core_put(cache->rest->core, &object, 1);
+  }
   errno = saved_errno;
 }
 
@@ -306,9 +351,9 @@ void lido_cache_overflow(lido_pool_cache *cache, void *object) {
 lido_magazine *lido_cache_give_magazine(lido_pool_cache *cache) {
   lido_cache_rest *rest = cache->rest;
   if (loaded_magazine(cache)->count > rest->previous->count) swap_magazines(cache);
-  lido_magazine *given = rest->previous;
-  lido_magazine *empty = given->count != 0 ? small_magazine(rest->core) : NULL;
+  lido_magazine *empty = rest->previous->count != 0 ? small_magazine(rest->core) : NULL;
   if (empty == NULL) return NULL;
+  lido_magazine *given = remove_previous(rest);
   set_previous(rest, empty);
   return given;
 }
@@ -316,7 +361,7 @@ lido_magazine *lido_cache_give_magazine(lido_pool_cache *cache) {
 void lido_cache_accept_magazine(lido_pool_cache *cache, lido_magazine *magazine) {
   lido_cache_rest *rest = cache->rest;
   if (rest->previous->count == 0) {
-    lido_magazine_destroy(rest->previous);
+    lido_magazine_destroy(remove_previous(rest));
     set_previous(rest, magazine);
   } else {
     send_away(rest->core, magazine, false);
@@ -325,24 +370,52 @@ void lido_cache_accept_magazine(lido_pool_cache *cache, lido_magazine *magazine)
 
 /* ---- Flush ---- */
 
+/* The objects of a magazine go where they are wanted. -> an empty one in its place, perhaps the same. */
+static lido_magazine *emptied(lido_pool_core *core, lido_magazine *magazine) {
+  if (magazine->count == 0) return magazine;
+  lido_magazine *empty = small_magazine(core);
+  if (empty != NULL && lido_depot_give_full(&core->depot, magazine, false)) return empty;
+  lido_magazine_destroy(empty);
+  lido_core_put(core, magazine->items, magazine->count);
+  magazine->count = 0;
+  return magazine;
+}
+
 void lido_cache_flush(lido_pool_cache *cache) {
-  lido_pool_core *core = cache->rest->core;
+  lido_cache_rest *rest = cache->rest;
   void *hot = take_hot(cache);
-  if (hot != NULL) lido_core_put(core, &hot, 1);
-  lido_magazine *both[2] = {loaded_magazine(cache), cache->rest->previous};
-  for (int i = 0; i < 2; i++) {
-    if (both[i]->count == 0) continue;
-    lido_magazine *empty = small_magazine(core);
-    if (empty != NULL && lido_depot_give_full(&core->depot, both[i], false)) {
-      both[i] = empty;
-      continue;
-    }
-    lido_magazine_destroy(empty);
-    lido_core_put(core, both[i]->items, both[i]->count);
-    both[i]->count = 0;
+  if (hot != NULL) lido_core_put(rest->core, &hot, 1);
+  if (rest->loaded == NULL) return; /* an explicit cache after a fork: nothing is in it */
+  load_magazine(cache, emptied(rest->core, unload_magazine(cache)));
+  set_previous(rest, emptied(rest->core, remove_previous(rest)));
+}
+
+static void spill(lido_pool_core *core, lido_magazine *magazine) {
+  lido_core_put(core, magazine->items, magazine->count);
+  magazine->count = 0;
+}
+
+void lido_cache_close(lido_cache_rest *rest) {
+  lido_pool_cache *cache = rest->cache;
+  void *hot = take_hot(cache);
+  if (hot != NULL) lido_core_put(rest->core, &hot, 1);
+  if (rest->loaded != NULL) {
+    spill(rest->core, loaded_magazine(cache));
+    load_magazine(cache, rest->loaded);
+    spill(rest->core, rest->previous);
+    set_previous(rest, rest->previous);
   }
-  load_magazine(cache, both[0]);
-  set_previous(cache->rest, both[1]);
+  /* RELAXED: the child has one thread. */
+  lido_store_relaxed(&rest->flush_wanted, true);
+  lido_store_relaxed(&cache->owner, LIDO_OWNER_NEVER);
+}
+
+void lido_cache_flush_own(lido_pool_core *core) {
+  lido_registry_lock();
+  for (lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
+    if (rest->thread != NULL && rest->thread == lido_this_thread.record) lido_cache_flush(rest->cache);
+  }
+  lido_registry_unlock();
 }
 
 bool lido_cache_honour(lido_pool_cache *cache) {
@@ -360,6 +433,7 @@ bool lido_cache_honour(lido_pool_cache *cache) {
 
 void lido_cache_ask_flush(lido_pool_core *core) {
   lido_registry_lock();
+  lido_threads_reap_locked();
   for (lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
     if (rest->thread == NULL || rest->thread == lido_this_thread.record) continue;
     /* RELAXED: the owner acts on what it sees, whenever it sees it. */
@@ -375,34 +449,60 @@ static void give_up_objects(lido_pool_cache *cache) {
   lido_cache_rest *rest = cache->rest;
   void *hot = take_hot(cache);
   if (hot != NULL) lido_core_put(rest->core, &hot, 1);
+  if (rest->loaded == NULL) return;
   send_away(rest->core, loaded_magazine(cache), true);
   send_away(rest->core, rest->previous, true);
 }
 
-/* In the child of a fork the face may be in memory that is gone, and its objects are found by a sweep. */
+/* The face can't be read: what is known without it is saved. */
+static void give_up_without_face(lido_cache_rest *rest) {
+  lido_magazine_destroy(rest->loaded);
+  send_away(rest->core, rest->previous, true);
+}
+
+/* In the child of a fork a sweep finds the objects. */
 static void forget_objects(lido_cache_rest *rest) {
   lido_store_relaxed(&rest->core->needs_sweep, true); /* RELAXED: the child has one thread */
   lido_magazine_destroy(rest->loaded);
   lido_magazine_destroy(rest->previous);
 }
 
-void lido_cache_detach_locked(lido_cache_rest *rest, bool forget) {
+void lido_cache_forget_objects_locked(lido_cache_rest *rest) {
+  lido_pool_cache *cache = rest->cache;
+  forget_objects(rest);
+  rest->loaded = NULL;
+  rest->previous = NULL;
+  rest->previous_count = 0;
+  cache->hot = NULL;
+  cache->hot_state = &lido_state_never;
+  cache->items = NULL;
+  cache->count = 0;
+  cache->capacity = 0;
+}
+
+static void part_with_objects(lido_cache_rest *rest, lido_detach detach) {
+  if (detach == LIDO_DETACH_FORGOTTEN) {
+    forget_objects(rest);
+  } else if (detach == LIDO_DETACH_GONE && !rest->allocated) {
+    give_up_without_face(rest);
+  } else {
+    give_up_objects(rest->cache);
+  }
+}
+
+void lido_cache_detach_locked(lido_cache_rest *rest, lido_detach detach) {
   lido_pool_core *core = rest->core;
   lido_pool_cache *cache = rest->cache;
-  bool face_is_there = rest->allocated || !forget;
-  if (forget) {
-    forget_objects(rest);
-  } else {
-    give_up_objects(cache);
-  }
+  bool face_is_there = rest->allocated || detach == LIDO_DETACH_LIVING;
+  if (face_is_there) rest->frees_noted = lido_load_relaxed(&cache->frees); /* RELAXED: statistic */
+  part_with_objects(rest, detach);
   unlist_cache_locked(rest);
-  core->retired_frees += forget ? rest->frees_at_fork : lido_load_relaxed(&cache->frees); /* RELAXED: statistic */
-  core->retired_misses += lido_load_relaxed(&rest->misses);                               /* RELAXED: statistic */
+  core->retired_frees += rest->frees_noted;
+  core->retired_misses += lido_load_relaxed(&rest->misses); /* RELAXED: statistic */
   claim_give_locked(core, rest->claim);
-  if (face_is_there) {
-    if (rest->thread != NULL && !forget)
-      lido_thread_table_set_locked(rest->thread, core->face.number, &lido_cache_none);
-    reset_face(cache);
+  if (face_is_there) reset_face(cache);
+  if (rest->thread != NULL && detach == LIDO_DETACH_LIVING) {
+    lido_thread_table_set_locked(rest->thread, core->face.number, &lido_cache_none);
   }
   if (rest->allocated) lido_metadata_free(lido_core_metadata(core), cache, sizeof *cache);
   lido_metadata_free(lido_core_metadata(core), rest, sizeof *rest);
@@ -425,6 +525,7 @@ size_t lido_cache_objects(const lido_cache_rest *rest) {
 
 const char *lido_cache_check(const lido_cache_rest *rest) {
   const lido_pool_cache *cache = rest->cache;
+  if (rest->loaded == NULL) return cache->count != 0 ? "C1: objects without a magazine" : NULL;
   if (cache->rest != rest || cache->items != rest->loaded->items) return "C1: the face shows another magazine";
   if (cache->capacity != rest->loaded->capacity || cache->count > cache->capacity) return "C1: count beyond capacity";
   if (rest->previous->count > rest->previous->capacity) return "C1: count beyond capacity";

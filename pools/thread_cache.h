@@ -9,6 +9,9 @@
  *   C2  the objects in hot slot and magazines are free; no object is in two places.
  *   C3  cache->owner is rest->owner, or LIDO_OWNER_NEVER while somebody asks for a flush.
  *   C4  a cache without a claim never has a hot object.
+ *   C5  a magazine that is handed to somebody, or destroyed, has left rest->loaded and rest->previous before, so that the
+ *       child of a fork finds there only what is nowhere else. NULL in one of them lasts but for that step, or in an
+ *       explicit cache after a fork until the next slow path.
  * Threads: the owner; others read `hot` and `count`, and set `flush_wanted` and `owner`, under the
  * registry's lock.
  * Failure: attach: NULL; the thread then works without a cache (direct.c).
@@ -36,7 +39,7 @@ struct lido_cache_rest {
   /* atomic */
   bool flush_wanted; /* by a trim or an exhausted pool, at the next slow path */
   /* under the registry's lock */
-  uint64_t frees_at_fork;
+  uint64_t frees_noted;
   lido_cache_rest *pool_next; /* caches of the pool */
   lido_cache_rest *pool_previous;
   lido_cache_rest *thread_next; /* caches of the thread */
@@ -51,13 +54,32 @@ lido_pool_cache *lido_cache_attach(lido_pool_core *core, lido_pool_cache *typed_
 /* A cache of no thread. NULL: ENOMEM. */
 lido_pool_cache *lido_cache_attach_explicit(lido_pool_core *core);
 
-/* Called with the registry's lock held. The objects go to the depot (or are forgotten, in the child
- * of a fork); the cache is as before its first use, or gone if it was allocated. Never calls the
- * backing. */
-void lido_cache_detach_locked(lido_cache_rest *rest, bool forget);
+/* Whose cache is detached, and so what of it may be touched. */
+typedef enum lido_detach {
+  LIDO_DETACH_LIVING,    /* the calling thread's, or one that nobody uses: everything */
+  LIDO_DETACH_GONE,      /* of a thread that has ended: everything but a thread-local face */
+  LIDO_DETACH_FORGOTTEN, /* of a thread that a fork left behind, perhaps in the middle of a call: nothing */
+} lido_detach;
+
+/* Called with the registry's lock held. The objects go to the depot, or are left to a sweep; the cache is as before its
+ * first use, or gone if it was allocated. Never calls the backing. Of a thread-local face that is gone, the objects in
+ * the loaded magazine and the hot slot are lost: they count as live. */
+void lido_cache_detach_locked(lido_cache_rest *rest, lido_detach detach);
+
+/* An explicit cache after a fork has none until it is used: false, no memory for them. */
+bool lido_cache_has_magazines(lido_pool_cache *cache);
+
+/* In the child of a fork, for an explicit cache that may have been in use: it is empty, a sweep finds its objects. */
+void lido_cache_forget_objects_locked(lido_cache_rest *rest);
+
+/* In the child of a fork: the objects go to the slabs, and the next call on the cache takes the slow path. Needs no memory. */
+void lido_cache_close(lido_cache_rest *rest);
 
 /* The objects go to the depot, and what it does not want to the slabs. */
 void lido_cache_flush(lido_pool_cache *cache);
+
+/* The calling thread's caches of the pool: one, or two if it uses a typed pool through both faces. */
+void lido_cache_flush_own(lido_pool_core *core);
 
 /* Do what others asked for. -> whether there was anything. */
 bool lido_cache_honour(lido_pool_cache *cache);

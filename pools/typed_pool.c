@@ -10,8 +10,9 @@
 
 static lido_pool *create(lido_typed_pool *typed) {
   lido_pool_options options = typed->options;
-  size_t align = options.align != 0 ? options.align : LIDO_ALIGN_DEFAULT;
-  options.align = lido_max(align, typed->type_align);
+  /* An alignment that is none stays what it is, to be refused. */
+  if (options.align == 0) options.align = LIDO_ALIGN_DEFAULT;
+  if (lido_is_power_of_two(options.align)) options.align = lido_max(options.align, typed->type_align);
   lido_pool *pool = lido_pool_create(&options);
   if (pool != NULL) lido_core_of(pool)->typed = typed;
   return pool;

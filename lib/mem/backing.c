@@ -41,8 +41,10 @@ void *lido_backing_block_get(lido_backing *backing, size_t bytes, size_t align) 
 }
 
 void lido_backing_block_put(lido_backing *backing, void *block, size_t bytes) {
+  int saved_errno = errno;
   backing->functions.release(block, bytes, backing->functions.context);
   lido_sub_relaxed(&backing->bytes, bytes); /* RELAXED: statistic */
+  errno = saved_errno;
 }
 
 static void *chunk_get(size_t bytes, void *context) { return lido_backing_block_get(context, bytes, 64); }
@@ -230,9 +232,11 @@ void lido_backing_pool_removed(lido_backing *backing) {
 size_t lido_backing_trim(lido_backing *backing) {
   lido_metadata_trim(&backing->metadata);
   size_t bytes = lido_region_release_empty(backing, 0);
+  int saved_errno = errno;
   lido_lock_take(&backing->lock);
   if (backing->functions.collect != NULL) backing->functions.collect(backing->functions.context);
   lido_lock_give(&backing->lock);
+  errno = saved_errno;
   return bytes;
 }
 

@@ -214,7 +214,9 @@ static void purge(const lido_region *region, uintptr_t start, size_t bytes) {
   if (backing->purges_pages) {
     lido_os_pages_purge((void *)start, bytes);
   } else if (backing->functions.purge != NULL) {
+    int saved_errno = errno;
     backing->functions.purge((void *)start, bytes, backing->functions.context);
+    errno = saved_errno;
   }
 }
 

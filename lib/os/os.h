@@ -35,11 +35,20 @@ uint64_t lido_os_now_ns(void);
 
 /* ---- Threads ---- */
 
-/* How often a hook may arm itself again while its thread exits, so as to run after other libraries'. */
-enum { LIDO_OS_EXIT_ROUNDS = 4 };
-
-/* Call `hook(value)` when the calling thread exits. One hook in the process. 0, or ENOMEM/EAGAIN. */
+/* Call `hook(value)` when the calling thread exits. One hook in the process. 0, or ENOMEM/EAGAIN. A thread that comes
+ * here only in the last round of its own exit is not called: see below. */
 int lido_os_thread_exit_arm(void (*hook)(void *value), void *value);
+
+/* A thread's sign of life, for the case that its hook was armed too late. The system itself ends it. */
+typedef struct lido_os_life {
+  pthread_mutex_t mutex; /* robust, held by the thread */
+} lido_os_life;
+/* By the thread itself. 0, or EAGAIN/ENOMEM. */
+int lido_os_life_begin(lido_os_life *life);
+/* By the thread itself, or by whoever saw that it is over. */
+void lido_os_life_end(lido_os_life *life);
+/* By others, one at a time: has the thread gone without ending it? */
+bool lido_os_life_is_over(lido_os_life *life);
 
 /* Hooks around fork, in the parent before and after, and in the child. One set in the process;
  * later calls are cheap. 0, or ENOMEM. */

@@ -1,18 +1,14 @@
 /* threads_posix.c: exit hooks by a pthread key, fork hooks by pthread_atfork, conditions.
  *
- * Why a pthread key and not C++'s or C11's exit handlers: a key may be armed again from within its own
- * destructor, which is the only way to run after the destructors of others.
+ * Why a pthread key and not C++'s or C11's exit handlers: its destructor runs after theirs, and may be armed while
+ * the thread already exits, but for the last of the system's rounds. A robust mutex tells of those.
  */
 #include "lib/os/os.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <time.h>
 
-#include "lib/base/assertion.h"
 #include "lib/base/atomic.h"
-
-LIDO_STATIC_ASSERT(LIDO_OS_EXIT_ROUNDS <= _POSIX_THREAD_DESTRUCTOR_ITERATIONS, "rounds that every system gives");
 
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -26,6 +22,28 @@ int lido_os_thread_exit_arm(void (*hook)(void *value), void *value) {
   lido_store_relaxed(&exit_hook, hook);
   pthread_once(&key_once, make_key);
   return key_error != 0 ? key_error : pthread_setspecific(key, value);
+}
+
+int lido_os_life_begin(lido_os_life *life) {
+  pthread_mutexattr_t attributes;
+  int error = pthread_mutexattr_init(&attributes);
+  if (error != 0) return error;
+  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  error = pthread_mutex_init(&life->mutex, &attributes);
+  pthread_mutexattr_destroy(&attributes);
+  return error != 0 ? error : pthread_mutex_lock(&life->mutex);
+}
+
+void lido_os_life_end(lido_os_life *life) {
+  pthread_mutex_unlock(&life->mutex);
+  pthread_mutex_destroy(&life->mutex);
+}
+
+bool lido_os_life_is_over(lido_os_life *life) {
+  int state = pthread_mutex_trylock(&life->mutex);
+  if (state != EOWNERDEAD) return false; /* EBUSY: it lives */
+  pthread_mutex_consistent(&life->mutex);
+  return true;
 }
 
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
