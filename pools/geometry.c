@@ -8,7 +8,8 @@
 enum {
   STRIDE_UNIT = 8,
   CACHE_BYTES = 128 << 10,
-  SLAB_UNITS_MAX = 64,        /* tried before the least wasteful so far is taken */
+  SLAB_UNITS_MAX = 64, /* tried before the least wasteful so far is taken */
+  WORTHWHILE_OBJECTS = 32,
   SMALLEST_CACHED_LIMIT = 64, /* a pool limited to fewer objects keeps none of them in caches */
 };
 
@@ -36,10 +37,12 @@ static size_t objects_in(const lido_geometry *g, size_t units) {
   return bytes <= loss ? 0 : (bytes - loss) / g->stride;
 }
 
-/* One unit of a region is enough; the small units of a buffer make slabs of an eighth of it. */
+/* One unit of a region is enough. The small units of a buffer make slabs of some objects, to be worth a descriptor, but
+ * of an eighth of the buffer at most. */
 static size_t least_units(const lido_geometry *g) {
   size_t for_one = (g->stride + alignment_loss(g)) >> g->region.unit_shift;
-  size_t worthwhile = g->region.mask == 0 ? g->region.units / 8 : 1;
+  size_t for_some = (WORTHWHILE_OBJECTS * g->stride) >> g->region.unit_shift;
+  size_t worthwhile = g->region.mask == 0 ? lido_min(for_some, g->region.units / 8) : 1;
   return lido_max(lido_max(for_one, worthwhile), 1);
 }
 

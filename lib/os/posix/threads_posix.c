@@ -31,7 +31,8 @@ int lido_os_life_begin(lido_os_life *life) {
   pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
   error = pthread_mutex_init(&life->mutex, &attributes);
   pthread_mutexattr_destroy(&attributes);
-  return error != 0 ? error : pthread_mutex_lock(&life->mutex);
+  /* Try: it is free, and who only tries can't be part of a deadlock. */
+  return error != 0 ? error : pthread_mutex_trylock(&life->mutex);
 }
 
 void lido_os_life_end(lido_os_life *life) {
