@@ -16,34 +16,42 @@ enum { MICRO_OBJECT = 64, MICRO_BATCH = 128, MICRO_RING = 4096, MICRO_WOVEN_MAX 
 
 /* ---- The ring between producer and consumer ---- */
 
-/* One writer, one reader. Each keeps a copy of the other's index and looks again only when the copy
- * says full or empty. */
+/* One writer, one reader. Each keeps a copy of the other's index and looks again only when the copy says full or empty,
+ * and tells of its own index every MICRO_RING_STEP objects only (as MCRingBuffer does: Lee, Bu, Chandranmenon 2010). A
+ * ring that tells of each object makes a fast consumer pay a cache line's journey for every one, and so measures
+ * itself: 27 ns an object with no allocator at all, against 16 so. Counts are multiples of the step. */
+enum { MICRO_RING_STEP = 64 };
+
 typedef struct micro_ring {
-  _Alignas(128) _Atomic size_t tail; /* producer: objects put in */
+  _Alignas(128) _Atomic size_t tail; /* producer: objects put in, as told */
+  size_t tail_own;                   /* and as it is */
   size_t head_seen;
-  _Alignas(128) _Atomic size_t head; /* consumer: objects taken out */
+  _Alignas(128) _Atomic size_t head; /* consumer: objects taken out, as told */
+  size_t head_own;
   size_t tail_seen;
   _Alignas(128) void *slots[MICRO_RING];
 } micro_ring;
 
 static inline void micro_ring_push(micro_ring *ring, void *object) {
-  size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+  size_t tail = ring->tail_own;
   for (unsigned turn = 0; tail - ring->head_seen == MICRO_RING; turn++) {
     if (turn > 0) bench_wait(turn);
     ring->head_seen = atomic_load_explicit(&ring->head, memory_order_acquire);
   }
   ring->slots[tail % MICRO_RING] = object;
-  atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
+  ring->tail_own = tail + 1;
+  if ((tail + 1) % MICRO_RING_STEP == 0) atomic_store_explicit(&ring->tail, tail + 1, memory_order_release);
 }
 
 static inline void *micro_ring_pop(micro_ring *ring) {
-  size_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+  size_t head = ring->head_own;
   for (unsigned turn = 0; head == ring->tail_seen; turn++) {
     if (turn > 0) bench_wait(turn);
     ring->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire);
   }
   void *object = ring->slots[head % MICRO_RING];
-  atomic_store_explicit(&ring->head, head + 1, memory_order_release);
+  ring->head_own = head + 1;
+  if ((head + 1) % MICRO_RING_STEP == 0) atomic_store_explicit(&ring->head, head + 1, memory_order_release);
   return object;
 }
 

@@ -345,7 +345,7 @@ static void run_resident(const bench_options *options, const micro_subject *subj
 }
 
 static void run_two_threads(const bench_options *options, const micro_subject *subjects, size_t count) {
-  static const micro_row exchange = {"producer_consumer", "ns", slice_exchange, 1, 1, false, NULL};
+  static const micro_row exchange = {"producer_consumer", "ns", slice_exchange, MICRO_RING_STEP, 1, false, NULL};
   static const micro_row two_pair = {"two_threads_pair", "x", slice_two_pair, 1, 0.5, false, "two_threads_pair_time"};
   static const micro_row two_batch = {"two_threads_batch",     "x", slice_two_batch, MICRO_BATCH, 0.5, false,
                                       "two_threads_batch_time"};

@@ -1,7 +1,8 @@
 /* scale_lido.c: does the cost of a pair grow with the number of pools, or of live objects?
  *
- *     pools     10,000 pools alive and each used: bursts of 1,000 pairs on one pool after another, in
- *               shuffled order, against the same loop on one pool; as information one pair a pool
+ *     pools     10,000 pools alive and each used: the pair on any of them, each sample on another, against the pair on
+ *               the pool that was there first. As information, what a change of pool costs: bursts of 1,000 pairs on one
+ *               pool after another, in shuffled order, and one pair a pool; there each pool's lines come from afar
  *     live      pairs on a pool with 10^7 live objects, against one with 10^3
  */
 #include <lido/pool.h>
@@ -37,6 +38,40 @@ static __attribute__((noinline)) double run_bursts(lido_pool *const *pools, size
   return (bench_now() - start) / (double)done;
 }
 
+/* `count` objects more, for as long as the pool lives. */
+static void hold(lido_pool *pool, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    uint64_t *object = lido_pool_alloc(pool);
+    if (object == NULL) bench_die("no memory for object %zu", i);
+    *object = i;
+  }
+}
+
+/* The pair itself, on the pool that was there before all others, and on any of the 10,000. */
+static void crowd_row(const bench_options *options) {
+  static lido_pool *many[POOLS];
+  double first_ns[BENCH_SAMPLES_MAX], crowd_ns[BENCH_SAMPLES_MAX];
+  unsigned slices = options->slices < LIVE_SLICES ? LIVE_SLICES : options->slices;
+  size_t pairs = (size_t)(options->slice_ms * 1e6 / 4);
+  uint64_t seed = options->seed;
+  lido_pool *first = create();
+  for (size_t i = 0; i < POOLS; i++) {
+    many[i] = create();
+    pair(many[i], i);
+  }
+  for (unsigned s = 0; s < slices; s++) {
+    lido_pool *one = many[bench_random(&seed) % POOLS];
+    hold(first, 1 + bench_random(&seed) % 32);
+    hold(one, 1 + bench_random(&seed) % 32);
+    first_ns[s] = run_bursts(&first, 1, BURST, pairs);
+    crowd_ns[s] = run_bursts(&one, 1, BURST, pairs);
+  }
+  bench_figure("scale_crowd", "first", "ns", first_ns, slices);
+  bench_figure("scale_crowd", "crowd", "ns", crowd_ns, slices);
+  for (size_t i = 0; i < POOLS; i++) lido_pool_destroy(many[i]);
+  lido_pool_destroy(first);
+}
+
 static void pools_row(const bench_options *options) {
   static lido_pool *many[POOLS], *one[POOLS];
   double one_ns[BENCH_SAMPLES_MAX], many_ns[BENCH_SAMPLES_MAX], robin_one_ns[BENCH_SAMPLES_MAX],
@@ -63,15 +98,6 @@ static void pools_row(const bench_options *options) {
   lido_pool_destroy(single);
 }
 
-/* `count` objects more, for as long as the pool lives. */
-static void hold(lido_pool *pool, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    uint64_t *object = lido_pool_alloc(pool);
-    if (object == NULL) bench_die("no memory for object %zu", i);
-    *object = i;
-  }
-}
-
 /* Some objects more are held before each sample, so that each works on another object: one whose address happens to
  * agree with that of another hot word in its last twelve bits is slow on many processors. Hence also many samples. */
 static void live_row(const bench_options *options) {
@@ -96,7 +122,10 @@ static void live_row(const bench_options *options) {
 
 int main(int argc, char **argv) {
   bench_options options = bench_begin(argc, argv);
-  if (bench_wants(&options, "scale_pools")) pools_row(&options);
+  if (bench_wants(&options, "scale_pools")) {
+    crowd_row(&options);
+    pools_row(&options);
+  }
   if (bench_wants(&options, "scale_live")) live_row(&options);
   return 0;
 }
