@@ -30,6 +30,11 @@ lido_pool_cache *lido_cache_reach(lido_pool_cache *cache, lido_pool_core *core, 
   return lido_cache_attach(core, cache == &lido_cache_none ? NULL : cache, refused);
 }
 
+void lido_report_wrong_thread(const lido_pool_core *core, const void *address) {
+  lido_misuse_report((lido_misuse){
+      .kind = LIDO_MISUSE_WRONG_THREAD, .pool = core->name, .address = address, .object = LIDO_NO_OBJECT});
+}
+
 /* One object beyond max_objects. */
 static void *alloc_fallback(lido_pool_core *core) {
   void *object = NULL;
@@ -66,6 +71,7 @@ static void *alloc_somehow(lido_pool_cache *cache, lido_pool *pool) {
   cache = lido_cache_reach(cache, core, &refused);
   if (cache != NULL) return alloc_with_cache(cache, pool, core);
   if (!refused) return lido_direct_alloc(core);
+  lido_report_wrong_thread(core, NULL);
   errno = EPERM;
   return NULL;
 }

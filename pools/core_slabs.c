@@ -10,7 +10,6 @@
 
 #include "lib/base/atomic.h"
 #include "lib/base/bitmap.h"
-#include "lib/base/misuse_report.h"
 #include "pools/registry.h"
 #include "pools/thread_cache.h"
 
@@ -117,9 +116,10 @@ size_t lido_core_take(lido_pool_core *core, unsigned stripe, void **objects, siz
 }
 
 static void report_twice(const lido_pool_core *core, const void *object) {
-  lido_place place = lido_core_find(core, object);
-  lido_misuse_report(
-      (lido_misuse){.kind = LIDO_MISUSE_CORRUPTION, .pool = core->name, .address = object, .object = place.index});
+  lido_registry_report((lido_misuse){.kind = LIDO_MISUSE_CORRUPTION,
+                                     .pool = core->name,
+                                     .address = object,
+                                     .object = lido_core_find(core, object).index});
 }
 
 void lido_core_put(lido_pool_core *core, void *const *objects, size_t count) {

@@ -61,8 +61,22 @@ static bool may_wait(const lido_pool_core *core) {
   return core->options.on_exhausted == LIDO_EXHAUSTED_WAIT && core->slabs.locks;
 }
 
+/* Where there are caches, attaching a second one is what shows it (thread_cache.c). RELAXED: only the first thread's own
+ * pointer makes a difference to a thread. */
+static bool is_wrong_thread(lido_pool_core *core) {
+  if (LIDO_LIKELY(!core->one_thread) || !core->direct || core->passthrough) return false;
+  const lido_thread *only = lido_load_relaxed(&core->only_thread);
+  if (only == NULL) lido_store_relaxed(&core->only_thread, &lido_this_thread);
+  return only != NULL && only != &lido_this_thread;
+}
+
 void *lido_direct_alloc(lido_pool_core *core) {
   if (core->passthrough) return lido_passthrough_alloc(core);
+  if (is_wrong_thread(core)) {
+    lido_report_wrong_thread(core, NULL);
+    errno = EPERM;
+    return NULL;
+  }
   void *object = NULL;
   bool limited = false;
   do {
@@ -75,6 +89,10 @@ void *lido_direct_alloc(lido_pool_core *core) {
 void lido_direct_free(lido_pool_core *core, void *object) {
   if (core->passthrough) {
     lido_passthrough_free(core, object);
+    return;
+  }
+  if (is_wrong_thread(core)) {
+    lido_report_wrong_thread(core, object);
     return;
   }
   if (!lido_core_accept(core, object)) return;

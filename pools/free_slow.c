@@ -118,9 +118,11 @@ void lido_free_slow(lido_pool_cache *cache, lido_pool *pool, void *object) {
   if (core == NULL) { /* a typed pool that could not even be made owns nothing */
     lido_misuse_report((lido_misuse){
         .kind = LIDO_MISUSE_FOREIGN, .pool = lido_typed_name(pool), .address = object, .object = LIDO_NO_OBJECT});
-  } else if (core->direct || (cache == NULL && !refused)) {
+  } else if (refused) {
+    lido_report_wrong_thread(core, object);
+  } else if (core->direct || cache == NULL) {
     lido_direct_free(core, object);
-  } else if (!refused) {
+  } else {
     free_with_cache(cache, pool, object, !had_cache);
   }
   errno = saved_errno;

@@ -34,8 +34,12 @@ void lido_pool_magazine_attach(lido_pool *pool, lido_magazine *magazine) {
   int saved_errno = errno;
   bool refused = false;
   lido_core_sweep_if_needed(core); /* while the objects are still set aside */
+  lido_pool_cache *cache = core->direct ? NULL : lido_cache_reach(lido_pool_cache_of_thread(pool), core, &refused);
+  if (refused) {
+    lido_report_wrong_thread(core, magazine);
+    return;
+  }
   lido_set_aside_end(core, magazine->items, magazine->count, LIDO_STATE_FREE);
-  lido_pool_cache *cache = lido_cache_reach(lido_pool_cache_of_thread(pool), core, &refused);
   if (cache != NULL) {
     lido_cache_accept_magazine(cache, magazine);
   } else {

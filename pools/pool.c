@@ -60,6 +60,7 @@ static bool copy_name(lido_pool_core *core, const char *name) {
 static void settle(lido_pool_core *core, const lido_pool_options *options) {
   bool locks = (options->flags & LIDO_POOL_SINGLE_THREAD) == 0;
   core->options = *options;
+  core->one_thread = !locks;
   if (options->growth_factor == 0) core->options.growth_factor = 1;
   core->passthrough = (options->flags & LIDO_POOL_PASSTHROUGH) != 0 || lido_passthrough_is_default();
   core->valgrind = lido_tool_valgrind();

@@ -36,8 +36,9 @@ struct lido_pool_core {
   lido_pool_options options;
   lido_geometry geometry;
   lido_backing *backing;
-  uint32_t owner; /* in the address map; LIDO_OWNER_NEVER in a buffer */
-  bool direct;    /* keeps nothing in caches */
+  uint32_t owner;  /* in the address map; LIDO_OWNER_NEVER in a buffer */
+  bool direct;     /* keeps nothing in caches */
+  bool one_thread; /* LIDO_POOL_SINGLE_THREAD */
   bool passthrough;
   bool valgrind;          /* tell Valgrind of each object */
   lido_typed_pool *typed; /* that made this pool, or NULL */
@@ -58,10 +59,12 @@ struct lido_pool_core {
   uint64_t free_claims[LIDO_CLAIM_WORDS];
   uint64_t retired_frees; /* of caches that are gone */
   uint64_t retired_misses;
+  size_t lost_caches;   /* thread-local faces gone unread: their objects count as live (thread_cache.h) */
   lido_pool_core *next; /* all pools */
   lido_pool_core *previous;
   /* atomic */
-  size_t set_aside; /* objects */
+  const lido_thread *only_thread; /* of a direct single-thread pool, once it was used */
+  size_t set_aside;               /* objects */
   size_t passthrough_live;
   uint64_t passthrough_frees;
   uint32_t magazine_target; /* objects; grows while the depot is contended */

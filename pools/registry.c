@@ -2,10 +2,12 @@
 #include "pools/registry.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/assertion.h"
 #include "lib/base/bits.h"
+#include "lib/base/misuse_report.h"
 #include "pools/thread_cache.h"
 
 #define NONE_4 &lido_cache_none, &lido_cache_none, &lido_cache_none, &lido_cache_none
@@ -28,8 +30,43 @@ static lido_thread_record *first_thread;
 
 enum { TABLE_MIN = 16 };
 
-void lido_registry_lock(void) { lido_lock_take(&registry_lock); }
-void lido_registry_unlock(void) { lido_lock_give(&registry_lock); }
+/* ---- The lock ---- */
+
+enum { NAME_BYTES = 64 };
+
+/* This thread's: does it hold the lock, and what did it find meanwhile? The newest find stands for all. */
+static __thread struct {
+  bool held;
+  bool found;
+  lido_misuse misuse;
+  char pool[NAME_BYTES]; /* the pool may be gone when it is reported */
+} pending;
+
+void lido_registry_lock(void) {
+  lido_lock_take(&registry_lock);
+  pending.held = true;
+}
+
+void lido_registry_unlock(void) {
+  bool found = pending.found;
+  lido_misuse misuse = pending.misuse;
+  pending.held = false;
+  pending.found = false;
+  lido_lock_give(&registry_lock);
+  if (LIDO_UNLIKELY(found)) lido_misuse_report(misuse);
+}
+
+void lido_registry_report(lido_misuse misuse) {
+  if (!pending.held) {
+    lido_misuse_report(misuse);
+    return;
+  }
+  snprintf(pending.pool, sizeof pending.pool, "%s", misuse.pool);
+  misuse.pool = pending.pool;
+  pending.misuse = misuse;
+  pending.found = true;
+}
+
 void lido_registry_lock_for_fork(void) { lido_lock_take_for_fork(&registry_lock); }
 void lido_registry_unlock_after_fork(void) { lido_lock_give_after_fork(&registry_lock); }
 

@@ -16,6 +16,7 @@
 #ifndef LIDO_POOLS_REGISTRY_H
 #define LIDO_POOLS_REGISTRY_H
 
+#include "lido/misuse.h"
 #include "pools/pool_core.h"
 
 struct lido_thread_record {
@@ -29,7 +30,10 @@ struct lido_thread_record {
 };
 
 void lido_registry_lock(void);
-void lido_registry_unlock(void);
+void lido_registry_unlock(void); /* then reports what was found meanwhile */
+
+/* Report a misuse now, or when this thread gives the lock back: the handler may call Lido. */
+void lido_registry_report(lido_misuse misuse);
 
 /* Give the pool a number. 0, ENOMEM. */
 int lido_registry_add(lido_pool_core *core);

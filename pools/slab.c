@@ -104,6 +104,7 @@ lido_slab *lido_slab_create(lido_pool_core *core) {
 }
 
 void lido_slab_destroy(lido_slab *slab) {
+  lido_tool_slab_gone(slab);
   int error = map_slab(slab, LIDO_OWNER_NONE);
   LIDO_ASSERT(error == 0); /* an owner was noted before */
   (void)error;

@@ -11,6 +11,9 @@ lido_pool_core *lido_core_reach(const lido_pool_cache *cache, lido_pool *pool);
  * had; *refused: and the call must have no effect. */
 lido_pool_cache *lido_cache_reach(lido_pool_cache *cache, lido_pool_core *core, bool *refused);
 
+/* Report a second thread on a single-thread pool; `address` is what it came with, or NULL. */
+void lido_report_wrong_thread(const lido_pool_core *core, const void *address);
+
 /* A free object becomes live. */
 void *lido_hand_out(const lido_pool_core *core, void *object);
 

@@ -104,7 +104,7 @@ static void claim_give_locked(lido_pool_core *core, uint8_t claim) {
 /* Caches of pools that do more at a free than push have an owner that never matches, so that each
  * free asks. */
 static uint32_t owner_for(const lido_pool_core *core, uint8_t claim) {
-  if (claim == 0 || (core->options.flags & LIDO_POOL_ZERO) != 0) return LIDO_OWNER_NEVER;
+  if (claim == 0 || core->direct || (core->options.flags & LIDO_POOL_ZERO) != 0) return LIDO_OWNER_NEVER;
   return core->owner;
 }
 
@@ -202,9 +202,6 @@ lido_pool_cache *lido_cache_attach(lido_pool_core *core, lido_pool_cache *typed_
   }
   lido_registry_unlock();
   errno = saved_errno;
-  if (*refused) {
-    lido_misuse_report((lido_misuse){.kind = LIDO_MISUSE_WRONG_THREAD, .pool = core->name, .object = LIDO_NO_OBJECT});
-  }
   return cache;
 }
 
@@ -456,6 +453,7 @@ static void give_up_objects(lido_pool_cache *cache) {
 
 /* The face can't be read: what is known without it is saved. */
 static void give_up_without_face(lido_cache_rest *rest) {
+  rest->core->lost_caches++;
   lido_magazine_destroy(rest->loaded);
   send_away(rest->core, rest->previous, true);
 }

@@ -160,6 +160,14 @@ void lido_note_slab(const lido_pool_core *core, void *start, size_t objects) {
   valgrind_close(core, start, bytes);
 }
 
+void lido_tool_slab_gone(const lido_slab *slab) {
+  const lido_pool_core *core = slab->core;
+  for (size_t index = 0; core->valgrind && index < slab->objects; index++) {
+    uintptr_t object = slab->start + index * core->geometry.stride;
+    if (*lido_core_state_of(core, object) == LIDO_STATE_LIVE) valgrind_free(core, (void *)object);
+  }
+}
+
 void lido_tool_open(uintptr_t start, size_t bytes) {
   open_range((void *)start, bytes);
   valgrind_open((void *)start, bytes);

@@ -14,6 +14,9 @@
 /* A slab's objects are built: close them all. */
 void lido_note_slab(const lido_pool_core *core, void *start, size_t objects);
 
+/* A slab goes; objects that are still live go with it. */
+void lido_tool_slab_gone(const lido_slab *slab);
+
 /* The memory is plain again, for whoever gets it next. */
 void lido_tool_open(uintptr_t start, size_t bytes);
 
