@@ -27,7 +27,7 @@ lido_slab *lido_core_slab_of(const lido_pool_core *core, const void *object) {
   return lido_region_user(lido_region_of(core->backing, core->geometry.region.mask, address), address);
 }
 
-static bool is_in_pool(const lido_pool_core *core, uintptr_t address) {
+bool lido_core_contains(const lido_pool_core *core, uintptr_t address) {
   if (core->owner != LIDO_OWNER_NEVER) return lido_map_owner(address) == core->owner;
   const lido_region *region = core->backing->buffer_region;
   if (!lido_region_contains(region, address)) return false;
@@ -37,7 +37,7 @@ static bool is_in_pool(const lido_pool_core *core, uintptr_t address) {
 
 lido_place lido_core_find(const lido_pool_core *core, const void *address) {
   lido_place nowhere = {.slab = NULL, .index = LIDO_NO_OBJECT};
-  if (!is_in_pool(core, (uintptr_t)address)) return nowhere;
+  if (!lido_core_contains(core, (uintptr_t)address)) return nowhere;
   lido_slab *slab = lido_core_slab_of(core, address);
   if (slab == NULL || (uintptr_t)address < slab->start) return nowhere;
   uintptr_t offset = (uintptr_t)address - slab->start;
@@ -145,14 +145,15 @@ void lido_core_drain_depot(lido_pool_core *core) {
 
 /* ---- Giving back ---- */
 
-/* Called with the registry's and the slabs' locks held. */
-static void pin_hot_slabs(lido_pool_core *core, bool pinned) {
+/* Called with the registry's and the slabs' locks held. Threads change their hot objects meanwhile, so pins of the last time
+ * are not taken back one by one but wiped here. */
+static void pin_hot_slabs(lido_pool_core *core) {
+  for (lido_slab *slab = core->slabs.bins[LIDO_BIN_EMPTY]; slab != NULL; slab = slab->next) slab->pinned = false;
   for (const lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
     /* ACQUIRE cache.hot: a cache that shows a newer object has done with the older one's state byte. */
     const void *hot = lido_load_acquire(&rest->cache->hot);
-    if (hot == NULL) continue;
-    lido_slab *slab = lido_core_slab_of(core, hot);
-    if (slab != NULL) slab->pinned = pinned;
+    lido_slab *slab = hot != NULL ? lido_core_slab_of(core, hot) : NULL;
+    if (slab != NULL) slab->pinned = true;
   }
 }
 
@@ -166,6 +167,7 @@ static lido_slab *collect_locked(lido_pool_core *core, size_t keep_bytes) {
     if (lists->empty_slabs * core->geometry.slab_bytes <= keep_bytes) break;
     if (slab->pinned) continue;
     lido_slab_lists_remove(lists, slab);
+    lido_slab_hide(slab);
     slab->next = collected;
     collected = slab;
   }
@@ -178,9 +180,8 @@ size_t lido_core_release_slabs(lido_pool_core *core, size_t keep_bytes) {
   lido_threads_reap_locked();
   lido_slab_lists_lock(&core->slabs);
   if (core->slabs.walkers == 0) {
-    pin_hot_slabs(core, true);
+    pin_hot_slabs(core);
     collected = collect_locked(core, keep_bytes);
-    pin_hot_slabs(core, false);
   }
   lido_slab_lists_unlock(&core->slabs);
   lido_registry_unlock();

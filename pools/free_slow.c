@@ -15,36 +15,39 @@
 
 enum { NAME_BYTES = 64 };
 
-/* Another pool's object: its index, and the name of the pool, copied while it can't go away. */
-static bool find_elsewhere(const lido_pool_core *core, const void *address, lido_misuse *misuse, char *name) {
-  bool found = false;
-  lido_registry_lock();
-  for (lido_pool_core *other = lido_registry_first_locked(); other != NULL && !found; other = other->next) {
+/* Another pool's object: its index, and the name of the pool. */
+static bool find_elsewhere_locked(const lido_pool_core *core, const void *address, lido_misuse *misuse, char *name) {
+  for (lido_pool_core *other = lido_registry_first_locked(); other != NULL; other = other->next) {
     if (other == core || other->passthrough) continue;
     lido_place place = lido_core_find(other, address);
     if (place.slab == NULL) continue;
-    found = true;
     misuse->object = place.index;
     misuse->offset = place.offset;
     strncpy(name, other->name, NAME_BYTES - 1);
+    return true;
   }
-  lido_registry_unlock();
-  return found;
+  return false;
 }
 
-/* No look-up at all may be inlined in front of this: the address is of any kind. */
+static void classify_locked(const lido_pool_core *core, const void *address, lido_misuse *misuse, char *other_name) {
+  lido_place place = lido_core_find(core, address);
+  if (place.slab != NULL) {
+    misuse->kind = place.offset != 0 ? LIDO_MISUSE_INTERIOR : LIDO_MISUSE_DOUBLE_FREE;
+    misuse->object = place.index;
+    misuse->offset = place.offset;
+  } else if (find_elsewhere_locked(core, address, misuse, other_name)) {
+    misuse->kind = LIDO_MISUSE_WRONG_POOL;
+    misuse->other_pool = other_name;
+  }
+}
+
+/* The address is of any kind. Under the registry's lock no pool and no slab that it may lie in goes away. */
 static void report_free(const lido_pool_core *core, const void *address) {
   char other_name[NAME_BYTES] = "";
   lido_misuse misuse = {.kind = LIDO_MISUSE_FOREIGN, .pool = core->name, .address = address, .object = LIDO_NO_OBJECT};
-  lido_place place = lido_core_find(core, address);
-  if (place.slab != NULL) {
-    misuse.kind = place.offset != 0 ? LIDO_MISUSE_INTERIOR : LIDO_MISUSE_DOUBLE_FREE;
-    misuse.object = place.index;
-    misuse.offset = place.offset;
-  } else if (find_elsewhere(core, address, &misuse, other_name)) {
-    misuse.kind = LIDO_MISUSE_WRONG_POOL;
-    misuse.other_pool = other_name;
-  }
+  lido_registry_lock();
+  classify_locked(core, address, &misuse, other_name);
+  lido_registry_unlock();
   lido_misuse_report(misuse);
 }
 
@@ -64,10 +67,14 @@ void lido_core_set_state(const lido_pool_core *core, void *object, uint8_t state
 
 #else
 
+/* What the inlined free proves, for addresses of buffers too. */
+static bool may_be_object(const lido_pool_core *core, uintptr_t address) {
+  return lido_core_contains(core, address) && (address & (((uintptr_t)1 << core->geometry.shift) - 1)) == 0;
+}
+
 bool lido_core_accept(lido_pool_core *core, void *object) {
-  lido_place place = lido_core_find(core, object);
-  bool fits = place.slab != NULL && place.offset == 0;
-  if (fits && lido_state_claim(lido_core_state_of(core, (uintptr_t)object), LIDO_STATE_FREE)) return true;
+  uintptr_t address = (uintptr_t)object;
+  if (may_be_object(core, address) && lido_state_claim(lido_core_state_of(core, address), LIDO_STATE_FREE)) return true;
   report_free(core, object);
   return false;
 }

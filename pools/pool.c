@@ -111,7 +111,6 @@ lido_pool *lido_pool_create(const lido_pool_options *options) {
   if (core == NULL) return NULL;
   int error = lido_registry_add(core);
   if (error == 0) {
-    core->owner = backing->buffer == NULL ? core->face.number : LIDO_OWNER_NEVER;
     if (core->passthrough || lido_core_prealloc(core, options->prealloc)) {
       errno = saved_errno;
       return &core->face;
@@ -131,6 +130,7 @@ static void destroy_slabs(lido_pool_core *core) {
   while (core->slabs.newest != NULL) {
     lido_slab *slab = core->slabs.newest;
     lido_slab_lists_remove(&core->slabs, slab);
+    lido_slab_hide(slab);
     lido_slab_destroy(slab);
   }
 }

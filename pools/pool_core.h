@@ -85,7 +85,11 @@ typedef struct lido_place {
   size_t offset; /* from the object's start; an address beyond the last object has no slab */
 } lido_place;
 
-/* Where an address lies in the pool. Any address. */
+/* Does the address lie in a unit of the pool's slabs? Any address. */
+bool lido_core_contains(const lido_pool_core *core, uintptr_t address);
+
+/* Where an address lies in the pool. Any address; called with the registry's or the slabs' lock held, unless the address is
+ * known to be an object of the pool. */
 lido_place lido_core_find(const lido_pool_core *core, const void *address);
 
 /* The slab of an object that is known to be the pool's. */

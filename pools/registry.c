@@ -101,6 +101,7 @@ int lido_registry_add(lido_pool_core *core) {
     pools[number] = core;
     pool_count++;
     core->face.number = number;
+    core->owner = core->backing->buffer == NULL ? number : LIDO_OWNER_NEVER; /* a buffer's units tell themselves */
     core->previous = NULL;
     core->next = first_pool;
     if (first_pool != NULL) first_pool->previous = core;

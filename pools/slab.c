@@ -64,7 +64,7 @@ static lido_slab *descriptor_create(lido_pool_core *core) {
   if (slab == NULL) return NULL;
   bool huge = (core->options.flags & LIDO_POOL_HUGE_PAGES) != 0;
   slab->core = core;
-  slab->region = lido_region_take(core->backing, g->shift, huge, g->slab_units, slab, &slab->units);
+  slab->region = lido_region_take(core->backing, g->shift, huge, g->slab_units, &slab->units);
   if (slab->region == NULL) {
     lido_metadata_free(lido_core_metadata(core), slab, lido_slab_descriptor_bytes(g->slab_objects));
     return NULL;
@@ -87,6 +87,20 @@ static int map_slab(const lido_slab *slab, uint32_t owner) {
   return lido_map_set(slab->units, slab->core->geometry.slab_bytes, owner);
 }
 
+static int show(lido_slab *slab) {
+  lido_region_set_user(slab->region, slab->units, slab->core->geometry.slab_units, slab);
+  int error = map_slab(slab, slab->core->owner);
+  if (error != 0) lido_region_set_user(slab->region, slab->units, slab->core->geometry.slab_units, NULL);
+  return error;
+}
+
+void lido_slab_hide(lido_slab *slab) {
+  int error = map_slab(slab, LIDO_OWNER_NONE);
+  LIDO_ASSERT(error == 0); /* an owner was noted before */
+  (void)error;
+  lido_region_set_user(slab->region, slab->units, slab->core->geometry.slab_units, NULL);
+}
+
 lido_slab *lido_slab_create(lido_pool_core *core) {
   lido_slab *slab = descriptor_create(core);
   if (slab == NULL) return NULL;
@@ -94,7 +108,7 @@ lido_slab *lido_slab_create(lido_pool_core *core) {
   write_states(slab, &core->geometry);
   int error = construct_objects(slab);
   if (error == 0) {
-    error = map_slab(slab, core->owner);
+    error = show(slab);
     if (error == 0) return slab;
     destroy_objects(slab, slab->objects);
   }
@@ -105,9 +119,6 @@ lido_slab *lido_slab_create(lido_pool_core *core) {
 
 void lido_slab_destroy(lido_slab *slab) {
   lido_tool_slab_gone(slab);
-  int error = map_slab(slab, LIDO_OWNER_NONE);
-  LIDO_ASSERT(error == 0); /* an owner was noted before */
-  (void)error;
   destroy_objects(slab, slab->objects);
   descriptor_destroy(slab);
 }

@@ -41,7 +41,11 @@ typedef struct lido_slab {
  * returned. No lock is held. */
 lido_slab *lido_slab_create(lido_pool_core *core);
 
-/* Objects are destroyed, units go back. pre: in no list. No lock is held. */
+/* No address leads to the slab any more. Called with the slabs' lock held, as the look-ups of addresses that may be anything
+ * are (or with the registry's lock); nothing of the slab is in anybody's hands. */
+void lido_slab_hide(lido_slab *slab);
+
+/* Objects are destroyed, units go back. pre: hidden, in no list. No lock is held. */
 void lido_slab_destroy(lido_slab *slab);
 
 /* Up to `count` free objects, in address order from the bitmap word that `stripe` stands for and

@@ -511,7 +511,8 @@ void lido_cache_detach_locked(lido_cache_rest *rest, lido_detach detach) {
 size_t lido_cache_objects(const lido_cache_rest *rest) {
   const lido_pool_cache *cache = rest->cache;
   size_t objects = lido_load_relaxed(&cache->count) + lido_load_relaxed(&rest->previous_count); /* RELAXED: statistic */
-  void *hot = lido_load_relaxed(&cache->hot);                                                   /* RELAXED: statistic */
+  /* ACQUIRE cache.hot: the state bytes of that object's slab are seen as they were made. */
+  void *hot = lido_load_acquire(&cache->hot);
   if (hot == NULL) return objects;
 #if LIDO_CHECKS == LIDO_CHECKS_NONE
   return objects + 1;

@@ -131,7 +131,8 @@ LIDO_API lido_pool *lido_pool_of(const void *address);
 
 /* Call `visit` for every live object until it returns false. -> how many were visited. Exact for
  * objects that no other thread allocs or frees meanwhile. No lock is held: `visit` may call Lido and
- * may free the object it is given. Not for passthrough pools (0). */
+ * may free the object it is given. Not for passthrough pools (0). With LIDO_CHECKS=none it is exact only
+ * while no other thread uses the pool, and counts objects set aside as live. */
 LIDO_API size_t lido_pool_for_each(lido_pool *pool, bool (*visit)(void *object, void *arg), void *arg);
 
 /* X(name, kind, unit, text) for every statistic: the struct, the printers and the docs come from

@@ -41,8 +41,8 @@ int lido_map_set(uintptr_t start, size_t bytes, uint32_t owner) {
   for (size_t done = 0; error == 0 && done < bytes; done += (size_t)1 << LIDO_MAP_UNIT_SHIFT) {
     uintptr_t address = start + done;
     uint32_t *entry = &leaf_locked(address)[address >> LIDO_MAP_UNIT_SHIFT & (LEAF_ENTRIES - 1)];
-    /* RELAXED: whoever is handed an object of the slab is handed it after this. */
-    lido_store_relaxed(entry, owner);
+    /* RELEASE map.entry: the slab was made before. */
+    lido_store_release(entry, owner);
   }
   lido_lock_give(&map_lock);
   return error;

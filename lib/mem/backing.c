@@ -59,7 +59,7 @@ static size_t units_for(const lido_backing *backing, size_t bytes) {
 static void *buffer_chunk_get(size_t bytes, void *context) {
   lido_backing *backing = context;
   uintptr_t start = 0;
-  lido_region *region = lido_region_take(backing, 0, false, units_for(backing, bytes), NULL, &start);
+  lido_region *region = lido_region_take(backing, 0, false, units_for(backing, bytes), &start);
   return region == NULL ? NULL : (void *)start;
 }
 
@@ -215,18 +215,21 @@ static void forget_buffer_region_locked(lido_backing *backing) {
   if (backing->pools == 0 && backing->metadata.chunks == NULL) backing->buffer_region = NULL;
 }
 
+/* While it is still counted, so that nobody destroys the backing meanwhile. */
 void lido_backing_pool_removed(lido_backing *backing) {
-  lido_metadata_trim(&backing->metadata);
   lido_lock_take(&backing->lock);
-  backing->pools--;
-  bool last = backing->pools == 0;
-  if (last) forget_buffer_region_locked(backing);
+  bool last = backing->pools == 1;
   lido_lock_give(&backing->lock);
+  lido_metadata_trim(&backing->metadata);
   if (last) {
     lido_backing_trim(backing);
   } else {
     lido_region_release_empty(backing, 1);
   }
+  lido_lock_take(&backing->lock);
+  backing->pools--;
+  forget_buffer_region_locked(backing);
+  lido_lock_give(&backing->lock);
 }
 
 size_t lido_backing_trim(lido_backing *backing) {

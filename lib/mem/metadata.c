@@ -6,6 +6,7 @@
 
 #include "lib/base/assertion.h"
 #include "lib/base/bits.h"
+#include "lib/base/fault.h"
 #include "lib/os/os.h"
 
 struct lido_metadata_block {
@@ -76,7 +77,7 @@ void *lido_metadata_alloc(lido_metadata *metadata, size_t bytes) {
   }
   size_t whole = rounded(bytes);
   lido_lock_take(&metadata->lock);
-  void *block = take_locked(metadata, size_class_of(bytes), whole);
+  void *block = lido_fault_here() ? NULL : take_locked(metadata, size_class_of(bytes), whole);
   if (block != NULL) metadata->used_bytes += whole;
   lido_lock_give(&metadata->lock);
   if (block == NULL) {

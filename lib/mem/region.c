@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/assertion.h"
+#include "lib/base/atomic.h"
 #include "lib/base/bitmap.h"
 #include "lib/base/fault.h"
 #include "lib/os/os.h"
@@ -168,23 +169,22 @@ static size_t unit_of(const lido_region *region, uintptr_t address) {
   return (address - region->first) >> region->unit_shift;
 }
 
-static bool region_take_locked(lido_region *region, size_t units, void *user, uintptr_t *start) {
+static bool region_take_locked(lido_region *region, size_t units, uintptr_t *start) {
   if (region->free_units < units) return false;
   size_t unit = lido_bitmap_find_run(region->free, region->units, units);
   if (unit == LIDO_NO_BIT) return false;
   lido_bitmap_clear_run(region->free, unit, units);
   region->free_units -= units;
-  for (size_t u = unit; u < unit + units; u++) region->users[u] = user;
   *start = unit_start(region, unit);
   return true;
 }
 
 /* A region with room moves to the front, so that the next look finds it at once. */
-static lido_region *class_take_locked(lido_backing *backing, unsigned shift, bool huge, size_t units, void *user,
+static lido_region *class_take_locked(lido_backing *backing, unsigned shift, bool huge, size_t units,
                                       uintptr_t *start) {
   unsigned region_class = shift + (huge ? LIDO_SHIFT_MAX + 1u : 0u);
   for (lido_region *region = backing->regions[region_class]; region != NULL; region = region->next) {
-    if (!region_take_locked(region, units, user, start)) continue;
+    if (!region_take_locked(region, units, start)) continue;
     if (region->previous != NULL) {
       list_remove_locked(region);
       list_push_locked(region);
@@ -192,16 +192,15 @@ static lido_region *class_take_locked(lido_backing *backing, unsigned shift, boo
     return region;
   }
   lido_region *added = region_add_locked(backing, shift, huge, region_class);
-  return added != NULL && region_take_locked(added, units, user, start) ? added : NULL;
+  return added != NULL && region_take_locked(added, units, start) ? added : NULL;
 }
 
-lido_region *lido_region_take(lido_backing *backing, unsigned shift, bool huge, size_t units, void *user,
-                              uintptr_t *start) {
+lido_region *lido_region_take(lido_backing *backing, unsigned shift, bool huge, size_t units, uintptr_t *start) {
   lido_region *region = NULL;
   lido_lock_take(&backing->lock);
   if (backing->buffer == NULL) {
-    region = class_take_locked(backing, shift, huge, units, user, start);
-  } else if (!lido_fault_here() && region_take_locked(backing->buffer_region, units, user, start)) {
+    region = class_take_locked(backing, shift, huge, units, start);
+  } else if (!lido_fault_here() && region_take_locked(backing->buffer_region, units, start)) {
     region = backing->buffer_region;
   }
   lido_lock_give(&backing->lock);
@@ -224,10 +223,8 @@ void lido_region_give(lido_region *region, uintptr_t start, size_t units) {
   lido_backing *backing = region->backing;
   lido_lock_take(&backing->lock);
   size_t unit = unit_of(region, start);
-  for (size_t u = unit; u < unit + units; u++) {
-    LIDO_ASSERT(!lido_bitmap_get(region->free, u));
-    region->users[u] = NULL;
-  }
+  for (size_t u = unit; u < unit + units; u++)
+    LIDO_ASSERT(!lido_bitmap_get(region->free, u) && region->users[u] == NULL);
   lido_bitmap_set_run(region->free, unit, units);
   region->free_units += units;
   purge(region, start, units << region->unit_shift);
@@ -238,7 +235,16 @@ bool lido_region_contains(const lido_region *region, uintptr_t address) {
   return address >= region->first && unit_of(region, address) < region->units;
 }
 
-void *lido_region_user(const lido_region *region, uintptr_t address) { return region->users[unit_of(region, address)]; }
+void lido_region_set_user(lido_region *region, uintptr_t start, size_t units, void *user) {
+  size_t unit = unit_of(region, start);
+  /* RELEASE region.user: whoever finds the user finds it complete. */
+  for (size_t u = unit; u < unit + units; u++) lido_store_release(&region->users[u], user);
+}
+
+void *lido_region_user(const lido_region *region, uintptr_t address) {
+  /* ACQUIRE region.user: see there. */
+  return lido_load_acquire(&region->users[unit_of(region, address)]);
+}
 
 static size_t release_class_locked(lido_backing *backing, unsigned region_class, size_t keep) {
   size_t bytes = 0;

@@ -44,15 +44,17 @@ size_t lido_region_buffer_unit(const lido_backing *backing);
 /* The shift that pools on this backing really use: a buffer's, once settled, else `shift`. */
 unsigned lido_region_shift(lido_backing *backing, unsigned shift);
 
-/* `units` adjacent units for `user` -> their region, with the address of the first in *start. NULL:
- * ENOMEM. Contents and state bytes: any. */
-lido_region *lido_region_take(lido_backing *backing, unsigned shift, bool huge, size_t units, void *user,
-                              uintptr_t *start);
+/* `units` adjacent units, as yet without a user -> their region, with the address of the first in *start. NULL: ENOMEM.
+ * Contents and state bytes: any. */
+lido_region *lido_region_take(lido_backing *backing, unsigned shift, bool huge, size_t units, uintptr_t *start);
+
+/* Whose units these are from now on, for whoever asks by address; NULL before they go back. */
+void lido_region_set_user(lido_region *region, uintptr_t start, size_t units, void *user);
 
 /* Units go back: their pages to the system at once. */
 void lido_region_give(lido_region *region, uintptr_t start, size_t units);
 
-/* Whose unit `address` lies in: the `user` it was taken for, or NULL. pre: address lies in the region. */
+/* Whose unit `address` lies in, or NULL. pre: address lies in the region. */
 void *lido_region_user(const lido_region *region, uintptr_t address);
 
 /* The region of an address that lies in one of the backing's, by the class's mask. */

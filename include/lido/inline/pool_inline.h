@@ -114,8 +114,8 @@ LIDO_FAST uint32_t lido_map_owner(uintptr_t address) {
   /* ACQUIRE map.leaf: pairs with the release in address_map.c, so that a leaf is seen zeroed. */
   const uint32_t *leaf = lido_load_acquire(&lido_map_root[root]);
   if (LIDO_UNLIKELY(leaf == NULL)) return LIDO_OWNER_NONE;
-  /* RELAXED: an entry that decides anything was written before the object was handed out. */
-  return lido_load_relaxed(&leaf[(address >> LIDO_MAP_UNIT_SHIFT) & 0xffff]);
+  /* ACQUIRE map.entry: whoever finds the pool's number there finds the slab complete. */
+  return lido_load_acquire(&leaf[(address >> LIDO_MAP_UNIT_SHIFT) & 0xffff]);
 }
 
 /* Where the state byte of the object at `address` lies: computed, never loaded. */

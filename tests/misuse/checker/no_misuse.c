@@ -1,0 +1,10 @@
+/* Nothing is misused: the checker must complain. */
+#include "misuse_program.h"
+
+int main(void) {
+  lido_pool *pool = pool_named("conn", 64);
+  void *object = object_of(pool);
+  expect("lido: double free in pool 'conn': address %p, object 0", object);
+  lido_pool_free(pool, object);
+  return 0;
+}

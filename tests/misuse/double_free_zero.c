@@ -1,0 +1,11 @@
+/* An object is freed twice in a pool that wipes its objects. */
+#include "misuse_program.h"
+
+int main(void) {
+  lido_pool *pool = pool_with_flags("conn", 64, LIDO_POOL_ZERO);
+  void *object = object_of(pool);
+  lido_pool_free(pool, object);
+  expect("lido: double free in pool 'conn': address %p, object 0", object);
+  lido_pool_free(pool, object);
+  return 0;
+}

@@ -1,0 +1,11 @@
+/* A static variable is freed. */
+#include "misuse_program.h"
+
+int main(void) {
+  lido_pool *pool = pool_named("conn", 64);
+  lido_pool_free(pool, object_of(pool));
+  static _Alignas(64) char fixed[64];
+  expect("lido: foreign pointer in pool 'conn': address %p, no object", (void *)fixed);
+  lido_pool_free(pool, (void *)fixed);
+  return 0;
+}

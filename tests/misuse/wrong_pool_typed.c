@@ -1,0 +1,17 @@
+/* An object of a dynamic pool is given to a typed one. */
+#include "misuse_program.h"
+
+struct conn {
+  char bytes[64];
+};
+
+LIDO_POOL_DEFINE(conn, struct conn)
+
+int main(void) {
+  lido_pool *other = pool_named("request", 64);
+  conn_free(conn_alloc());
+  void *object = object_of(other);
+  expect("lido: wrong pool in pool 'conn': address %p, object 0 of pool 'request'", object);
+  conn_free(object);
+  return 0;
+}

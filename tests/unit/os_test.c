@@ -1,0 +1,129 @@
+/* os_test.c: what Lido asks of the system. */
+#include <pthread.h>
+
+#include "lib/os/os.h"
+#include "tests/support/objects.h"
+
+TEST(os, a_page_has_a_power_of_two_of_bytes) {
+  size_t page = lido_os_page_bytes();
+  CHECK_GE(page, 4096);
+  CHECK_EQ(page & (page - 1), 0);
+}
+
+TEST(os, pages_are_zeroed_aligned_and_usable) {
+  size_t page = lido_os_page_bytes();
+  for (size_t align = 1; align <= (size_t)1 << 26; align *= 4) {
+    for (size_t bytes = page; bytes <= 64 * page; bytes *= 4) {
+      unsigned char *pages = lido_os_pages_map(bytes, align);
+      CHECK_NOT_NULL(pages);
+      CHECK_EQ((uintptr_t)pages % align, 0);
+      CHECK(objects_are_all(pages, bytes, 0));
+      memset(pages, 0xff, bytes);
+      lido_os_pages_unmap(pages, bytes);
+    }
+  }
+}
+
+static size_t mapped_pages(void) {
+  FILE *file = fopen("/proc/self/statm", "r");
+  size_t pages = 0;
+  if (file != NULL) {
+    if (fscanf(file, "%zu", &pages) != 1) pages = 0;
+    fclose(file);
+  }
+  return pages;
+}
+
+TEST(os, of_pages_mapped_for_their_alignment_nothing_stays) {
+  size_t align = (size_t)1 << 24;
+  size_t before = 0;
+  for (int i = 0; i < 50; i++) {
+    void *pages = lido_os_pages_map(align, align);
+    CHECK_NOT_NULL(pages);
+    lido_os_pages_unmap(pages, align);
+    if (i == 2) before = mapped_pages();
+  }
+  CHECK_LE(mapped_pages(), before + align / lido_os_page_bytes());
+}
+
+TEST(os, purged_pages_stay_usable) {
+  size_t bytes = 16 * lido_os_page_bytes();
+  unsigned char *pages = lido_os_pages_map(bytes, 1);
+  CHECK_NOT_NULL(pages);
+  memset(pages, 0xff, bytes);
+  errno = 4242;
+  lido_os_pages_purge(pages, bytes);
+  lido_os_pages_want_huge(pages, bytes);
+  CHECK_EQ(errno, 4242);
+  memset(pages, 0x11, bytes);
+  CHECK(objects_are_all(pages, bytes, 0x11));
+  lido_os_pages_unmap(pages, bytes);
+}
+
+TEST(os, more_than_there_is_can_not_be_mapped) {
+  static const size_t vast[] = {(size_t)1 << 60, SIZE_MAX - 4095, SIZE_MAX / 2 + 1};
+  for (size_t i = 0; i < sizeof vast / sizeof vast[0]; i++) {
+    CHECK_FAILS(lido_os_pages_map(vast[i], 1), ENOMEM);
+    CHECK_FAILS(lido_os_pages_map(vast[i], (size_t)1 << 24), ENOMEM);
+  }
+}
+
+TEST(os, the_clock_does_not_go_back) {
+  uint64_t last = lido_os_now_ns();
+  CHECK_GT(last, 0);
+  for (int i = 0; i < 100000; i++) {
+    uint64_t now = lido_os_now_ns();
+    CHECK_GE(now, last);
+    last = now;
+  }
+}
+
+TEST(os, a_condition_waits_no_shorter_than_asked_and_no_longer_than_needed) {
+  lido_lock lock = LIDO_LOCK_INITIAL(LIDO_RANK_LEAF);
+  lido_os_condition condition;
+  lido_os_condition_init(&condition);
+  lido_lock_take(&lock);
+  uint64_t deadline = lido_os_now_ns() + 5000000;
+  while (lido_os_condition_wait(&condition, &lock, deadline)) { /* may wake for no reason */
+  }
+  CHECK_GE(lido_os_now_ns(), deadline);
+  CHECK(!lido_os_condition_wait(&condition, &lock, 1)); /* long past */
+  lido_lock_give(&lock);
+  lido_os_condition_end(&condition);
+}
+
+typedef struct baton {
+  lido_lock lock;
+  lido_os_condition condition;
+  int turn; /* under the lock */
+} baton;
+
+static void *answer(void *argument) {
+  baton *b = argument;
+  lido_lock_take(&b->lock);
+  for (int i = 0; i < 100; i++) {
+    while (b->turn != 1) lido_os_condition_wait(&b->condition, &b->lock, UINT64_MAX);
+    b->turn = 0;
+    lido_os_condition_wake_all(&b->condition);
+  }
+  lido_lock_give(&b->lock);
+  return NULL;
+}
+
+TEST(os, a_condition_wakes_who_waits) {
+  baton b = {.turn = 0};
+  lido_lock_init(&b.lock, LIDO_RANK_LEAF);
+  lido_os_condition_init(&b.condition);
+  pthread_t thread;
+  CHECK_EQ(pthread_create(&thread, NULL, answer, &b), 0);
+  lido_lock_take(&b.lock);
+  for (int i = 0; i < 100; i++) {
+    b.turn = 1;
+    lido_os_condition_wake_all(&b.condition);
+    while (b.turn != 0) lido_os_condition_wait(&b.condition, &b.lock, UINT64_MAX);
+  }
+  lido_lock_give(&b.lock);
+  pthread_join(thread, NULL);
+  lido_os_condition_end(&b.condition);
+  lido_lock_end(&b.lock);
+}
