@@ -64,8 +64,7 @@ static CREW_UNUSED void crew_complain(crew *team, const char *file, int line, co
 }
 
 /* In a member: goes on after a complaint, so that barriers are met. -> whether it holds. */
-#define CREW_HOLDS(team, condition) \
-  ((condition) ? true : (crew_complain(team, __FILE__, __LINE__, #condition), false))
+#define CREW_HOLDS(team, condition) ((condition) ? true : (crew_complain(team, __FILE__, __LINE__, #condition), false))
 
 static CREW_UNUSED void *crew_run_member(void *argument) {
   crew_member *me = argument;
@@ -97,7 +96,8 @@ static CREW_UNUSED void crew_start_on(crew *team, size_t count, size_t stack_byt
   pthread_attr_destroy(&attributes);
 }
 
-static CREW_UNUSED void crew_start(crew *team, size_t count, uint64_t seed, void (*work)(crew_member *me), void *shared) {
+static CREW_UNUSED void crew_start(crew *team, size_t count, uint64_t seed, void (*work)(crew_member *me),
+                                   void *shared) {
   crew_start_on(team, count, 0, seed, work, shared);
 }
 
@@ -109,9 +109,9 @@ static CREW_UNUSED const char *crew_end(crew *team) {
 }
 
 /* In the thread of the test. */
-#define CHECK_CREW(team)                                    \
-  do {                                                           \
-    const char *crew_complaint = crew_end(team);            \
+#define CHECK_CREW(team)                                            \
+  do {                                                              \
+    const char *crew_complaint = crew_end(team);                    \
     if (crew_complaint != NULL) TESTING_FAIL("%s", crew_complaint); \
   } while (0)
 
@@ -150,7 +150,9 @@ static inline bool stamp_is_of(const void *object, size_t bytes, uint64_t owner)
 
 /* ---- Hand-over: slots that hold one object or none ---- */
 
-static inline void *slot_exchange(void **slot, void *object) { return __atomic_exchange_n(slot, object, __ATOMIC_ACQ_REL); }
+static inline void *slot_exchange(void **slot, void *object) {
+  return __atomic_exchange_n(slot, object, __ATOMIC_ACQ_REL);
+}
 
 /* ---- Flags between threads ---- */
 

@@ -69,9 +69,8 @@ typedef struct river {
 static void note_slabs(river *r) {
   uint64_t slabs = objects_stats(r->pool).slabs;
   uint64_t most = __atomic_load_n(&r->most_slabs, __ATOMIC_RELAXED);
-  while (slabs > most && !__atomic_compare_exchange_n(&r->most_slabs, &most, slabs, false, __ATOMIC_RELAXED,
-                                                      __ATOMIC_RELAXED)) {
-  }
+  while (slabs > most &&
+         !__atomic_compare_exchange_n(&r->most_slabs, &most, slabs, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
 }
 
 static void produce(crew_member *me) {

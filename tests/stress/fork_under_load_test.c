@@ -127,7 +127,8 @@ static int use_pool(lido_pool *pool, int number, size_t bytes) {
   if (got != SOME) return child_fails(CHILD_NO_OBJECT + number, "no object");
   for (size_t i = 0; i < got; i++) {
     bool zeroed = bytes == LARGE;
-    if (zeroed && !objects_are_all(objects[i], bytes, 0)) return child_fails(CHILD_NOT_ZEROED, "an object is not zeroed");
+    if (zeroed && !objects_are_all(objects[i], bytes, 0))
+      return child_fails(CHILD_NOT_ZEROED, "an object is not zeroed");
     stamp_put(objects[i], bytes, 99, i);
   }
   for (size_t i = 0; i < got; i++) {
@@ -192,8 +193,9 @@ static void fork_again_and_again(crew *team, size_t forks, int (*life)(void)) {
   flag_set(&the_ship.over, 1);
   const char *complaint = crew_end(team);
   if (complaint != NULL) TESTING_FAIL("%s", complaint);
-  if (status != 0) TESTING_FAIL("fork %zu: the child's status is %d (signal %d, exit %d)", done, status,
-                                WIFSIGNALED(status) ? WTERMSIG(status) : 0, WIFEXITED(status) ? WEXITSTATUS(status) : 0);
+  if (status != 0)
+    TESTING_FAIL("fork %zu: the child's status is %d (signal %d, exit %d)", done, status,
+                 WIFSIGNALED(status) ? WTERMSIG(status) : 0, WIFEXITED(status) ? WEXITSTATUS(status) : 0);
 }
 
 static void fork_beside(void (*work)(crew_member *me), size_t forks, int (*life)(void)) {

@@ -49,7 +49,7 @@ thread_local holder plain;
 thread_local maker making;
 thread_local std::vector<holder> chain;
 
-}  // namespace
+} // namespace
 
 void late_frees_make_thread_locals(lido_pool *pool, int *destroyed, int *broken) {
   site where{pool, destroyed, broken};

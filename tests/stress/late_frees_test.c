@@ -5,9 +5,9 @@
  * more. What it left is found by whoever next looks at all caches; but of a typed pool's cache, which was in its
  * thread-local, some objects are lost, so that case is tried without one.
  */
+#include "tests/stress/late_frees.h"
 #include "lib/base/fault.h"
 #include "tests/stress/crew.h"
-#include "tests/stress/late_frees.h"
 
 enum {
   BYTES = 64,

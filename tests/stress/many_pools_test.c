@@ -188,8 +188,9 @@ static void use_and_flush(crew_member *me) {
       __atomic_fetch_add(&p->used, 1, __ATOMIC_ACQ_REL);
       last = leaving;
     }
-    for (size_t i = 0; i < 10; i++) lido_thread_flush(); /* of whatever pools there are: the test ends one of them now */
-    sched_yield();                                       /* a lock that is taken without pause keeps the test out */
+    for (size_t i = 0; i < 10; i++)
+      lido_thread_flush(); /* of whatever pools there are: the test ends one of them now */
+    sched_yield();         /* a lock that is taken without pause keeps the test out */
   }
 }
 

@@ -141,9 +141,7 @@ TEST(ownership, without_caches) {
   trade_in((lido_pool_options){.object_size = 64, .cache_bytes = SIZE_MAX}, 4, 360000);
 }
 
-TEST(ownership, a_limited_pool) {
-  trade_in((lido_pool_options){.object_size = 64, .max_objects = 300}, 4, 600000);
-}
+TEST(ownership, a_limited_pool) { trade_in((lido_pool_options){.object_size = 64, .max_objects = 300}, 4, 600000); }
 
 TEST(ownership, a_limited_pool_of_few_objects) {
   trade_in((lido_pool_options){.object_size = 64, .max_objects = 20}, 4, 360000);
@@ -198,8 +196,12 @@ TEST(ownership, built_objects_stay_built) {
   /* The stamp's last byte falls into the mark, so the pool is told of a shorter object by the caller only. */
   static crew team;
   market m = {.bytes = sizeof(stamp), .rounds = testing_scaled(360000)};
-  m.pool = lido_pool_create(&(lido_pool_options){.object_size = sizeof(built), .construct = build, .destroy = unbuild,
-                                                 .context = &built_objects, .retain_bytes = 1, .cache_bytes = 4096});
+  m.pool = lido_pool_create(&(lido_pool_options){.object_size = sizeof(built),
+                                                 .construct = build,
+                                                 .destroy = unbuild,
+                                                 .context = &built_objects,
+                                                 .retain_bytes = 1,
+                                                 .cache_bytes = 4096});
   CHECK_NOT_NULL(m.pool);
   crew_start(&team, 4, testing_seed(), trade, &m);
   CHECK_CREW(&team);

@@ -104,7 +104,8 @@ static void breathe_and_stand(crew_member *me) {
   } else {
     while (flag_get(&f->working) != 0) lido_pool_trim(f->pool);
   }
-  pthread_barrier_wait(&f->barrier); /* also the one who trims: in the middle of a trim it holds what was in the depot */
+  pthread_barrier_wait(
+      &f->barrier); /* also the one who trims: in the middle of a trim it holds what was in the depot */
   pthread_barrier_wait(&f->barrier);
 }
 

@@ -18,6 +18,8 @@ static inline uint64_t testing_next(testing_random *random) {
 }
 
 /* 0 to bound - 1. pre: bound != 0. */
-static inline size_t testing_below(testing_random *random, size_t bound) { return (size_t)(testing_next(random) % bound); }
+static inline size_t testing_below(testing_random *random, size_t bound) {
+  return (size_t)(testing_next(random) % bound);
+}
 
 #endif

@@ -51,12 +51,12 @@ void testing_register(testing_test *test);
 
 _Noreturn __attribute__((format(printf, 3, 4))) void testing_fail(const char *file, int line, const char *format, ...);
 
-#define TEST(test_suite, test_name)                                                                              \
-  static void test_suite##__##test_name(void);                                                                   \
-  __attribute__((constructor)) static void test_suite##__##test_name##__register(void) {                         \
-    static testing_test test = {#test_suite, #test_name, __FILE__, __LINE__, test_suite##__##test_name, NULL};   \
-    testing_register(&test);                                                                                     \
-  }                                                                                                              \
+#define TEST(test_suite, test_name)                                                                            \
+  static void test_suite##__##test_name(void);                                                                 \
+  __attribute__((constructor)) static void test_suite##__##test_name##__register(void) {                       \
+    static testing_test test = {#test_suite, #test_name, __FILE__, __LINE__, test_suite##__##test_name, NULL}; \
+    testing_register(&test);                                                                                   \
+  }                                                                                                            \
   static void test_suite##__##test_name(void)
 
 #define TESTING_FAIL(...) testing_fail(__FILE__, __LINE__, __VA_ARGS__)
@@ -65,8 +65,8 @@ _Noreturn __attribute__((format(printf, 3, 4))) void testing_fail(const char *fi
 
 /* ---- Checks -------------------------------------------------------------------------------------------- */
 
-#define CHECK(condition)                                     \
-  do {                                                       \
+#define CHECK(condition)                                      \
+  do {                                                        \
     if (!(condition)) TESTING_FAIL("not so: %s", #condition); \
   } while (0)
 
@@ -78,59 +78,60 @@ _Noreturn __attribute__((format(printf, 3, 4))) void testing_fail(const char *fi
 #define CHECK_GT(actual, expected) TESTING_COMPARE(actual, >, expected)
 #define CHECK_GE(actual, expected) TESTING_COMPARE(actual, >=, expected)
 
-#define TESTING_COMPARE(actual, operator, expected)                                                              \
-  do {                                                                                                           \
-    long long testing_left = (long long)(actual);                                                                \
-    long long testing_right = (long long)(expected);                                                             \
-    if (!(testing_left operator testing_right)) {                                                                \
-      TESTING_FAIL("not so: %s %s %s: %lld, %lld", #actual, #operator, #expected, testing_left, testing_right);  \
-    }                                                                                                            \
+#define TESTING_COMPARE(actual, operator, expected)                                                             \
+  do {                                                                                                          \
+    long long testing_left = (long long)(actual);                                                               \
+    long long testing_right = (long long)(expected);                                                            \
+    if (!(testing_left operator testing_right)) {                                                               \
+      TESTING_FAIL("not so: %s %s %s: %lld, %lld", #actual, #operator, #expected, testing_left, testing_right); \
+    }                                                                                                           \
   } while (0)
 
-#define CHECK_NULL(pointer)                                                                   \
-  do {                                                                                        \
-    const void *testing_pointer = (pointer);                                                  \
+#define CHECK_NULL(pointer)                                                                     \
+  do {                                                                                          \
+    const void *testing_pointer = (pointer);                                                    \
     if (testing_pointer != NULL) TESTING_FAIL("%s is %p, not NULL", #pointer, testing_pointer); \
   } while (0)
 
-#define CHECK_NOT_NULL(pointer)                                                            \
-  do {                                                                                     \
-    if ((pointer) == NULL) TESTING_FAIL("%s is NULL, errno %d", #pointer, errno);          \
+#define CHECK_NOT_NULL(pointer)                                                   \
+  do {                                                                            \
+    if ((pointer) == NULL) TESTING_FAIL("%s is NULL, errno %d", #pointer, errno); \
   } while (0)
 
-#define CHECK_SAME(actual, expected)                                                                  \
-  do {                                                                                                \
-    const void *testing_left = (actual);                                                              \
-    const void *testing_right = (expected);                                                           \
-    if (testing_left != testing_right) {                                                              \
-      TESTING_FAIL("not so: %s is %s: %p, %p", #actual, #expected, testing_left, testing_right);      \
-    }                                                                                                 \
+#define CHECK_SAME(actual, expected)                                                             \
+  do {                                                                                           \
+    const void *testing_left = (actual);                                                         \
+    const void *testing_right = (expected);                                                      \
+    if (testing_left != testing_right) {                                                         \
+      TESTING_FAIL("not so: %s is %s: %p, %p", #actual, #expected, testing_left, testing_right); \
+    }                                                                                            \
   } while (0)
 
-#define CHECK_TEXT(actual, expected)                                                                  \
-  do {                                                                                                \
-    const char *testing_left = (actual);                                                              \
-    const char *testing_right = (expected);                                                           \
-    if (testing_left == NULL || strcmp(testing_left, testing_right) != 0) {                           \
+#define CHECK_TEXT(actual, expected)                                                                              \
+  do {                                                                                                            \
+    const char *testing_left = (actual);                                                                          \
+    const char *testing_right = (expected);                                                                       \
+    if (testing_left == NULL || strcmp(testing_left, testing_right) != 0) {                                       \
       TESTING_FAIL("%s is\n#   \"%s\", not\n#   \"%s\"", #actual, testing_left == NULL ? "(null)" : testing_left, \
-                   testing_right);                                                                    \
-    }                                                                                                 \
+                   testing_right);                                                                                \
+    }                                                                                                             \
   } while (0)
 
 /* A call that returns a pointer fails with this errno. */
-#define CHECK_FAILS(call, expected_errno)                                                                        \
-  do {                                                                                                           \
-    errno = 0;                                                                                                   \
-    const void *testing_result = (call);                                                                         \
-    int testing_errno = errno;                                                                                   \
-    if (testing_result != NULL) TESTING_FAIL("%s gave %p, not NULL", #call, testing_result);                     \
-    if (testing_errno != (expected_errno)) TESTING_FAIL("%s: errno is %d, not %s", #call, testing_errno, #expected_errno); \
+#define CHECK_FAILS(call, expected_errno)                                                    \
+  do {                                                                                       \
+    errno = 0;                                                                               \
+    const void *testing_result = (call);                                                     \
+    int testing_errno = errno;                                                               \
+    if (testing_result != NULL) TESTING_FAIL("%s gave %p, not NULL", #call, testing_result); \
+    if (testing_errno != (expected_errno))                                                   \
+      TESTING_FAIL("%s: errno is %d, not %s", #call, testing_errno, #expected_errno);        \
   } while (0)
 
 /* The pool's own invariants hold. */
-#define CHECK_SOUND(pool)                                                     \
-  do {                                                                        \
-    const char *testing_broken = lido_pool_check(pool);                       \
+#define CHECK_SOUND(pool)                                                      \
+  do {                                                                         \
+    const char *testing_broken = lido_pool_check(pool);                        \
     if (testing_broken != NULL) TESTING_FAIL("%s: %s", #pool, testing_broken); \
   } while (0)
 

@@ -1,8 +1,8 @@
 /* address_map_test.c: which pool owns an address. The map is one for the process, so the tests use addresses that no
  * system gives out: far up in the lower half.
  */
-#include "lib/base/fault.h"
 #include "lib/mem/address_map.h"
+#include "lib/base/fault.h"
 #include "tests/support/testing.h"
 
 #define UNIT ((uintptr_t)1 << LIDO_MAP_UNIT_SHIFT)
@@ -10,7 +10,8 @@
 #define FAR_UP ((uintptr_t)0x0f00 << LIDO_MAP_LEAF_SHIFT)
 
 static void check_range(uintptr_t start, size_t bytes, uint32_t owner) {
-  for (uintptr_t address = start; address < start + bytes; address += UNIT / 2) CHECK_EQ(lido_map_owner(address), owner);
+  for (uintptr_t address = start; address < start + bytes; address += UNIT / 2)
+    CHECK_EQ(lido_map_owner(address), owner);
   CHECK_EQ(lido_map_owner(start + bytes - 1), owner);
   CHECK_EQ(lido_map_owner(start - 1), LIDO_OWNER_NONE);
   CHECK_EQ(lido_map_owner(start + bytes), LIDO_OWNER_NONE);

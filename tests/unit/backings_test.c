@@ -15,11 +15,11 @@ typedef struct source {
   size_t count;
   size_t bytes;
   size_t calls;
-  size_t purged;      /* bytes */
-  size_t collected;   /* calls */
-  size_t wrong;       /* releases of what was never given, sizes that differ, purges outside */
-  size_t fail_after;  /* calls that still succeed; SIZE_MAX = all */
-  bool misaligned;    /* give addresses 64 bytes off */
+  size_t purged;     /* bytes */
+  size_t collected;  /* calls */
+  size_t wrong;      /* releases of what was never given, sizes that differ, purges outside */
+  size_t fail_after; /* calls that still succeed; SIZE_MAX = all */
+  bool misaligned;   /* give addresses 64 bytes off */
 } source;
 
 static void *source_allocate(size_t bytes, size_t align, void *context) {
@@ -31,7 +31,8 @@ static void *source_allocate(size_t bytes, size_t align, void *context) {
     return NULL;
   }
   if (s->count == BLOCKS_MOST) return NULL;
-  char *block = aligned_alloc(align < 64 ? 64 : align, (bytes + align - 1) / align * align + (s->misaligned ? align : 0));
+  char *block =
+      aligned_alloc(align < 64 ? 64 : align, (bytes + align - 1) / align * align + (s->misaligned ? align : 0));
   if (block == NULL) return NULL;
   memset(block, 0xb7, bytes); /* contents may be anything */
   if (s->misaligned) block += 32;
@@ -144,8 +145,8 @@ TEST(backings, objects_lie_in_the_blocks_that_were_given) {
 
 TEST(backings, purge_and_collect_may_be_missing) {
   source s = {.fail_after = SIZE_MAX};
-  lido_backing *backing =
-      lido_backing_create(&(lido_backing_functions){.allocate = source_allocate, .release = source_release, .context = &s});
+  lido_backing *backing = lido_backing_create(
+      &(lido_backing_functions){.allocate = source_allocate, .release = source_release, .context = &s});
   CHECK_NOT_NULL(backing);
   lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = 300, .backing = backing});
   CHECK_NOT_NULL(pool);
@@ -215,8 +216,16 @@ TEST(backings, bad_functions_are_refused) {
   CHECK_FAILS(lido_backing_create(&(lido_backing_functions){0}), EINVAL);
   CHECK_FAILS(lido_backing_create(&(lido_backing_functions){.allocate = source_allocate}), EINVAL);
   CHECK_FAILS(lido_backing_create(&(lido_backing_functions){.release = source_release}), EINVAL);
-  static const size_t bad[] = {1,           4096,         1 << 19,           (1 << 20) - 1, (1 << 20) + 1,
-                               3 * (1 << 20), (1u << 30) + 1, (size_t)1 << 31, SIZE_MAX,      SIZE_MAX / 2 + 1};
+  static const size_t bad[] = {1,
+                               4096,
+                               1 << 19,
+                               (1 << 20) - 1,
+                               (1 << 20) + 1,
+                               3 * (1 << 20),
+                               (1u << 30) + 1,
+                               (size_t)1 << 31,
+                               SIZE_MAX,
+                               SIZE_MAX / 2 + 1};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     CHECK_FAILS(lido_backing_create(&(lido_backing_functions){
                     .allocate = source_allocate, .release = source_release, .region_bytes = bad[i]}),
@@ -333,7 +342,8 @@ TEST(backings, pools_on_one_backing_stay_apart) {
   object_list lists[POOLS];
   memset(lists, 0, sizeof lists);
   for (size_t i = 0; i < POOLS; i++) {
-    pools[i] = lido_pool_create(&(lido_pool_options){.object_size = sizes[i], .align = 8, .backing = lido_backing_pages()});
+    pools[i] =
+        lido_pool_create(&(lido_pool_options){.object_size = sizes[i], .align = 8, .backing = lido_backing_pages()});
     CHECK_NOT_NULL(pools[i]);
   }
   for (size_t n = 0; n < 200; n++) {

@@ -27,7 +27,8 @@ static void check_equal(const model *m) {
     count += m->is_set[bit];
   }
   CHECK_EQ(lido_bitmap_count(m->words, m->bits), count);
-  for (size_t run = 1; run <= m->bits; run += 1 + run / 8) CHECK_EQ(lido_bitmap_find_run(m->words, m->bits, run), slow_find(m, run));
+  for (size_t run = 1; run <= m->bits; run += 1 + run / 8)
+    CHECK_EQ(lido_bitmap_find_run(m->words, m->bits, run), slow_find(m, run));
 }
 
 static void change(model *m, testing_random *random) {

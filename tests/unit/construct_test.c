@@ -8,7 +8,7 @@ typedef struct building {
   size_t destroyed;
   size_t fail_at; /* the construction that fails, from 1; 0 = none */
   int fail_with;
-  size_t wrong;   /* destroyed without being built, built twice */
+  size_t wrong; /* destroyed without being built, built twice */
 } building;
 
 typedef struct part {
@@ -74,8 +74,8 @@ TEST(construct, all_are_built_before_the_first_is_handed_out) {
 
 TEST(construct, what_it_built_survives_free_and_alloc) {
   building by = {0};
-  lido_pool *pool = lido_pool_create(&(lido_pool_options){
-      .object_size = OBJECT_BYTES, .construct = build, .destroy = tear_down, .context = &by});
+  lido_pool *pool = lido_pool_create(
+      &(lido_pool_options){.object_size = OBJECT_BYTES, .construct = build, .destroy = tear_down, .context = &by});
   CHECK_NOT_NULL(pool);
   object_list taken = {0};
   objects_take_slabs(pool, &taken, 2);
@@ -97,8 +97,8 @@ TEST(construct, what_it_built_survives_free_and_alloc) {
 
 TEST(construct, a_pair_on_one_object_builds_nothing_anew) {
   building by = {0};
-  lido_pool *pool = lido_pool_create(&(lido_pool_options){
-      .object_size = OBJECT_BYTES, .construct = build, .destroy = tear_down, .context = &by});
+  lido_pool *pool = lido_pool_create(
+      &(lido_pool_options){.object_size = OBJECT_BYTES, .construct = build, .destroy = tear_down, .context = &by});
   CHECK_NOT_NULL(pool);
   part *first = lido_pool_alloc(pool);
   CHECK_NOT_NULL(first);
@@ -176,9 +176,10 @@ TEST(construct, a_failure_in_the_second_slab_leaves_the_first_alone) {
 
 TEST(construct, a_failure_while_preallocating_is_what_create_reports) {
   building by = {.fail_at = 7, .fail_with = EACCES};
-  CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = OBJECT_BYTES, .construct = build, .destroy = tear_down,
-                                                    .context = &by, .prealloc = 10}),
-              EACCES);
+  CHECK_FAILS(
+      lido_pool_create(&(lido_pool_options){
+          .object_size = OBJECT_BYTES, .construct = build, .destroy = tear_down, .context = &by, .prealloc = 10}),
+      EACCES);
   CHECK_EQ(by.constructed, 6);
   CHECK_EQ(by.destroyed, 6);
   CHECK_EQ(by.wrong, 0);
@@ -222,7 +223,8 @@ static void count_destroyed(void *object, void *context) {
 
 TEST(construct, either_function_may_stand_alone) {
   building by = {0};
-  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = OBJECT_BYTES, .construct = build, .context = &by});
+  lido_pool *pool =
+      lido_pool_create(&(lido_pool_options){.object_size = OBJECT_BYTES, .construct = build, .context = &by});
   CHECK_NOT_NULL(pool);
   lido_pool_free(pool, lido_pool_alloc(pool));
   lido_pool_destroy(pool);
@@ -230,7 +232,8 @@ TEST(construct, either_function_may_stand_alone) {
   CHECK_EQ(by.destroyed, 0);
   size_t constructed = by.constructed;
   by = (building){0};
-  pool = lido_pool_create(&(lido_pool_options){.object_size = OBJECT_BYTES, .destroy = count_destroyed, .context = &by});
+  pool =
+      lido_pool_create(&(lido_pool_options){.object_size = OBJECT_BYTES, .destroy = count_destroyed, .context = &by});
   CHECK_NOT_NULL(pool);
   lido_pool_free(pool, lido_pool_alloc(pool));
   lido_pool_destroy(pool);
@@ -259,8 +262,12 @@ static void tear_down_with_pool(void *object, void *context) {
 TEST(construct, both_functions_may_call_lido) {
   nested n = {.other = lido_pool_create(&(lido_pool_options){.object_size = 100})};
   CHECK_NOT_NULL(n.other);
-  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = 2000, .align = 8, .construct = build_with_pool,
-                                                          .destroy = tear_down_with_pool, .context = &n, .retain_bytes = 1});
+  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = 2000,
+                                                          .align = 8,
+                                                          .construct = build_with_pool,
+                                                          .destroy = tear_down_with_pool,
+                                                          .context = &n,
+                                                          .retain_bytes = 1});
   CHECK_NOT_NULL(pool);
   object_list taken = {0};
   objects_take_slabs(pool, &taken, 3);

@@ -8,11 +8,11 @@ enum { BYTES = 3000, MANY = 700, POISON = 4242 };
 static void *objects[MANY];
 
 /* Run `call` with a strange errno and see it again. */
-#define KEEPS(call)                                                              \
-  do {                                                                           \
-    errno = POISON;                                                              \
-    call;                                                                        \
-    int testing_errno = errno;                                                   \
+#define KEEPS(call)                                                                      \
+  do {                                                                                   \
+    errno = POISON;                                                                      \
+    call;                                                                                \
+    int testing_errno = errno;                                                           \
     if (testing_errno != POISON) TESTING_FAIL("%s left errno %d", #call, testing_errno); \
   } while (0)
 

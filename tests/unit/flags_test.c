@@ -56,8 +56,8 @@ TEST(flags, a_passthrough_pool_takes_each_object_from_malloc) {
 
 TEST(flags, a_passthrough_pool_aligns_and_limits) {
   for (size_t align = 1; align <= 4096; align *= 2) {
-    lido_pool *pool = lido_pool_create(&(lido_pool_options){
-        .object_size = BYTES, .align = align, .max_objects = 10, .flags = LIDO_POOL_PASSTHROUGH});
+    lido_pool *pool = lido_pool_create(
+        &(lido_pool_options){.object_size = BYTES, .align = align, .max_objects = 10, .flags = LIDO_POOL_PASSTHROUGH});
     CHECK_NOT_NULL(pool);
     for (size_t i = 0; i < 10; i++) {
       CHECK_NOT_NULL(objects[i] = lido_pool_alloc(pool));
@@ -210,8 +210,8 @@ TEST(flags, a_single_thread_pool_may_change_hands_when_its_thread_has_ended) {
 TEST(flags, spread_objects_that_share_no_line_share_no_line_of_state_bytes) {
   static const size_t sizes[] = {8, 24, 64, 200, 512, 1000, 4096};
   for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
-    lido_pool *pool = lido_pool_create(
-        &(lido_pool_options){.object_size = sizes[s], .align = 8, .flags = LIDO_POOL_SPREAD});
+    lido_pool *pool =
+        lido_pool_create(&(lido_pool_options){.object_size = sizes[s], .align = 8, .flags = LIDO_POOL_SPREAD});
     CHECK_NOT_NULL(pool);
     object_list taken = {0};
     objects_take_slabs(pool, &taken, 1);

@@ -12,8 +12,8 @@
 
 enum { BYTES = 64, LIMIT = 300, CHILD_SECONDS = 20 };
 
-#define IN_CHILD(condition) \
-  do {                      \
+#define IN_CHILD(condition)                      \
+  do {                                           \
     if (!(condition)) _exit(1 + __LINE__ % 200); \
   } while (0)
 
@@ -35,7 +35,8 @@ static void check_child(void (*body)(scene *s), scene *s) {
   int status = 0;
   CHECK_EQ(waitpid(child, &status, 0), child);
   if (WIFSIGNALED(status)) TESTING_FAIL("the child ended by signal %d", WTERMSIG(status));
-  if (WEXITSTATUS(status) != 0) TESTING_FAIL("in the child, the check at line %d (modulo 200)", WEXITSTATUS(status) - 1);
+  if (WEXITSTATUS(status) != 0)
+    TESTING_FAIL("in the child, the check at line %d (modulo 200)", WEXITSTATUS(status) - 1);
 }
 
 static void begin(scene *s, const lido_pool_options *options, size_t live) {
@@ -143,7 +144,8 @@ static void check_with_threads(void (*body)(scene *s), const lido_pool_options *
   pthread_barrier_destroy(&meet);
   CHECK_EQ(waited, child);
   if (WIFSIGNALED(status)) TESTING_FAIL("the child ended by signal %d", WTERMSIG(status));
-  if (WEXITSTATUS(status) != 0) TESTING_FAIL("in the child, the check at line %d (modulo 200)", WEXITSTATUS(status) - 1);
+  if (WEXITSTATUS(status) != 0)
+    TESTING_FAIL("in the child, the check at line %d (modulo 200)", WEXITSTATUS(status) - 1);
   end(&s);
 }
 
@@ -169,11 +171,13 @@ TEST(fork, what_other_threads_had_cached_is_found) {
 }
 
 TEST(fork, what_other_threads_had_cached_is_found_in_zeroing_pools) {
-  check_with_threads(find_all, &(lido_pool_options){.object_size = BYTES, .max_objects = LIMIT, .flags = LIDO_POOL_ZERO});
+  check_with_threads(find_all,
+                     &(lido_pool_options){.object_size = BYTES, .max_objects = LIMIT, .flags = LIDO_POOL_ZERO});
 }
 
 TEST(fork, pools_without_caches_need_no_search) {
-  check_with_threads(find_all, &(lido_pool_options){.object_size = BYTES, .max_objects = LIMIT, .cache_bytes = SIZE_MAX});
+  check_with_threads(find_all,
+                     &(lido_pool_options){.object_size = BYTES, .max_objects = LIMIT, .cache_bytes = SIZE_MAX});
 }
 
 /* The child's own threads may be the first to use the pool, several at once. */
@@ -383,7 +387,8 @@ static void wait_in_child(scene *s) {
 TEST(fork, who_waits_in_the_parent_does_not_wait_in_the_child) {
   scene s;
   begin(&s,
-        &(lido_pool_options){.object_size = BYTES, .max_objects = 1, .on_exhausted = LIDO_EXHAUSTED_WAIT, .wait_ns = UINT64_MAX},
+        &(lido_pool_options){
+            .object_size = BYTES, .max_objects = 1, .on_exhausted = LIDO_EXHAUSTED_WAIT, .wait_ns = UINT64_MAX},
         1);
   pthread_t thread;
   CHECK_EQ(pthread_create(&thread, NULL, waits_for_ever, s.pool), 0);

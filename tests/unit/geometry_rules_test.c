@@ -28,7 +28,8 @@ TEST(geometry_rules, hold_for_every_size_and_alignment) {
       check(&(lido_pool_options){.object_size = size, .align = align, .flags = LIDO_POOL_SPREAD}, lido_backing_pages());
     }
   }
-  for (size_t size = 1; size <= 3000; size++) check(&(lido_pool_options){.object_size = size, .align = 1}, lido_backing_pages());
+  for (size_t size = 1; size <= 3000; size++)
+    check(&(lido_pool_options){.object_size = size, .align = 1}, lido_backing_pages());
   check(&(lido_pool_options){.object_size = LIDO_OBJECT_BYTES_MAX, .align = 4096}, lido_backing_pages());
 }
 
@@ -54,7 +55,8 @@ TEST(geometry_rules, small_pools_and_large_objects_have_no_caches) {
     CHECK_EQ(lido_geometry_make(&without[i], lido_backing_pages(), &g), 0);
     CHECK(!g.cached);
   }
-  const lido_pool_options with[] = {{.object_size = 64}, {.object_size = 64, .max_objects = 64}, {.object_size = 60000}};
+  const lido_pool_options with[] = {
+      {.object_size = 64}, {.object_size = 64, .max_objects = 64}, {.object_size = 60000}};
   for (size_t i = 0; i < sizeof with / sizeof with[0]; i++) {
     CHECK_EQ(lido_geometry_make(&with[i], lido_backing_pages(), &g), 0);
     CHECK(g.cached);
@@ -64,7 +66,8 @@ TEST(geometry_rules, small_pools_and_large_objects_have_no_caches) {
 TEST(geometry_rules, the_caches_of_a_limited_pool_hold_a_share_of_it) {
   for (size_t max = 64; max < 5000; max += 31) {
     lido_geometry g;
-    CHECK_EQ(lido_geometry_make(&(lido_pool_options){.object_size = 64, .max_objects = max}, lido_backing_pages(), &g), 0);
+    CHECK_EQ(lido_geometry_make(&(lido_pool_options){.object_size = 64, .max_objects = max}, lido_backing_pages(), &g),
+             0);
     CHECK_LE(g.magazine_limit * 8, max); /* two magazines and the hot one: a quarter and one */
   }
 }

@@ -1,7 +1,7 @@
 /* geometry_test.c: every size with every alignment: objects are aligned and keep their bytes to themselves. */
 #include "tests/support/objects.h"
 
-static const size_t sizes[] = {1,  2,  3,  7,   8,   9,   15,  16,   17,   24,   31,   32,    33,   63,
+static const size_t sizes[] = {1,  2,  3,   7,   8,   9,   15,   16,   17,   24,   31,    32,    33,     63,
                                64, 65, 100, 255, 256, 257, 1000, 4095, 4096, 4097, 40000, 65536, 1048576};
 enum { SIZES = sizeof sizes / sizeof sizes[0], SLABS = 3, FILLED_AT_MOST = 400 };
 

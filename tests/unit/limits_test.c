@@ -339,8 +339,8 @@ TEST(limits, each_of_many_waiters_gets_its_turn) {
 
 typedef struct counter {
   lido_pool *pool;
-  int64_t *out;      /* objects in all hands */
-  int64_t most;      /* seen by this thread */
+  int64_t *out; /* objects in all hands */
+  int64_t most; /* seen by this thread */
   size_t rounds;
 } counter;
 

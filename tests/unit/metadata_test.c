@@ -156,7 +156,8 @@ TEST(metadata, sizes_near_the_end_of_size_t_are_no_memory) {
   chunks c;
   begin(&metadata, &c);
   static const size_t vast[] = {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 63, SIZE_MAX - 64, SIZE_MAX / 2, SIZE_MAX / 2 + 1};
-  for (size_t i = 0; i < sizeof vast / sizeof vast[0]; i++) CHECK_FAILS(lido_metadata_alloc(&metadata, vast[i]), ENOMEM);
+  for (size_t i = 0; i < sizeof vast / sizeof vast[0]; i++)
+    CHECK_FAILS(lido_metadata_alloc(&metadata, vast[i]), ENOMEM);
   CHECK_EQ(c.gets, 0);
   end(&metadata, &c);
 }
@@ -165,7 +166,8 @@ TEST(metadata, used_bytes_are_the_rounded_sizes) {
   lido_metadata metadata;
   chunks c;
   begin(&metadata, &c);
-  static const size_t sizes[][2] = {{1, 64}, {64, 64}, {65, 128}, {129, 256}, {5000, 8192}, {16384, 16384}, {16385, 16448}};
+  static const size_t sizes[][2] = {{1, 64},      {64, 64},       {65, 128},     {129, 256},
+                                    {5000, 8192}, {16384, 16384}, {16385, 16448}};
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
     void *block = lido_metadata_alloc(&metadata, sizes[i][0]);
     CHECK_NOT_NULL(block);

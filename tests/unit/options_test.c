@@ -27,7 +27,8 @@ static void check_usable(const lido_pool_options *options) {
 TEST(options, none_at_all_are_refused) { CHECK_FAILS(lido_pool_create(NULL), EINVAL); }
 
 TEST(options, an_object_has_one_byte_to_one_mebibyte) {
-  static const size_t bad[] = {0, MIB + 1, 2 * MIB, SIZE_MAX / 2, SIZE_MAX - 4096, SIZE_MAX - 63, SIZE_MAX - 1, SIZE_MAX};
+  static const size_t bad[] = {0,       MIB + 1, 2 * MIB, SIZE_MAX / 2, SIZE_MAX - 4096, SIZE_MAX - 63, SIZE_MAX - 1,
+                               SIZE_MAX};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = bad[i]}), EINVAL);
     CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = bad[i], .align = 1}), EINVAL);
@@ -38,11 +39,13 @@ TEST(options, an_object_has_one_byte_to_one_mebibyte) {
 }
 
 TEST(options, an_alignment_is_a_power_of_two_up_to_a_page) {
-  static const size_t bad[] = {3, 5, 6, 7, 24, 63, 65, 96, 4095, 4097, 8192, MIB, SIZE_MAX / 2 + 1, SIZE_MAX - 1, SIZE_MAX};
+  static const size_t bad[] = {3,       5, 6, 7, 24, 63, 65, 96, 4095, 4097, 8192, MIB, SIZE_MAX / 2 + 1, SIZE_MAX - 1,
+                               SIZE_MAX};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = 64, .align = bad[i]}), EINVAL);
   }
-  for (size_t align = 1; align <= 4096; align *= 2) check_usable(&(lido_pool_options){.object_size = 64, .align = align});
+  for (size_t align = 1; align <= 4096; align *= 2)
+    check_usable(&(lido_pool_options){.object_size = 64, .align = align});
 }
 
 TEST(options, without_an_alignment_an_object_starts_on_a_cache_line) {
@@ -112,19 +115,22 @@ TEST(options, unknown_flags_are_refused) {
 }
 
 TEST(options, zeroed_objects_are_not_constructed) {
-  CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = 64, .flags = LIDO_POOL_ZERO, .construct = no_construct}),
-              EINVAL);
+  CHECK_FAILS(
+      lido_pool_create(&(lido_pool_options){.object_size = 64, .flags = LIDO_POOL_ZERO, .construct = no_construct}),
+      EINVAL);
 }
 
 TEST(options, an_unknown_exhaustion_policy_is_refused) {
-  CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = 64, .max_objects = 5, .on_exhausted = (lido_exhausted)3}),
-              EINVAL);
+  CHECK_FAILS(
+      lido_pool_create(&(lido_pool_options){.object_size = 64, .max_objects = 5, .on_exhausted = (lido_exhausted)3}),
+      EINVAL);
   CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = 64, .on_exhausted = (lido_exhausted)-1}), EINVAL);
 }
 
 TEST(options, no_more_than_max_objects_can_be_preallocated) {
   CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = 64, .max_objects = 10, .prealloc = 11}), EINVAL);
-  CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = 64, .max_objects = 1, .prealloc = SIZE_MAX}), EINVAL);
+  CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = 64, .max_objects = 1, .prealloc = SIZE_MAX}),
+              EINVAL);
   check_usable(&(lido_pool_options){.object_size = 64, .max_objects = 10, .prealloc = 10});
   check_usable(&(lido_pool_options){.object_size = 64, .max_objects = 10, .prealloc = 9});
 }
@@ -150,11 +156,10 @@ TEST(options, preallocating_more_than_a_buffer_holds_fails_cleanly) {
 }
 
 TEST(options, one_thread_alone_can_not_wait_for_another) {
-  CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = 64,
-                                                    .max_objects = 5,
-                                                    .flags = LIDO_POOL_SINGLE_THREAD,
-                                                    .on_exhausted = LIDO_EXHAUSTED_WAIT}),
-              EINVAL);
+  CHECK_FAILS(
+      lido_pool_create(&(lido_pool_options){
+          .object_size = 64, .max_objects = 5, .flags = LIDO_POOL_SINGLE_THREAD, .on_exhausted = LIDO_EXHAUSTED_WAIT}),
+      EINVAL);
 }
 
 TEST(options, limits_near_the_end_of_size_t_are_no_limits) {

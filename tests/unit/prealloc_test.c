@@ -26,7 +26,8 @@ TEST(prealloc, that_many_allocs_ask_for_no_memory) {
     check_prealloc(&(lido_pool_options){.object_size = 64, .prealloc = counts[i]});
     check_prealloc(&(lido_pool_options){.object_size = 64, .prealloc = counts[i], .flags = LIDO_POOL_ZERO});
     check_prealloc(&(lido_pool_options){.object_size = 64, .prealloc = counts[i], .flags = LIDO_POOL_SINGLE_THREAD});
-    check_prealloc(&(lido_pool_options){.object_size = 3, .align = 1, .prealloc = counts[i], .flags = LIDO_POOL_SPREAD});
+    check_prealloc(
+        &(lido_pool_options){.object_size = 3, .align = 1, .prealloc = counts[i], .flags = LIDO_POOL_SPREAD});
     check_prealloc(&(lido_pool_options){.object_size = 64, .prealloc = counts[i], .max_objects = counts[i]});
     check_prealloc(&(lido_pool_options){.object_size = 64, .prealloc = counts[i], .cache_bytes = SIZE_MAX});
     check_prealloc(&(lido_pool_options){.object_size = 4000, .prealloc = counts[i] / 10 + 1});

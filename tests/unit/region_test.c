@@ -5,19 +5,6 @@
 #include "tests/support/objects.h"
 #include "tests/support/random.h"
 
-/* Units for a user, and back again, as slabs take and give them. */
-static lido_region *take_for(lido_backing *backing, unsigned shift, bool huge, size_t units, void *user,
-                             uintptr_t *start) {
-  lido_region *region = take(backing, shift, huge, units, start);
-  if (region != NULL) lido_region_set_user(region, *start, units, user);
-  return region;
-}
-
-static void give_back(lido_region *region, uintptr_t start, size_t units) {
-  lido_region_set_user(region, start, units, NULL);
-  give(region, start, units);
-}
-
 enum { HELD = 60, REGION = 1 << 20, BUFFER = 1 << 18 };
 
 typedef struct range {
@@ -87,11 +74,11 @@ static void churn(lido_backing *backing, unsigned shift, size_t largest, size_t 
   for (size_t round = 0; round < rounds; round++) {
     size_t place = testing_below(&random, HELD);
     if (used[place]) {
-      give_back(held[place].region, held[place].start, held[place].units);
+      give(held[place].region, held[place].start, held[place].units);
       used[place] = false;
     } else {
       held[place].units = 1 + testing_below(&random, largest);
-      held[place].region = take_for(backing, shift, false, held[place].units, &held[place], &held[place].start);
+      held[place].region = take(backing, shift, false, held[place].units, &held[place], &held[place].start);
       used[place] = held[place].region != NULL;
       if (used[place]) memset((void *)held[place].start, 0x3c, held[place].units << g.unit_shift);
     }
@@ -109,7 +96,7 @@ static void churn(lido_backing *backing, unsigned shift, size_t largest, size_t 
     if (round % 200 == 0) lido_region_release_empty(backing, 0);
   }
   for (size_t i = 0; i < HELD; i++) {
-    if (used[i]) give_back(held[i].region, held[i].start, held[i].units);
+    if (used[i]) give(held[i].region, held[i].start, held[i].units);
   }
   CHECK_NULL(lido_region_check(backing));
 }
@@ -142,16 +129,16 @@ TEST(region, no_more_units_are_adjacent_than_a_region_has) {
   CHECK_GE(g.units, 14); /* 16 units of 64 KiB but for the header and the states */
   CHECK_LE(g.units, 15);
   uintptr_t start = 0;
-  lido_region *whole = take_for(backing, LIDO_SHIFT_MAX, false, g.units, &blocks, &start);
+  lido_region *whole = take(backing, LIDO_SHIFT_MAX, false, g.units, &blocks, &start);
   CHECK_NOT_NULL(whole);
   CHECK_EQ(blocks, 1);
   uintptr_t other = 0;
-  lido_region *second = take_for(backing, LIDO_SHIFT_MAX, false, 1, &blocks, &other);
+  lido_region *second = take(backing, LIDO_SHIFT_MAX, false, 1, &blocks, &other);
   CHECK_NOT_NULL(second);
   CHECK(second != whole);
   CHECK_EQ(blocks, 2);
-  give_back(second, other, 1);
-  give_back(whole, start, g.units);
+  give(second, other, 1);
+  give(whole, start, g.units);
   lido_region_release_empty(backing, 0);
   CHECK_EQ(blocks, 0);
   CHECK_EQ(lido_backing_destroy(backing), 0);
@@ -164,12 +151,12 @@ TEST(region, classes_do_not_share_regions) {
   range taken[LIDO_REGION_CLASSES];
   for (unsigned i = 0; i < LIDO_REGION_CLASSES; i++) {
     taken[i].units = 1;
-    taken[i].region = take_for(backing, i % (LIDO_SHIFT_MAX + 1), i > LIDO_SHIFT_MAX, 1, &taken[i], &taken[i].start);
+    taken[i].region = take(backing, i % (LIDO_SHIFT_MAX + 1), i > LIDO_SHIFT_MAX, 1, &taken[i], &taken[i].start);
     CHECK_NOT_NULL(taken[i].region);
     for (unsigned k = 0; k < i; k++) CHECK(taken[k].region != taken[i].region);
   }
   CHECK_EQ(blocks, LIDO_REGION_CLASSES);
-  for (unsigned i = 0; i < LIDO_REGION_CLASSES; i++) give_back(taken[i].region, taken[i].start, 1);
+  for (unsigned i = 0; i < LIDO_REGION_CLASSES; i++) give(taken[i].region, taken[i].start, 1);
   CHECK_EQ(lido_region_release_empty(backing, 0), (size_t)LIDO_REGION_CLASSES * REGION);
   CHECK_EQ(blocks, 0);
   CHECK_EQ(lido_backing_destroy(backing), 0);
@@ -180,11 +167,11 @@ TEST(region, a_region_in_use_is_not_released) {
   lido_backing *backing = counted_backing(&blocks);
   CHECK_NOT_NULL(backing);
   uintptr_t start = 0;
-  lido_region *region = take_for(backing, 3, false, 2, &blocks, &start);
+  lido_region *region = take(backing, 3, false, 2, &blocks, &start);
   CHECK_NOT_NULL(region);
   CHECK_EQ(lido_region_release_empty(backing, 0), 0);
   CHECK_EQ(blocks, 1);
-  give_back(region, start, 2);
+  give(region, start, 2);
   CHECK_EQ(lido_region_release_empty(backing, 0), REGION);
   CHECK_EQ(blocks, 0);
   CHECK_EQ(lido_backing_destroy(backing), 0);
@@ -195,7 +182,7 @@ TEST(region, the_header_is_in_no_unit) {
   lido_backing *backing = counted_backing(&blocks);
   CHECK_NOT_NULL(backing);
   uintptr_t start = 0;
-  lido_region *region = take_for(backing, 3, false, 1, &blocks, &start);
+  lido_region *region = take(backing, 3, false, 1, &blocks, &start);
   CHECK_NOT_NULL(region);
   uintptr_t base = (uintptr_t)region;
   CHECK(!lido_region_contains(region, base));
@@ -206,6 +193,6 @@ TEST(region, the_header_is_in_no_unit) {
   CHECK(!lido_region_contains(region, UINTPTR_MAX));
   CHECK(lido_region_contains(region, start));
   CHECK(lido_region_contains(region, base + REGION - 1));
-  give_back(region, start, 1);
+  give(region, start, 1);
   CHECK_EQ(lido_backing_destroy(backing), 0);
 }

@@ -161,8 +161,8 @@ TEST(stats, a_cache_holds_at_most_its_bytes) {
   if (testing_on_valgrind()) return;
   static const size_t bounds[] = {1000, 4096, 20000, 131072};
   for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
-    lido_pool *pool = lido_pool_create(
-        &(lido_pool_options){.object_size = BYTES, .cache_bytes = bounds[i], .retain_bytes = 1});
+    lido_pool *pool =
+        lido_pool_create(&(lido_pool_options){.object_size = BYTES, .cache_bytes = bounds[i], .retain_bytes = 1});
     CHECK_NOT_NULL(pool);
     for (int round = 0; round < 20; round++) { /* magazines have grown by then */
       CHECK_EQ(lido_pool_alloc_batch(pool, objects, MOST), MOST);

@@ -32,9 +32,9 @@ static lido_pool *limited_pool(void) {
 
 typedef struct exit_work {
   pthread_key_t key;
-  int round;           /* that runs now, from 1 */
-  bool uses[ROUNDS];   /* alloc and free in this round */
-  void *late[ROUNDS];  /* objects to free in this round */
+  int round;          /* that runs now, from 1 */
+  bool uses[ROUNDS];  /* alloc and free in this round */
+  void *late[ROUNDS]; /* objects to free in this round */
   size_t wrong;
 } exit_work;
 

@@ -62,10 +62,11 @@ static void put_block(void *block, size_t bytes, void *context) {
 TEST(trim, the_backing_gets_its_regions_back) {
   enum { LARGE = 16384, COUNT = 1000, REGION = 1 << 20 };
   size_t held = 0;
-  lido_backing *backing = lido_backing_create(&(lido_backing_functions){
-      .allocate = get_block, .release = put_block, .context = &held, .region_bytes = REGION});
+  lido_backing *backing = lido_backing_create(
+      &(lido_backing_functions){.allocate = get_block, .release = put_block, .context = &held, .region_bytes = REGION});
   CHECK_NOT_NULL(backing);
-  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = LARGE, .backing = backing, .retain_bytes = SIZE_MAX});
+  lido_pool *pool =
+      lido_pool_create(&(lido_pool_options){.object_size = LARGE, .backing = backing, .retain_bytes = SIZE_MAX});
   CHECK_NOT_NULL(pool);
   CHECK_EQ(lido_pool_alloc_batch(pool, objects, COUNT), COUNT);
   CHECK_GE(held, (size_t)COUNT * LARGE);
@@ -160,8 +161,8 @@ static void *fill_cache_and_wait(void *argument) {
   void *mine[100];
   lido_pool_alloc_batch(h->pool, mine, 100);
   lido_pool_free_batch(h->pool, mine, 100);
-  pthread_barrier_wait(&h->meet); /* the cache is full */
-  pthread_barrier_wait(&h->meet); /* the trim was asked for */
+  pthread_barrier_wait(&h->meet);                                      /* the cache is full */
+  pthread_barrier_wait(&h->meet);                                      /* the trim was asked for */
   for (size_t i = 0; i < 100; i++) mine[i] = lido_pool_alloc(h->pool); /* past what any cache holds */
   for (size_t i = 0; i < 100; i++) lido_pool_free(h->pool, mine[i]);
   pthread_barrier_wait(&h->meet);
@@ -241,7 +242,8 @@ TEST(trim, a_thread_that_only_frees_honours_the_request_too) {
 }
 
 TEST(trim, objects_are_taken_from_the_fullest_slab_so_that_others_empty) {
-  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = BYTES, .retain_bytes = SIZE_MAX, .cache_bytes = SIZE_MAX});
+  lido_pool *pool =
+      lido_pool_create(&(lido_pool_options){.object_size = BYTES, .retain_bytes = SIZE_MAX, .cache_bytes = SIZE_MAX});
   CHECK_NOT_NULL(pool);
   take(pool, 160); /* ten slabs or so */
   lido_pool_stats full = objects_stats(pool);
@@ -292,8 +294,8 @@ TEST(trim, a_slab_stays_while_a_cache_remembers_an_object_of_it) {
   if (testing_on_valgrind()) return; /* no caches */
   enum { LARGE = 16384, COUNT = 80, REGION = 1 << 20 };
   size_t held = 0;
-  lido_backing *backing = lido_backing_create(&(lido_backing_functions){
-      .allocate = get_block, .release = put_block, .context = &held, .region_bytes = REGION});
+  lido_backing *backing = lido_backing_create(
+      &(lido_backing_functions){.allocate = get_block, .release = put_block, .context = &held, .region_bytes = REGION});
   CHECK_NOT_NULL(backing);
   rememberer r = {.pool = lido_pool_create(&(lido_pool_options){.object_size = LARGE, .backing = backing})};
   CHECK_NOT_NULL(r.pool);

@@ -7,7 +7,7 @@ struct alignas(128) Wide {
   double values[20];
 };
 
-}  // namespace
+} // namespace
 
 LIDO_POOL_DEFINE(cxx_wide, Wide, .max_objects = 100, .flags = LIDO_POOL_ZERO)
 LIDO_POOL_DEFINE(cxx_plain, int)

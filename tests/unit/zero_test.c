@@ -17,7 +17,8 @@ static void take_and_soil(lido_pool *pool, size_t size) {
 }
 
 static void check_zeroed(size_t size, unsigned flags) {
-  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = size, .align = 8, .flags = LIDO_POOL_ZERO | flags});
+  lido_pool *pool =
+      lido_pool_create(&(lido_pool_options){.object_size = size, .align = 8, .flags = LIDO_POOL_ZERO | flags});
   CHECK_NOT_NULL(pool);
   take_and_soil(pool, size); /* fresh */
   take_and_soil(pool, size); /* from the caches */
@@ -104,7 +105,8 @@ TEST(zero, what_was_in_an_object_is_gone_when_it_is_freed) {
   static _Alignas(64) unsigned char memory[1 << 18];
   lido_backing *buffer = lido_backing_create_buffer(memory, sizeof memory);
   CHECK_NOT_NULL(buffer);
-  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = 256, .flags = LIDO_POOL_ZERO, .backing = buffer});
+  lido_pool *pool =
+      lido_pool_create(&(lido_pool_options){.object_size = 256, .flags = LIDO_POOL_ZERO, .backing = buffer});
   CHECK_NOT_NULL(pool);
   void *objects[100];
   CHECK_EQ(lido_pool_alloc_batch(pool, objects, 100), 100);
