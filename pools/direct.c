@@ -5,7 +5,6 @@
  * that none hides from a waiter.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "lib/base/atomic.h"
 #include "pools/slow_paths.h"
@@ -96,7 +95,6 @@ void lido_direct_free(lido_pool_core *core, void *object) {
     return;
   }
   if (!lido_core_accept(core, object)) return;
-  if (core->options.flags & LIDO_POOL_ZERO) memset(object, 0, core->geometry.object_size);
   lido_tool_free(core, object);
   lido_slab_lists_lock(&core->slabs);
   core->direct_frees++;

@@ -51,11 +51,15 @@ static void report_free(const lido_pool_core *core, const void *address) {
   lido_misuse_report(misuse);
 }
 
+/* Before the state says free: the child of a fork takes what is free for wiped. */
+static void wipe(const lido_pool_core *core, void *object) {
+  if (core->options.flags & LIDO_POOL_ZERO) memset(object, 0, core->geometry.object_size);
+}
+
 #if LIDO_CHECKS == LIDO_CHECKS_NONE
 
 bool lido_core_accept(lido_pool_core *core, void *object) {
-  (void)core;
-  (void)object;
+  wipe(core, object);
   return true;
 }
 
@@ -72,9 +76,17 @@ static bool may_be_object(const lido_pool_core *core, uintptr_t address) {
   return lido_core_contains(core, address) && (address & (((uintptr_t)1 << core->geometry.shift) - 1)) == 0;
 }
 
+static bool is_live_object(const lido_pool_core *core, uintptr_t address) {
+  /* RELAXED: as in lido_state_claim. */
+  return may_be_object(core, address) && lido_load_relaxed(lido_core_state_of(core, address)) == LIDO_STATE_LIVE;
+}
+
 bool lido_core_accept(lido_pool_core *core, void *object) {
   uintptr_t address = (uintptr_t)object;
-  if (may_be_object(core, address) && lido_state_claim(lido_core_state_of(core, address), LIDO_STATE_FREE)) return true;
+  if (is_live_object(core, address)) {
+    wipe(core, object);
+    if (lido_state_claim(lido_core_state_of(core, address), LIDO_STATE_FREE)) return true;
+  }
   report_free(core, object);
   return false;
 }
@@ -98,7 +110,6 @@ void *lido_hand_out(const lido_pool_core *core, void *object) {
 static void free_special(lido_pool_cache *cache, void *object) {
   lido_pool_core *core = cache->rest->core;
   if (!lido_core_accept(core, object)) return;
-  if (core->options.flags & LIDO_POOL_ZERO) memset(object, 0, core->geometry.object_size);
   lido_tool_free(core, object);
   lido_cache_keep(cache, object);
   lido_count_owned(&cache->frees);

@@ -138,7 +138,8 @@ void lido_direct_free(lido_pool_core *core, void *object);
 
 /* ---- Checks at a slow free (free_slow.c) ---- */
 
-/* Verify that `object` is live in this pool and make it free; if not, report the misuse. -> whether. */
+/* Verify that `object` is live in this pool, wipe it if the pool's objects come zeroed, and make it free; if it is not,
+ * report the misuse. -> whether. */
 bool lido_core_accept(lido_pool_core *core, void *object);
 
 #endif

@@ -1,5 +1,5 @@
-/* churn_test.c: a server's life: threads replace objects at random, end, and leave what they hold to their successors;
- * and short threads by the thousand.
+/* churn_test.c: a server's life: threads replace objects at random, end, and leave what they hold to their
+ * successors; and short threads by the thousand.
  */
 #include <limits.h>
 

@@ -1,11 +1,11 @@
 /* crew.h: threads that start together and leave a result, and stamps that show who holds an object.
  *
- * A member of a crew never ends the test itself: it complains, everybody stops at the next look at crew_goes_on(),
- * and crew_end() gives the first complaint to the thread of the test.
+ * A member of a crew never ends the test itself: it complains, everybody stops at the next look at
+ * crew_goes_on(), and crew_end() gives the first complaint to the thread of the test.
  *
- * A stamp says whose an object is, and proves itself. Whoever holds an object stamps it, and verifies the stamp before
- * the object is freed or handed over; if it was handed out twice, the other holder's stamp stands there.
- * Stamps are plain stores: ThreadSanitizer sees two holders as a race.
+ * A stamp says whose an object is, and proves itself. Whoever holds an object stamps it, and verifies the
+ * stamp before the object is freed or handed over; if it was handed out twice, the other holder's stamp
+ * stands there. Stamps are plain stores: ThreadSanitizer sees two holders as a race.
  */
 #ifndef LIDO_TESTS_STRESS_CREW_H
 #define LIDO_TESTS_STRESS_CREW_H

@@ -1,5 +1,5 @@
-/* flow_test.c: objects that flow one way, from threads that alloc to threads that free: memory stays bounded, whichever
- * way they are passed: one by one, or as whole magazines.
+/* flow_test.c: objects that flow one way, from threads that alloc to threads that free: memory stays bounded,
+ * whichever way they are passed: one by one, or as whole magazines.
  */
 #include "tests/stress/crew.h"
 
@@ -116,8 +116,9 @@ static void let_flow(size_t producers, size_t consumers) {
   channel_end(&r.channel);
   CHECK_EQ(objects_stats(r.pool).live, 0);
   CHECK_SOUND(r.pool);
-  /* In the channel and in hands; in caches with a magazine under way each; in the depot and in empty slabs, which may
-   * also be a quarter of the others; and a slab for each thread that grew the pool at the same moment. */
+  /* In the channel and in hands; in caches with a magazine under way each; in the depot and in empty slabs,
+   * which may also be a quarter of the others; and a slab for each thread that grew the pool at the same
+   * moment. */
   size_t threads = producers + consumers;
   size_t bytes = (CHANNEL + threads * 64) * BYTES + 2 * CACHE * threads + 2 * RETAIN;
   size_t slab_bytes = (size_t)1 << 16;

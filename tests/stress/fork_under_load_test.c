@@ -1,8 +1,10 @@
-/* fork_under_load_test.c: fork in a program whose threads are in the middle of everything. In the child every pool is sound,
- * what the vanished threads had in their caches is back, and at most one object for each of them is lost.
+/* fork_under_load_test.c: fork in a program whose threads are in the middle of everything. In the child every
+ * pool is sound, what the vanished threads had in their caches is back, and at most one object for each of
+ * them is lost.
  *
- * A child says by its exit status which step failed; a child that hangs dies of SIGALRM. ThreadSanitizer follows all of it
- * (with die_after_fork=0) but the child that starts threads of its own, which it does not support.
+ * A child says by its exit status which step failed; a child that hangs dies of SIGALRM. ThreadSanitizer
+ * follows all of it (with die_after_fork=0) but the child that starts threads of its own, which it does not
+ * support.
  */
 #include <sys/wait.h>
 
@@ -107,8 +109,8 @@ static int check_pools(int status) {
   return CHILD_FINE;
 }
 
-/* Each worker was between two statements, so it may have one object more or less than it told. Without state bytes what
- * vanished caches held counts as live. */
+/* Each worker was between two statements, so it may have one object more or less than it told. Without state
+ * bytes what vanished caches held counts as live. */
 static int count_live(void) {
   if (LIDO_CHECKS == LIDO_CHECKS_NONE) return CHILD_FINE;
   for (size_t p = 0; p < POOLS; p++) {

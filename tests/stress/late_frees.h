@@ -6,8 +6,8 @@
 
 LIDO_BEGIN
 
-/* Give the calling thread thread_locals whose destructors alloc from `pool` and free to it. They add 1 to *broken for
- * each alloc that fails, and set *destroyed to how many of them there were. */
+/* Give the calling thread thread_locals whose destructors alloc from `pool` and free to it. They add 1 to
+ * *broken for each alloc that fails, and set *destroyed to how many of them there were. */
 void late_frees_make_thread_locals(lido_pool *pool, int *destroyed, int *broken);
 
 LIDO_END

@@ -1,9 +1,10 @@
-/* late_frees_test.c: threads that alloc and free while they exit: in destructors of pthread keys, made before and after
- * Lido's own, in every round of them, and in destructors of C++ thread_locals. Nothing may be left behind.
+/* late_frees_test.c: threads that alloc and free while they exit: in destructors of pthread keys, made before
+ * and after Lido's own, in every round of them, and in destructors of C++ thread_locals. Nothing may be left
+ * behind.
  *
- * A thread whose very first use is in the last round, by a key that comes after Lido's, has an exit hook that nobody calls any
- * more. What it left is found by whoever next looks at all caches; but of a typed pool's cache, which was in its
- * thread-local, some objects are lost, so that case is tried without one.
+ * A thread whose very first use is in the last round, by a key that comes after Lido's, has an exit hook that
+ * nobody calls any more. What it left is found by whoever next looks at all caches; but of a typed pool's
+ * cache, which was in its thread-local, some objects are lost, so that case is tried without one.
  */
 #include "tests/stress/late_frees.h"
 #include "lib/base/fault.h"

@@ -1,5 +1,5 @@
-/* many_pools_test.c: pools that come and go while threads work on others: numbers are used again, tables grow, typed pools
- * are made by whoever comes first.
+/* many_pools_test.c: pools that come and go while threads work on others: numbers are used again, tables
+ * grow, typed pools are made by whoever comes first.
  */
 #include "tests/stress/crew.h"
 

@@ -1,4 +1,5 @@
-/* own_caches_test.c: explicit caches in many threads, beside the threads' own, and passed from thread to thread.
+/* own_caches_test.c: explicit caches in many threads, beside the threads' own, and passed from thread to
+ * thread.
  */
 #include "tests/stress/crew.h"
 

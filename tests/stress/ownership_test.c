@@ -1,5 +1,5 @@
-/* ownership_test.c: threads alloc, free and hand objects to each other, in pools of every kind; nobody ever gets an
- * object that somebody else holds.
+/* ownership_test.c: threads alloc, free and hand objects to each other, in pools of every kind; nobody ever
+ * gets an object that somebody else holds.
  */
 #include "tests/stress/crew.h"
 

@@ -1,4 +1,5 @@
-/* trim_under_load_test.c: trims, statistics, walks and questions, while other threads alloc and free in the same pool.
+/* trim_under_load_test.c: trims, statistics, walks and questions, while other threads alloc and free in the
+ * same pool.
  */
 #include "tests/stress/crew.h"
 
@@ -131,8 +132,8 @@ TEST(trim_under_load, afterwards_every_slab_can_go_back) {
 
 /* ---- Requests for a flush ---- */
 
-/* Of a pool that is used up, each alloc in vain is a request to all others. So one half of the crew asks without pause, and
- * the other meets the requests at each of its slow paths. */
+/* Of a pool that is used up, each alloc in vain is a request to all others. So one half of the crew asks
+ * without pause, and the other meets the requests at each of its slow paths. */
 static void free_or_ask(crew_member *me) {
   enum { SOME = 40 };
   field *f = me->shared;
@@ -213,7 +214,7 @@ static void breathe_or_look(crew_member *me) {
 }
 
 static void breathe_and_look(size_t lookers, size_t rounds) {
-  if (LIDO_CHECKS == LIDO_CHECKS_NONE) return; /* without state bytes, only a pool that nobody uses can answer */
+  if (LIDO_CHECKS == LIDO_CHECKS_NONE) return; /* only a pool that nobody uses can answer then */
   static crew team;
   static field f;
   field_open(&f, (lido_pool_options){.object_size = BYTES, .retain_bytes = 1}, rounds);
