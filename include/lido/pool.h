@@ -49,7 +49,7 @@ enum {
 typedef enum lido_exhausted {
   LIDO_EXHAUSTED_FAIL,     /* NULL, ENOMEM */
   LIDO_EXHAUSTED_FALLBACK, /* one more object from the backing, counted in `fallbacks` */
-  LIDO_EXHAUSTED_WAIT,     /* wait up to wait_ns for a free, then NULL, ENOMEM */
+  LIDO_EXHAUSTED_WAIT,     /* wait up to wait_ns for a free, then NULL, ENOMEM; not with SINGLE_THREAD */
 } lido_exhausted;
 
 /* Zero means default everywhere, so naming the object's size is enough. */
@@ -213,11 +213,12 @@ LIDO_API void lido_pool_cache_destroy(lido_pool_cache *cache); /* before the poo
 
 /* LIDO_POOL_DEFINE(name, type, options...) in one source file makes
  *     type *name_alloc(void);   void name_free(type *object);   lido_pool *name_pool(void);
- * on a pool that is created at the first use. LIDO_POOL_DECLARE(name, type) in a header shares it
- * with other files; no semicolon follows either. The options are designated initialisers of
- * lido_pool_options; name and object_size are filled in. name_pool() is NULL (errno) if the pool
- * could not be created; destroying it is allowed and the next use creates it anew. In C++ the
- * options must come in the order of the struct. */
+ * on a pool that is created at the first use. To share it, LIDO_POOL_DECLARE(name, type) in a header gives
+ * these to every file that includes it, and LIDO_POOL_IMPLEMENT(name, type, options...) in one of them makes
+ * the pool. No semicolon follows. The options are designated initialisers of lido_pool_options; name and
+ * object_size are filled in. name_pool() is NULL (errno) if the pool could not be created; destroying it is
+ * allowed and the next use creates it anew. In C++ the options must come in the order of the struct. */
+#define LIDO_POOL_IMPLEMENT(prefix, ...) LIDO_POOL_IMPLEMENT_BODY(prefix, __VA_ARGS__, )
 #define LIDO_POOL_DECLARE(prefix, type) LIDO_POOL_DECLARE_BODY(prefix, type)
 #define LIDO_POOL_DEFINE(prefix, ...) LIDO_POOL_DEFINE_BODY(prefix, __VA_ARGS__, )
 

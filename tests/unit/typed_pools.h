@@ -1,4 +1,4 @@
-/* typed_pools.h: typed pools that several files of the tests share: defined in typed_test.c. */
+/* typed_pools.h: typed pools that several files of the tests share: implemented in typed_test.c. */
 #ifndef LIDO_TESTS_UNIT_TYPED_POOLS_H
 #define LIDO_TESTS_UNIT_TYPED_POOLS_H
 
@@ -11,9 +11,7 @@ struct shared_part {
 
 LIDO_BEGIN
 
-#ifndef DEFINES_SHARED_PART /* LIDO_POOL_DEFINE declares by itself, and may not follow a declaration */
 LIDO_POOL_DECLARE(shared_part, struct shared_part)
-#endif
 
 /* In typed_pool_elsewhere.c. */
 struct shared_part *elsewhere_alloc(int number);

@@ -3,10 +3,9 @@
 
 #include "lib/base/fault.h"
 #include "tests/support/objects.h"
-#define DEFINES_SHARED_PART
 #include "tests/unit/typed_pools.h"
 
-LIDO_POOL_DEFINE(shared_part, struct shared_part)
+LIDO_POOL_IMPLEMENT(shared_part, struct shared_part)
 
 struct conn {
   int fd;

@@ -216,8 +216,7 @@ LIDO_API lido_pool *lido_typed_pool_get(lido_typed_pool *typed);
 
 /* Options that are not named stay zero; that is meant, so no warning. `...` ends with a comma. */
 /* clang-format off */
-#define LIDO_POOL_DEFINE_BODY(prefix, type, ...)                                                  \
-  LIDO_POOL_DECLARE_BODY(prefix, type)                                                            \
+#define LIDO_POOL_IMPLEMENT_BODY(prefix, type, ...)                                               \
   _Pragma("GCC diagnostic push")                                                                  \
   LIDO_ALLOW_DESIGNATORS                                                                          \
   _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"")                              \
@@ -226,6 +225,10 @@ LIDO_API lido_pool *lido_typed_pool_get(lido_typed_pool *typed);
       {LIDO_NUMBER_TYPED}, NULL, LIDO_ALIGNOF(type),                                              \
       {.name = #prefix, .object_size = sizeof(type), __VA_ARGS__}};                               \
   _Pragma("GCC diagnostic pop")
+
+#define LIDO_POOL_DEFINE_BODY(prefix, type, ...)                                                  \
+  LIDO_POOL_DECLARE_BODY(prefix, type)                                                            \
+  LIDO_POOL_IMPLEMENT_BODY(prefix, type, __VA_ARGS__)
 /* clang-format on */
 
 LIDO_END
