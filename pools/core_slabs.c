@@ -7,11 +7,13 @@
  * object's state byte at any moment (P3).
  */
 #include <errno.h>
+#include <string.h>
 
 #include "lib/base/atomic.h"
 #include "lib/base/bitmap.h"
 #include "pools/registry.h"
 #include "pools/thread_cache.h"
+#include "pools/tool_notes.h"
 
 enum { GROWTH_SLABS_MAX = 64 };
 
@@ -220,6 +222,10 @@ static size_t sweep_slab_locked(lido_pool_core *core, lido_slab *slab) {
     set_aside += state == LIDO_STATE_SET_ASIDE;
     bool held = state == LIDO_STATE_LIVE || state == LIDO_STATE_SET_ASIDE;
     if (!held && !lido_bitmap_get(slab->free, index)) {
+      /* Its thread may not have come to wiping it. */
+      lido_tool_open(object, core->geometry.stride);
+      if (core->options.flags & LIDO_POOL_ZERO) memset((void *)object, 0, core->geometry.object_size);
+      lido_note_slab(core, (void *)object, 1);
       lido_slab_lists_put(&core->slabs, &core->geometry, slab, (void *)object);
     }
   }

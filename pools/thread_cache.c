@@ -221,7 +221,8 @@ static void *take_hot(lido_pool_cache *cache) {
 #else
   void *hot = lido_load_relaxed(cache->hot_state) == cache->claim ? cache->hot : NULL; /* RELAXED: as in alloc */
 #endif
-  lido_store_relaxed(&cache->hot, NULL); /* RELAXED: a trim that still sees the old one spares its slab */
+  /* RELEASE cache.hot: the look at the state byte is over when a trim sees no hot object any more. */
+  lido_store_release(&cache->hot, NULL);
   cache->hot_state = &lido_state_never;
   return hot;
 }

@@ -18,7 +18,8 @@ LIDO_FAST bool lido_state_claim(uint8_t *state, uint8_t claim) {
   return __atomic_compare_exchange_n(state, &live, claim, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 #else
   /* RELAXED: the byte is this thread's while it frees the object, as the object itself is. Two threads
-   * that free it at once both pass, and the claim written last wins: it is handed out once. */
+   * that free it at once both pass, but the claim written last wins; it would take two allocs in the
+   * same moment as well to hand it out twice (tests/interleavings/hot_slot_test.c). */
   if (LIDO_UNLIKELY(lido_load_relaxed(state) != LIDO_STATE_LIVE)) return false;
   lido_store_relaxed(state, claim);
   return true;
