@@ -227,18 +227,31 @@ static void *take_hot(lido_pool_cache *cache) {
   return hot;
 }
 
+static void spill_hot(lido_pool_cache *cache) {
+  void *hot = take_hot(cache);
+  if (hot != NULL) lido_core_put(cache->rest->core, &hot, 1);
+}
+
+/* The objects of a magazine go to their slabs. */
+static void spill(lido_pool_core *core, lido_magazine *magazine) {
+  lido_core_put(core, magazine->items, magazine->count);
+  magazine->count = 0;
+}
+
 /* A full or partly full magazine leaves for the depot, or if that has enough, its objects for the slabs. */
 static void send_away(lido_pool_core *core, lido_magazine *magazine, bool exiting) {
   if (magazine->count != 0 && lido_depot_give_full(&core->depot, magazine, exiting)) return;
-  lido_core_put(core, magazine->items, magazine->count);
-  magazine->count = 0;
+  spill(core, magazine);
   lido_depot_give_empty(&core->depot, magazine);
 }
 
+/* Twice the storage: magazines of 4, 12, 28, ... objects fill theirs. */
+static uint32_t doubled(uint32_t capacity, uint32_t limit) {
+  return (uint32_t)lido_min(limit, 2 * ((size_t)capacity + 4) - 4);
+}
+
 static uint32_t next_capacity(const lido_pool_core *core, uint32_t capacity) {
-  uint32_t target = lido_load_relaxed(&core->magazine_target); /* RELAXED: a hint */
-  /* 2 * (c + 4) - 4: magazines of 4, 12, 28, ... fill their storage. */
-  return (uint32_t)lido_min(target, 2 * ((size_t)capacity + 4) - 4);
+  return doubled(capacity, lido_load_relaxed(&core->magazine_target)); /* RELAXED: a hint */
 }
 
 /* An empty magazine in place of `old`, which is empty, larger if the pool's target says so. */
@@ -260,8 +273,7 @@ static void learn_from_contention(lido_cache_rest *rest) {
   if (contended - rest->contention_seen < CONTENTION_PATIENCE) return;
   rest->contention_seen = contended;
   uint32_t target = lido_load_relaxed(&core->magazine_target); /* RELAXED: a hint; a lost update is no harm */
-  uint32_t larger = (uint32_t)lido_min(core->geometry.magazine_limit, 2 * ((size_t)target + 4) - 4);
-  lido_store_relaxed(&core->magazine_target, larger);
+  lido_store_relaxed(&core->magazine_target, doubled(target, core->geometry.magazine_limit));
 }
 
 /* The first objects of the magazine shall be handed out first: they are taken from its end. */
@@ -281,7 +293,7 @@ static unsigned stripe_of(const lido_cache_rest *rest) {
 static bool refill_from_slabs(lido_pool_cache *cache, bool *limited) {
   lido_pool_core *core = cache->rest->core;
   lido_magazine *magazine = grown_magazine(core, unload_magazine(cache));
-  load_magazine(cache, magazine); /* a sweep flushes caches while objects are taken */
+  load_magazine(cache, magazine); /* growth may call construct, and that this pool */
   unsigned stripe = stripe_of(cache->rest);
   magazine->count = (uint32_t)lido_core_take(core, stripe, magazine->items, magazine->capacity, false, limited);
   reverse(magazine->items, magazine->count);
@@ -317,8 +329,7 @@ static void make_room(lido_pool_cache *cache) {
       set_previous(rest, empty);
     } else { /* no memory, or the depot has enough: the same magazine again, emptied */
       if (empty != NULL) lido_depot_give_empty(&core->depot, empty);
-      lido_core_put(core, full->items, full->count);
-      full->count = 0;
+      spill(core, full);
       set_previous(rest, full);
       lido_core_shed(core);
     }
@@ -374,29 +385,21 @@ static lido_magazine *emptied(lido_pool_core *core, lido_magazine *magazine) {
   lido_magazine *empty = small_magazine(core);
   if (empty != NULL && lido_depot_give_full(&core->depot, magazine, false)) return empty;
   lido_magazine_destroy(empty);
-  lido_core_put(core, magazine->items, magazine->count);
-  magazine->count = 0;
+  spill(core, magazine);
   return magazine;
 }
 
 void lido_cache_flush(lido_pool_cache *cache) {
   lido_cache_rest *rest = cache->rest;
-  void *hot = take_hot(cache);
-  if (hot != NULL) lido_core_put(rest->core, &hot, 1);
+  spill_hot(cache);
   if (rest->loaded == NULL) return; /* an explicit cache after a fork: nothing is in it */
   load_magazine(cache, emptied(rest->core, unload_magazine(cache)));
   set_previous(rest, emptied(rest->core, remove_previous(rest)));
 }
 
-static void spill(lido_pool_core *core, lido_magazine *magazine) {
-  lido_core_put(core, magazine->items, magazine->count);
-  magazine->count = 0;
-}
-
 void lido_cache_close(lido_cache_rest *rest) {
   lido_pool_cache *cache = rest->cache;
-  void *hot = take_hot(cache);
-  if (hot != NULL) lido_core_put(rest->core, &hot, 1);
+  spill_hot(cache);
   if (rest->loaded != NULL) {
     spill(rest->core, loaded_magazine(cache));
     load_magazine(cache, rest->loaded);
@@ -445,8 +448,7 @@ void lido_cache_ask_flush(lido_pool_core *core) {
 
 static void give_up_objects(lido_pool_cache *cache) {
   lido_cache_rest *rest = cache->rest;
-  void *hot = take_hot(cache);
-  if (hot != NULL) lido_core_put(rest->core, &hot, 1);
+  spill_hot(cache);
   if (rest->loaded == NULL) return;
   send_away(rest->core, loaded_magazine(cache), true);
   send_away(rest->core, rest->previous, true);
