@@ -112,7 +112,7 @@ static void write_face(lido_pool_cache *cache, lido_cache_rest *rest) {
   const lido_geometry *g = &rest->core->geometry;
   reset_face(cache);
   cache->frees = 0;
-  cache->region_mask = g->region.mask;
+  cache->offset_mask = ~g->region.mask;
   cache->state_bias = g->region.bias;
   cache->shift = (uint8_t)g->shift;
   cache->granule_mask = (uint16_t)((1u << g->shift) - 1);

@@ -49,15 +49,15 @@ LIDO_FAST bool lido_cache_alloc_hot(lido_pool_cache *cache, void **object) {
   return true;
 }
 
-/* Make `object` hot; what was hot, if it still is ours, moves to the magazine. */
-LIDO_FAST void lido_cache_push(lido_pool_cache *cache, void *object, uint8_t *state) {
+/* Make `object`, just claimed, hot; what was hot, if it still is ours, moves to the magazine. */
+LIDO_FAST void lido_cache_push(lido_pool_cache *cache, void *object, uint8_t *state, uint8_t claim) {
   void *old = cache->hot;
-  bool demote = lido_load_relaxed(cache->hot_state) == cache->claim;
+  bool demote = lido_load_relaxed(cache->hot_state) == claim;
   /* RELEASE cache.hot: the look at the old state byte is over when a trim sees the new object and
    * may unmap the old one's region. */
   lido_store_release(&cache->hot, object);
   cache->hot_state = state;
-  lido_store_relaxed(&cache->frees, cache->frees + 1); /* RELAXED: statistic */
+  lido_count_owned(&cache->frees);
   if (!demote) return;
   uint32_t count = cache->count;
   if (LIDO_UNLIKELY(count == cache->capacity)) {
@@ -86,12 +86,13 @@ LIDO_FAST void lido_cache_free_cold(lido_pool_cache *cache, lido_pool *pool, voi
     return;
   }
   uint8_t *state = lido_state_of(cache, address);
-  if (LIDO_UNLIKELY(!lido_state_claim(state, cache->claim))) {
+  uint8_t claim = cache->claim;
+  if (LIDO_UNLIKELY(!lido_state_claim(state, claim))) {
     lido_free_slow(cache, pool, object);
     return;
   }
   lido_note_free(cache, object);
-  lido_cache_push(cache, object, state);
+  lido_cache_push(cache, object, state, claim);
 }
 
 LIDO_END

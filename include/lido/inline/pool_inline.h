@@ -42,7 +42,7 @@ struct lido_pool_cache {
   uint32_t count;     /* of them */
   uint32_t capacity;
   uint64_t frees;        /* statistic: objects given back through this cache */
-  uintptr_t region_mask; /* region of an address: address & region_mask; 0 in a buffer */
+  uintptr_t offset_mask; /* bits of an address that are its place in its region; all of them in a buffer */
   uintptr_t state_bias;  /* from a region to its state bytes */
   uint32_t owner;        /* the pool's number in the address map, or LIDO_OWNER_NEVER */
   uint8_t shift;         /* one state byte for each 1 << shift bytes */
@@ -120,9 +120,8 @@ LIDO_FAST uint32_t lido_map_owner(uintptr_t address) {
 
 /* Where the state byte of the object at `address` lies: computed, never loaded. */
 LIDO_FAST uint8_t *lido_state_of(const lido_pool_cache *cache, uintptr_t address) {
-  uintptr_t region = address & cache->region_mask;
-  uintptr_t offset = address & ~cache->region_mask;
-  return (uint8_t *)(region + cache->state_bias + (offset >> cache->shift));
+  uintptr_t offset = address & cache->offset_mask;
+  return (uint8_t *)(address - offset + cache->state_bias + (offset >> cache->shift));
 }
 
 LIDO_END
