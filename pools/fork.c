@@ -1,6 +1,6 @@
 /* fork.c: a child that is whole.
  *
- * Before fork every lock of Lido is taken, in the order of ranks, so that the child's copy of each
+ * Before fork every lock of Lido is taken, room by room in the order of ranks, so that the child's copy of each
  * structure is consistent. What other threads held in their caches is not: they may have been in
  * the middle of an alloc. So the child forgets those caches and each pool later finds their objects
  * by their state (core_slabs.c, sweep): whatever is free and in no slab was theirs. Nothing is
@@ -11,8 +11,7 @@
 #include <errno.h>
 
 #include "lib/base/atomic.h"
-#include "lib/base/misuse_report.h"
-#include "lib/mem/address_map.h"
+#include "lib/mem/mem_fork.h"
 #include "pools/registry.h"
 #include "pools/thread_cache.h"
 
@@ -41,21 +40,15 @@ static void note_frees(lido_pool_core *core) {
 }
 
 static void before_fork(void) {
-  lido_misuse_lock_for_fork();
   lido_registry_lock_for_fork();
   each_pool_locked(lock_depot);
   each_pool_locked(lock_slabs);
-  lido_backings_lock_for_fork();
-  lido_map_lock_for_fork();
   each_pool_locked(note_frees);
 }
 
 static void unlock_all(void) {
-  lido_map_unlock_after_fork();
-  lido_backings_unlock_after_fork();
   each_pool_locked(unlock_pool);
   lido_registry_unlock_after_fork();
-  lido_misuse_unlock_after_fork();
 }
 
 static void forget_waiters(lido_pool_core *core) {
@@ -79,9 +72,8 @@ static void close_own_caches(lido_pool_core *core) {
 }
 
 static void in_child(void) {
-  each_pool_locked(forget_waiters);
-  unlock_all();
   lido_registry_lock();
+  each_pool_locked(forget_waiters);
   lido_threads_forget_others_locked();
   each_pool_locked(forget_explicit_caches);
   each_pool_locked(close_own_caches);
@@ -89,7 +81,9 @@ static void in_child(void) {
 }
 
 int lido_fork_hooks_install(void) {
-  int error = lido_os_fork_hooks(before_fork, unlock_all, in_child);
+  static const lido_os_fork_hooks hooks = {.before = before_fork, .after = unlock_all, .in_child = in_child};
+  int error = lido_mem_fork_join();
+  if (error == 0) error = lido_os_fork_join(LIDO_OS_FORK_POOLS, &hooks);
   if (error != 0) errno = error;
   return error;
 }

@@ -11,6 +11,7 @@
 
 #include "lib/base/atomic.h"
 #include "lib/base/bits.h"
+#include "lib/base/tool_memory.h"
 #include "lib/mem/region.h"
 #include "pools/registry.h"
 #include "pools/slow_paths.h"

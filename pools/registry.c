@@ -180,9 +180,11 @@ void lido_threads_reap_locked(void) {
   }
 }
 
+static lido_os_exit_hook exit_hook = {.call = on_thread_exit};
+
 static bool watch_thread(lido_thread_record *record) {
   if (lido_os_life_begin(&record->life) != 0) return false;
-  if (lido_os_thread_exit_arm(on_thread_exit, record) == 0) return true;
+  if (lido_os_thread_exit_arm(&exit_hook, record) == 0) return true;
   lido_os_life_end(&record->life);
   return false;
 }

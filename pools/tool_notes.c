@@ -4,47 +4,18 @@
 #include <string.h>
 
 #include "lib/base/misuse_report.h"
+#include "lib/base/tool_memory.h"
 #include "pools/thread_cache.h"
-
-#if defined(LIDO_ASAN)
-#include <sanitizer/asan_interface.h>
-#elif defined(LIDO_MSAN)
-#include <sanitizer/msan_interface.h>
-#endif
 
 #ifdef LIDO_VALGRIND
 #include <valgrind/memcheck.h>
-#include <valgrind/valgrind.h>
 #endif
 
 /* ---- Sanitizers ---- */
 
-static void close_range(void *start, size_t bytes) {
-#if defined(LIDO_ASAN)
-  __asan_poison_memory_region(start, bytes);
-#else
-  (void)start;
-  (void)bytes;
-#endif
-}
-
-static void open_range(void *start, size_t bytes) {
-#if defined(LIDO_ASAN)
-  __asan_unpoison_memory_region(start, bytes);
-#else
-  (void)start;
-  (void)bytes;
-#endif
-}
-
 static void forget_contents(const lido_pool_core *core, void *object) {
-#if defined(LIDO_MSAN)
   bool keeps = core->options.construct != NULL || (core->options.flags & LIDO_POOL_ZERO) != 0;
-  if (!keeps) __msan_allocated_memory(object, core->geometry.object_size);
-#else
-  (void)core;
-  (void)object;
-#endif
+  if (!keeps) lido_tool_forget_range(object, core->geometry.object_size);
 }
 
 /* ---- Patterns of the full checks ---- */
@@ -111,8 +82,6 @@ static void fill_slab(const lido_pool_core *core, void *start, size_t objects) {
 
 #ifdef LIDO_VALGRIND
 
-bool lido_tool_valgrind(void) { return RUNNING_ON_VALGRIND != 0; }
-
 static void valgrind_alloc(const lido_pool_core *core, void *object) {
   bool defined = core->options.construct != NULL || (core->options.flags & LIDO_POOL_ZERO) != 0;
   if (core->valgrind) VALGRIND_MALLOCLIKE_BLOCK(object, core->geometry.object_size, 0, defined);
@@ -130,7 +99,6 @@ static void valgrind_open(void *start, size_t bytes) { VALGRIND_MAKE_MEM_DEFINED
 
 #else
 
-bool lido_tool_valgrind(void) { return false; }
 static void valgrind_alloc(const lido_pool_core *core, void *object) {
   (void)core;
   (void)object;
@@ -156,7 +124,7 @@ static void valgrind_open(void *start, size_t bytes) {
 void lido_note_slab(const lido_pool_core *core, void *start, size_t objects) {
   size_t bytes = objects * core->geometry.stride;
   fill_slab(core, start, objects);
-  close_range(start, bytes);
+  lido_tool_close_range(start, bytes);
   valgrind_close(core, start, bytes);
 }
 
@@ -169,12 +137,12 @@ void lido_tool_slab_gone(const lido_slab *slab) {
 }
 
 void lido_tool_open(uintptr_t start, size_t bytes) {
-  open_range((void *)start, bytes);
+  lido_tool_open_range((void *)start, bytes);
   valgrind_open((void *)start, bytes);
 }
 
 void lido_tool_alloc(const lido_pool_core *core, void *object) {
-  open_range(object, core->geometry.object_size);
+  lido_tool_open_range(object, core->geometry.object_size);
   verify_and_open(core, object);
   forget_contents(core, object);
   valgrind_alloc(core, object);
@@ -182,7 +150,7 @@ void lido_tool_alloc(const lido_pool_core *core, void *object) {
 
 void lido_tool_free(const lido_pool_core *core, void *object) {
   verify_and_close(core, object);
-  close_range(object, core->geometry.stride);
+  lido_tool_close_range(object, core->geometry.stride);
   valgrind_free(core, object);
 }
 

@@ -24,7 +24,4 @@ void lido_tool_open(uintptr_t start, size_t bytes);
 void lido_tool_alloc(const lido_pool_core *core, void *object);
 void lido_tool_free(const lido_pool_core *core, void *object);
 
-/* Does this process run under Valgrind? */
-bool lido_tool_valgrind(void);
-
 #endif

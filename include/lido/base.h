@@ -21,6 +21,12 @@
 #define LIDO_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define LIDO_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
+#ifdef __cplusplus
+#define LIDO_ALIGNOF(type) alignof(type)
+#else
+#define LIDO_ALIGNOF(type) _Alignof(type)
+#endif
+
 /* A fast path: inlined into its caller even where the compiler's own budget says no. */
 #define LIDO_FAST static inline __attribute__((always_inline, unused))
 /* A slow path: out of the way of the code that calls it. */

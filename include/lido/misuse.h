@@ -23,7 +23,10 @@ LIDO_BEGIN
   X(LIDO_MISUSE_WRITE_AFTER_FREE, "write after free") \
   X(LIDO_MISUSE_OVERFLOW, "write past the end")       \
   X(LIDO_MISUSE_WRONG_THREAD, "wrong thread")         \
-  X(LIDO_MISUSE_CORRUPTION, "corrupted state")
+  X(LIDO_MISUSE_CORRUPTION, "corrupted state")        \
+  X(LIDO_MISUSE_STALE_MARK, "stale mark")             \
+  X(LIDO_MISUSE_RELEASED, "use after release")        \
+  X(LIDO_MISUSE_REENTRY, "reset inside a clean-up")
 
 #define LIDO_MISUSE_CONSTANT(constant, text) constant,
 typedef enum lido_misuse_kind { LIDO_MISUSE_KINDS(LIDO_MISUSE_CONSTANT) } lido_misuse_kind;
@@ -34,10 +37,11 @@ typedef enum lido_misuse_kind { LIDO_MISUSE_KINDS(LIDO_MISUSE_CONSTANT) } lido_m
 typedef struct lido_misuse {
   lido_misuse_kind kind;
   const char *what;       /* the kind in words: "double free" */
-  const char *pool;       /* name of the pool that was called */
+  const char *where;      /* "pool" or "arena" */
+  const char *pool;       /* name of the pool or arena that was called */
   const char *other_pool; /* wrong pool only: the pool the object belongs to; else NULL */
   const void *address;    /* the pointer as it was passed */
-  size_t object;          /* index of the object within its slab, or LIDO_NO_OBJECT */
+  size_t object;          /* index of the object within its slab, or LIDO_NO_OBJECT; always that in arenas */
   size_t offset;          /* bytes from the object's start to the address; 0 but for interior pointers */
 } lido_misuse;
 

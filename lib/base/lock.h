@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 enum lido_rank {
+  LIDO_RANK_CLASSES,  /* classes of arenas, threads' shelves of them */
   LIDO_RANK_REGISTRY, /* pools by number, threads, caches, hooks */
   LIDO_RANK_DEPOT,    /* one per pool: magazines */
   LIDO_RANK_SLABS,    /* one per pool: slabs, bitmaps */

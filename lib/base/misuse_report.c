@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/base/lock.h"
@@ -21,6 +22,10 @@ static const char *const texts[] = {LIDO_MISUSE_KINDS(LIDO_MISUSE_TEXT)};
 #undef LIDO_MISUSE_TEXT
 
 int lido_misuse_format(const lido_misuse *misuse, char *line, size_t bytes) {
+  if (misuse->where != NULL && strcmp(misuse->where, "pool") != 0) {
+    return snprintf(line, bytes, "lido: %s in %s '%s': address %p", misuse->what, misuse->where, misuse->pool,
+                    misuse->address);
+  }
   char object[96] = "no object";
   char other[96] = "";
   if (misuse->object != LIDO_NO_OBJECT) {
@@ -54,6 +59,7 @@ void lido_misuse_handler_set(lido_misuse_handler handler, void *context) {
 void lido_misuse_report(lido_misuse misuse) {
   int saved_errno = errno;
   misuse.what = texts[misuse.kind];
+  if (misuse.where == NULL) misuse.where = "pool";
   lido_lock_take(&handler_lock);
   lido_misuse_handler handler = installed_handler != NULL ? installed_handler : print_and_abort;
   void *context = installed_context;

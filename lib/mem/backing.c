@@ -8,6 +8,7 @@
 #include "lib/base/atomic.h"
 #include "lib/base/bits.h"
 #include "lib/base/fault.h"
+#include "lib/base/tool_memory.h"
 #include "lib/mem/backing_core.h"
 #include "lib/mem/backing_mimalloc.h"
 #include "lib/mem/region.h"
@@ -68,6 +69,28 @@ static void buffer_chunk_put(void *chunk, size_t bytes, void *context) {
   lido_region_give(backing->buffer_region, (uintptr_t)chunk, units_for(backing, bytes));
 }
 
+/* Functions of a caller's run one at a time. */
+void *lido_backing_take(lido_backing *backing, size_t bytes) {
+  if (backing->built_in) return lido_backing_block_get(backing, bytes, LIDO_BACKING_ALIGN);
+  if (backing->buffer != NULL) return buffer_chunk_get(bytes, backing);
+  lido_lock_take(&backing->lock);
+  void *block = lido_backing_block_get(backing, bytes, LIDO_BACKING_ALIGN);
+  lido_lock_give(&backing->lock);
+  return block;
+}
+
+void lido_backing_give(lido_backing *backing, void *block, size_t bytes) {
+  if (backing->built_in) {
+    lido_backing_block_put(backing, block, bytes);
+  } else if (backing->buffer != NULL) {
+    buffer_chunk_put(block, bytes, backing);
+  } else {
+    lido_lock_take(&backing->lock);
+    lido_backing_block_put(backing, block, bytes);
+    lido_lock_give(&backing->lock);
+  }
+}
+
 /* ---- Built-in backings ---- */
 
 static void *pages_allocate(size_t bytes, size_t align, void *context) {
@@ -101,7 +124,9 @@ static lido_backing mimalloc_backing =
     BUILT_IN(mimalloc_backing, "mimalloc", lido_mimalloc_allocate, lido_mimalloc_release, lido_mimalloc_collect);
 
 lido_backing *lido_backing_mimalloc(void) { return &mimalloc_backing; }
-lido_backing *lido_backing_default(void) { return &mimalloc_backing; }
+
+/* mimalloc's mi_free ends in Valgrind's own, which does not know the block. */
+lido_backing *lido_backing_default(void) { return lido_tool_valgrind() ? &pages_backing : &mimalloc_backing; }
 
 #else
 
@@ -170,11 +195,11 @@ lido_backing *lido_backing_create_buffer(void *buffer, size_t bytes) {
       backing, (lido_metadata_source){buffer_chunk_get, buffer_chunk_put, backing, lido_region_buffer_unit(backing)});
 }
 
-static bool has_pools(lido_backing *backing) {
+static bool is_held(lido_backing *backing) {
   lido_lock_take(&backing->lock);
-  bool pools = backing->pools != 0;
+  bool held = backing->users != 0;
   lido_lock_give(&backing->lock);
-  return pools;
+  return held;
 }
 
 static void unlink_backing(lido_backing *backing) {
@@ -188,7 +213,7 @@ static void unlink_backing(lido_backing *backing) {
 int lido_backing_destroy(lido_backing *backing) {
   if (backing == NULL) return 0;
   if (backing->built_in) return EINVAL;
-  if (has_pools(backing)) return EBUSY;
+  if (is_held(backing)) return EBUSY;
   unlink_backing(backing);
   lido_backing_trim(backing);
   lido_lock_end(&backing->metadata.lock);
@@ -202,23 +227,41 @@ size_t lido_backing_bytes(const lido_backing *backing) {
   return lido_load_relaxed(&backing->bytes); /* RELAXED: statistic */
 }
 
-/* ---- Pools come and go ---- */
+/* ---- Users come and go ---- */
 
-void lido_backing_pool_added(lido_backing *backing) {
+static void count_user(lido_backing *backing) {
   lido_lock_take(&backing->lock);
-  backing->pools++;
+  backing->users++;
+  lido_lock_give(&backing->lock);
+}
+
+void lido_backing_pool_added(lido_backing *backing) { count_user(backing); }
+
+int lido_backing_hold(lido_backing *backing) {
+  if (backing->built_in) return 0;
+  lido_region_geometry any;
+  bool settles = backing->buffer != NULL && backing->buffer_region == NULL;
+  int error = settles ? lido_region_geometry_get(backing, LIDO_SHIFT_MAX, &any) : 0;
+  if (error == 0) count_user(backing);
+  return error;
+}
+
+void lido_backing_let_go(lido_backing *backing) {
+  if (backing->built_in) return;
+  lido_lock_take(&backing->lock);
+  backing->users--;
   lido_lock_give(&backing->lock);
 }
 
 /* The granule of an empty buffer is free to be settled anew. */
 static void forget_buffer_region_locked(lido_backing *backing) {
-  if (backing->pools == 0 && backing->metadata.chunks == NULL) backing->buffer_region = NULL;
+  if (backing->users == 0 && backing->metadata.chunks == NULL) backing->buffer_region = NULL;
 }
 
 /* While it is still counted, so that nobody destroys the backing meanwhile. */
 void lido_backing_pool_removed(lido_backing *backing) {
   lido_lock_take(&backing->lock);
-  bool last = backing->pools == 1;
+  bool last = backing->users == 1;
   lido_lock_give(&backing->lock);
   lido_metadata_trim(&backing->metadata);
   if (last) {
@@ -227,7 +270,7 @@ void lido_backing_pool_removed(lido_backing *backing) {
     lido_region_release_empty(backing, 1);
   }
   lido_lock_take(&backing->lock);
-  backing->pools--;
+  backing->users--;
   forget_buffer_region_locked(backing);
   lido_lock_give(&backing->lock);
 }

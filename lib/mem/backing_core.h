@@ -4,7 +4,7 @@
  * out one region for ever.
  * Invariants
  *   B1  bytes is the sum of the blocks that allocate() gave and release() did not get back.
- *   B2  a backing with pools is not destroyed.
+ *   B2  a backing with users is not destroyed.
  * Threads: any. Lock: rank BACKING for regions and counts; the functions are called with it or with
  * METADATA held.
  * Fork: both locks are held over it, so no thread is inside mimalloc for us (it has no fork
@@ -34,8 +34,8 @@ struct lido_backing {
   lido_lock lock;
   lido_region *regions[LIDO_REGION_CLASSES];
   lido_region *buffer_region; /* NULL until the first pool settles the granule */
-  size_t pools;
-  lido_backing *next; /* of all backings, for fork */
+  size_t users;               /* pools, arenas, classes of arenas */
+  lido_backing *next;         /* of all backings, for fork */
   /* atomic: changed under this lock or the metadata's */
   size_t bytes;
   /* has a lock of its own */
@@ -50,6 +50,16 @@ void lido_backing_block_put(lido_backing *backing, void *block, size_t bytes);
 /* A pool comes to stand on the backing, or leaves it. */
 void lido_backing_pool_added(lido_backing *backing);
 void lido_backing_pool_removed(lido_backing *backing);
+
+/* An arena, or a class of them, comes to stand on the backing, or leaves it. Built-in ones are always there. hold: 0, or
+ * ENOMEM (a buffer too small for anything). */
+int lido_backing_hold(lido_backing *backing);
+void lido_backing_let_go(lido_backing *backing);
+
+/* Memory for whoever is no pool, from any kind of backing. NULL: ENOMEM. No lock of the backing is held. */
+enum { LIDO_BACKING_ALIGN = 64 };
+void *lido_backing_take(lido_backing *backing, size_t bytes);
+void lido_backing_give(lido_backing *backing, void *block, size_t bytes);
 
 /* Give everything unused back to where it came from. -> bytes. */
 size_t lido_backing_trim(lido_backing *backing);

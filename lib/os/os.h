@@ -25,6 +25,13 @@ void lido_os_pages_unmap(void *pages, size_t bytes);
  * Best effort: a system that refuses keeps the pages. */
 void lido_os_pages_purge(void *pages, size_t bytes);
 
+/* Address space without memory behind it, or NULL: ENOMEM. Given back by lido_os_pages_unmap. */
+void *lido_os_pages_reserve(size_t bytes);
+/* Put memory behind a part of it, zeroed. 0, or ENOMEM. */
+int lido_os_pages_commit(void *pages, size_t bytes);
+/* Take it away again. */
+void lido_os_pages_decommit(void *pages, size_t bytes);
+
 /* A wish for huge pages under this range; best effort. */
 void lido_os_pages_want_huge(void *pages, size_t bytes);
 
@@ -35,9 +42,16 @@ uint64_t lido_os_now_ns(void);
 
 /* ---- Threads ---- */
 
-/* Call `hook(value)` when the calling thread exits. One hook in the process. 0, or ENOMEM/EAGAIN. A thread that comes
- * here only in the last round of its own exit is not called: see below. */
-int lido_os_thread_exit_arm(void (*hook)(void *value), void *value);
+/* What to call when a thread exits; static, one for each room that wants it. */
+typedef struct lido_os_exit_hook {
+  void (*call)(void *value);
+  pthread_key_t key;
+  bool has_key;
+} lido_os_exit_hook;
+
+/* Have `hook->call(value)` called when the calling thread exits. 0, or ENOMEM/EAGAIN. A thread that comes here only in
+ * the last round of its own exit is not called: see below. */
+int lido_os_thread_exit_arm(lido_os_exit_hook *hook, void *value);
 
 /* A thread's sign of life, for the case that its hook was armed too late. The system itself ends it. */
 typedef struct lido_os_life {
@@ -50,9 +64,18 @@ void lido_os_life_end(lido_os_life *life);
 /* By others, one at a time: has the thread gone without ending it? */
 bool lido_os_life_is_over(lido_os_life *life);
 
-/* Hooks around fork, in the parent before and after, and in the child. One set in the process;
- * later calls are cheap. 0, or ENOMEM. */
-int lido_os_fork_hooks(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
+/* What a room does around fork. */
+typedef struct lido_os_fork_hooks {
+  void (*before)(void);   /* take the room's locks */
+  void (*after)(void);    /* give them back, in parent and child */
+  void (*in_child)(void); /* then, when all rooms have; or NULL */
+} lido_os_fork_hooks;
+
+/* The rooms that have something to do, outermost locks first. */
+enum { LIDO_OS_FORK_ARENAS, LIDO_OS_FORK_POOLS, LIDO_OS_FORK_MEM, LIDO_OS_FORK_ROOMS };
+
+/* From now on call these. `hooks` is static. Later calls are cheap. 0, or ENOMEM. */
+int lido_os_fork_join(unsigned room, const lido_os_fork_hooks *hooks);
 
 /* A condition to wait for under a lido_lock. */
 typedef pthread_cond_t lido_os_condition;

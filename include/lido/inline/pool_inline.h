@@ -206,10 +206,8 @@ LIDO_API lido_pool *lido_typed_pool_get(lido_typed_pool *typed);
 
 /* C++17 knows designated initialisers as an extension only; GCC and Clang both have it. */
 #ifdef __cplusplus
-#define LIDO_ALIGNOF(type) alignof(type)
 #define LIDO_ALLOW_DESIGNATORS _Pragma("GCC diagnostic ignored \"-Wc++20-extensions\"")
 #else
-#define LIDO_ALIGNOF(type) _Alignof(type)
 #define LIDO_ALLOW_DESIGNATORS
 #endif
 

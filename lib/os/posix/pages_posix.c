@@ -55,6 +55,32 @@ void lido_os_pages_purge(void *pages, size_t bytes) {
   errno = saved_errno;
 }
 
+void *lido_os_pages_reserve(size_t bytes) {
+  void *pages = MAP_FAILED;
+  if (!lido_fault_here()) pages = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (pages == MAP_FAILED) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  lido_fault_account((int64_t)bytes);
+  return pages;
+}
+
+int lido_os_pages_commit(void *pages, size_t bytes) {
+  int saved_errno = errno;
+  int error = lido_fault_here() || mprotect(pages, bytes, PROT_READ | PROT_WRITE) != 0 ? ENOMEM : 0;
+  errno = saved_errno;
+  return error;
+}
+
+/* Mapped anew: what the system counts as committed goes down too. */
+void lido_os_pages_decommit(void *pages, size_t bytes) {
+  int saved_errno = errno;
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  if (mmap(pages, bytes, PROT_NONE, flags, -1, 0) == MAP_FAILED) (void)madvise(pages, bytes, MADV_DONTNEED);
+  errno = saved_errno;
+}
+
 void lido_os_pages_want_huge(void *pages, size_t bytes) {
   int saved_errno = errno;
   (void)madvise(pages, bytes, MADV_HUGEPAGE); /* refused by kernels without them */

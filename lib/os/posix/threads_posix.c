@@ -1,4 +1,4 @@
-/* threads_posix.c: exit hooks by a pthread key, fork hooks by pthread_atfork, conditions.
+/* threads_posix.c: exit hooks by pthread keys, fork hooks by pthread_atfork, conditions.
  *
  * Why a pthread key and not C++'s or C11's exit handlers: its destructor runs after theirs, and may be armed while
  * the thread already exits, but for the last of the system's rounds. A robust mutex tells of those.
@@ -10,18 +10,19 @@
 
 #include "lib/base/atomic.h"
 
-static pthread_once_t key_once = PTHREAD_ONCE_INIT;
-static pthread_key_t key;
-static int key_error;
-static void (*exit_hook)(void *value);
+static lido_lock key_lock = LIDO_LOCK_INITIAL(LIDO_RANK_LEAF);
 
-static void make_key(void) { key_error = pthread_key_create(&key, exit_hook); }
+static int make_key(lido_os_exit_hook *hook) {
+  lido_lock_take(&key_lock);
+  int error = hook->has_key ? 0 : pthread_key_create(&hook->key, hook->call);
+  hook->has_key = error == 0;
+  lido_lock_give(&key_lock);
+  return error;
+}
 
-int lido_os_thread_exit_arm(void (*hook)(void *value), void *value) {
-  /* RELAXED: one hook in the process, so a second writer writes what is there. */
-  lido_store_relaxed(&exit_hook, hook);
-  pthread_once(&key_once, make_key);
-  return key_error != 0 ? key_error : pthread_setspecific(key, value);
+int lido_os_thread_exit_arm(lido_os_exit_hook *hook, void *value) {
+  int error = make_key(hook);
+  return error != 0 ? error : pthread_setspecific(hook->key, value);
 }
 
 int lido_os_life_begin(lido_os_life *life) {
@@ -49,21 +50,40 @@ bool lido_os_life_is_over(lido_os_life *life) {
 
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static int fork_error;
-static struct {
-  void (*before)(void);
-  void (*in_parent)(void);
-  void (*in_child)(void);
-} fork_hooks;
+static const lido_os_fork_hooks *fork_rooms[LIDO_OS_FORK_ROOMS];
 
-static void install_fork_hooks(void) {
-  fork_error = pthread_atfork(fork_hooks.before, fork_hooks.in_parent, fork_hooks.in_child);
+/* Held around a fork. A room may join meanwhile; what was locked is what is unlocked. */
+static lido_lock fork_lock = LIDO_LOCK_INITIAL(LIDO_RANK_LEAF);
+static const lido_os_fork_hooks *forking[LIDO_OS_FORK_ROOMS];
+
+static void before_fork(void) {
+  lido_lock_take_for_fork(&fork_lock);
+  for (unsigned room = 0; room < LIDO_OS_FORK_ROOMS; room++) {
+    /* ACQUIRE fork.room: the room's locks are there when its hooks are. */
+    forking[room] = lido_load_acquire(&fork_rooms[room]);
+    if (forking[room] != NULL) forking[room]->before();
+  }
 }
 
-int lido_os_fork_hooks(void (*before)(void), void (*in_parent)(void), void (*in_child)(void)) {
-  /* RELAXED: one set of hooks in the process, so a second writer writes what is there. */
-  lido_store_relaxed(&fork_hooks.before, before);
-  lido_store_relaxed(&fork_hooks.in_parent, in_parent);
-  lido_store_relaxed(&fork_hooks.in_child, in_child);
+static void after_fork(void) {
+  for (unsigned room = LIDO_OS_FORK_ROOMS; room-- > 0;) {
+    if (forking[room] != NULL) forking[room]->after();
+  }
+  lido_lock_give_after_fork(&fork_lock);
+}
+
+static void in_child(void) {
+  after_fork();
+  for (unsigned room = 0; room < LIDO_OS_FORK_ROOMS; room++) {
+    if (forking[room] != NULL && forking[room]->in_child != NULL) forking[room]->in_child();
+  }
+}
+
+static void install_fork_hooks(void) { fork_error = pthread_atfork(before_fork, after_fork, in_child); }
+
+int lido_os_fork_join(unsigned room, const lido_os_fork_hooks *hooks) {
+  /* RELEASE fork.room: see above. */
+  lido_store_release(&fork_rooms[room], hooks);
   pthread_once(&fork_once, install_fork_hooks);
   return fork_error;
 }

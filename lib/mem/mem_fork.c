@@ -1,0 +1,24 @@
+/* mem_fork.c: see mem_fork.h. */
+#include "lib/mem/mem_fork.h"
+
+#include "lib/base/misuse_report.h"
+#include "lib/mem/address_map.h"
+#include "lib/mem/backing_core.h"
+#include "lib/os/os.h"
+
+static void before(void) {
+  lido_backings_lock_for_fork();
+  lido_map_lock_for_fork();
+  lido_misuse_lock_for_fork();
+}
+
+static void after(void) {
+  lido_misuse_unlock_after_fork();
+  lido_map_unlock_after_fork();
+  lido_backings_unlock_after_fork();
+}
+
+int lido_mem_fork_join(void) {
+  static const lido_os_fork_hooks hooks = {.before = before, .after = after};
+  return lido_os_fork_join(LIDO_OS_FORK_MEM, &hooks);
+}
