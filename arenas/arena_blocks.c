@@ -1,0 +1,181 @@
+/* arena_blocks.c: the blocks of an arena: where they come from, what they are charged to, how they are chained. */
+#include "arenas/arena_budget.h"
+#include "arenas/arena_core.h"
+#include "arenas/arena_tools.h"
+#include "lib/base/bits.h"
+
+enum { HEADER = (sizeof(lido_arena_block) + LIDO_ARENA_ALIGN - 1) / LIDO_ARENA_ALIGN * LIDO_ARENA_ALIGN };
+
+/* ---- Limits ---- */
+
+bool lido_arena_charge(lido_arena_core *core, size_t bytes) {
+  size_t most = core->options.max_bytes;
+  if (most != 0 && (core->face.held > most || bytes > most - core->face.held)) return false;
+  if (core->options.budget != NULL && !lido_arena_budget_take(core->options.budget, bytes)) return false;
+  core->face.held += bytes;
+  return true;
+}
+
+void lido_arena_discharge(lido_arena_core *core, size_t bytes) {
+  if (core->options.budget != NULL) lido_arena_budget_give(core->options.budget, bytes);
+  core->face.held -= bytes;
+}
+
+/* ---- One block ---- */
+
+static lido_arena_block *block_begin(lido_arena_core *core, char *memory, size_t bytes, bool borrowed) {
+  lido_arena_block *block = (lido_arena_block *)memory;
+  char *limit = memory + (bytes & ~(size_t)(LIDO_ARENA_ALIGN - 1));
+  *block = (lido_arena_block){.base = memory + HEADER,
+                              .top = memory + HEADER,
+                              .limit = limit,
+                              .bytes = borrowed ? 0 : bytes,
+                              .borrowed = borrowed};
+  lido_arena_tell_block(core, block);
+  core->blocks++;
+  return block;
+}
+
+lido_arena_block *lido_arena_block_borrow(lido_arena_core *core, char *memory, size_t bytes) {
+  return block_begin(core, memory, bytes, true);
+}
+
+static lido_arena_block *block_create(lido_arena_core *core, size_t bytes) {
+  if (!lido_arena_charge(core, bytes)) return NULL;
+  char *memory = lido_backing_take(core->backing, bytes);
+  if (memory == NULL) {
+    lido_arena_discharge(core, bytes);
+    return NULL;
+  }
+  core->blocks_made++;
+  return block_begin(core, memory, bytes, false);
+}
+
+void lido_arena_block_release(lido_arena_core *core, lido_arena_block *block) {
+  size_t bytes = block->bytes;
+  lido_arena_tell_block_gone(core, block);
+  if (!block->borrowed) lido_backing_give(core->backing, block, bytes);
+  lido_arena_discharge(core, bytes);
+  core->blocks--;
+}
+
+/* ---- A new current block ---- */
+
+/* A spare block with so much room, out of its list. */
+static lido_arena_block *spare_take(lido_arena_core *core, size_t room) {
+  for (lido_arena_block **link = &core->spare; *link != NULL; link = &(*link)->older) {
+    lido_arena_block *block = *link;
+    if ((size_t)(block->limit - block->base) < room) continue;
+    *link = block->older;
+    return block;
+  }
+  return NULL;
+}
+
+/* As large as it is due, or when that can't be had, as large as it must be. */
+static lido_arena_block *block_due(lido_arena_core *core, size_t room) {
+  size_t least = HEADER + room;
+  size_t due = lido_max(core->next_bytes, least);
+  lido_arena_block *block = block_create(core, due);
+  if (block == NULL && least < due) block = block_create(core, least);
+  if (block != NULL) core->next_bytes = lido_max(core->next_bytes, lido_min(2 * due, core->options.chunk_bytes_max));
+  return block;
+}
+
+static void open_block(lido_arena_core *core, lido_arena_block *block, char *at) {
+  core->block = block;
+  core->face.limit = block->limit;
+  lido_arena_window(core, at);
+}
+
+static void push(lido_arena_core *core, lido_arena_block *block) {
+  lido_arena_block *current = core->block;
+  current->top = core->face.at;
+  core->closed += (size_t)(current->top - current->base);
+  core->face.special |= LIDO_ARENA_CHAIN;
+  block->older = current;
+  open_block(core, block, block->base);
+}
+
+bool lido_arena_block_add(lido_arena_core *core, size_t bytes, size_t align) {
+  size_t room = lido_arena_rounded(bytes) + (align > LIDO_ARENA_ALIGN ? align : 0);
+  lido_arena_block *block = spare_take(core, room);
+  if (block == NULL) block = block_due(core, room);
+  if (block == NULL) return false;
+  if (core->block == NULL) {
+    lido_arena_chain_begin(core, block, block->base);
+  } else {
+    push(core, block);
+  }
+  return true;
+}
+
+/* ---- The chain ---- */
+
+static char nothing[LIDO_ARENA_ALIGN] __attribute__((aligned(LIDO_ARENA_ALIGN)));
+
+static void chain_none(lido_arena_core *core) {
+  core->block = NULL;
+  core->oldest = NULL;
+  core->face.base = core->face.high = core->face.limit = nothing;
+  lido_arena_window(core, nothing);
+}
+
+void lido_arena_chain_begin(lido_arena_core *core, lido_arena_block *block, char *at) {
+  core->closed = 0;
+  core->face.special &= ~(uint32_t)LIDO_ARENA_CHAIN;
+  if (block == NULL) {
+    chain_none(core);
+    return;
+  }
+  block->older = NULL;
+  core->oldest = block;
+  core->face.base = core->face.high = block->base;
+  open_block(core, block, at);
+}
+
+void lido_arena_chain_adopt(lido_arena_core *core, lido_arena_block *newest, lido_arena_block *oldest) {
+  core->oldest = oldest;
+  core->face.base = core->face.high = oldest->base;
+  if (newest != oldest) core->face.special |= LIDO_ARENA_CHAIN;
+  open_block(core, newest, newest->top);
+}
+
+static void make_spare(lido_arena_core *core, lido_arena_block *block) {
+  lido_arena_tell_cut(core, block, block->base, block->top);
+  block->top = block->base;
+  block->older = core->spare;
+  core->spare = block;
+}
+
+/* The current block leaves the chain; the one before it is current. */
+static void pop(lido_arena_core *core) {
+  lido_arena_block *block = core->block;
+  lido_arena_block *older = block->older;
+  block->top = core->face.at;
+  make_spare(core, block);
+  if (older == NULL) {
+    chain_none(core);
+  } else {
+    core->closed -= (size_t)(older->top - older->base);
+    open_block(core, older, older->top);
+  }
+}
+
+void lido_arena_chain_cut(lido_arena_core *core, lido_arena_block *block, char *at) {
+  while (core->block != block) pop(core);
+  if (block != NULL) {
+    lido_arena_tell_cut(core, block, at, core->face.at);
+    lido_arena_window(core, at);
+  }
+  if (core->block == core->oldest) core->face.special &= ~(uint32_t)LIDO_ARENA_CHAIN;
+}
+
+void lido_arena_chain_drop_older(lido_arena_core *core) {
+  lido_arena_block *next = NULL;
+  for (lido_arena_block *block = core->block->older; block != NULL; block = next) {
+    next = block->older;
+    make_spare(core, block);
+  }
+  lido_arena_chain_begin(core, core->block, core->face.at);
+}

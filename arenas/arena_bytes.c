@@ -1,0 +1,76 @@
+/* arena_bytes.c: bytes that grow: see lido_bytes in lido/arena.h.
+ *
+ * Room doubles, so that n bytes cost O(n) also where they have to move. There is always room for a zero behind
+ * the last byte.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "arenas/arena_core.h"
+#include "lib/base/bits.h"
+
+enum { LEAST = 64 };
+
+lido_bytes lido_bytes_begin(lido_arena *arena, size_t expected) {
+  lido_bytes bytes = {.arena = arena};
+  if (expected != 0) lido_bytes_grow(&bytes, expected);
+  return bytes;
+}
+
+static bool fail(lido_bytes *bytes) {
+  bytes->failed = true;
+  errno = ENOMEM;
+  return false;
+}
+
+static bool grow_to(lido_bytes *bytes, size_t room) {
+  char *data = lido_arena_realloc(bytes->arena, bytes->data, bytes->room, room);
+  if (data == NULL) return false;
+  bytes->data = data;
+  bytes->room = room;
+  return true;
+}
+
+bool lido_bytes_grow(lido_bytes *bytes, size_t count) {
+  if (bytes->failed || count >= PTRDIFF_MAX - bytes->count) return fail(bytes);
+  size_t least = bytes->count + count + 1;
+  if (least <= bytes->room) return true;
+  size_t room = lido_arena_rounded(lido_max(lido_max(2 * bytes->room, least), LEAST));
+  bool grown = grow_to(bytes, room) || (least < room && grow_to(bytes, least));
+  if (!grown) return fail(bytes);
+  bytes->data[bytes->count] = 0;
+  return true;
+}
+
+char *lido_bytes_room(lido_bytes *bytes, size_t count) {
+  return lido_bytes_grow(bytes, count) ? bytes->data + bytes->count : NULL;
+}
+
+static bool add_formatted(lido_bytes *bytes, const char *format, va_list arguments) {
+  va_list again;
+  va_copy(again, arguments);
+  size_t room = bytes->room - bytes->count;
+  int length = vsnprintf(room != 0 ? bytes->data + bytes->count : NULL, room, format, arguments);
+  bool added = length >= 0 && !bytes->failed && ((size_t)length < room || lido_bytes_grow(bytes, (size_t)length));
+  if (added && (size_t)length >= room) vsnprintf(bytes->data + bytes->count, (size_t)length + 1, format, again);
+  va_end(again);
+  if (added) bytes->count += (size_t)length;
+  if (bytes->data != NULL) bytes->data[bytes->count] = 0;
+  return added || fail(bytes);
+}
+
+bool lido_bytes_printf(lido_bytes *bytes, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  bool added = !bytes->failed && add_formatted(bytes, format, arguments);
+  va_end(arguments);
+  return added;
+}
+
+char *lido_bytes_end(lido_bytes *bytes) {
+  if (bytes->data == NULL && !bytes->failed) lido_bytes_grow(bytes, 0);
+  if (bytes->failed) return NULL;
+  lido_arena_shrink(bytes->arena, bytes->data, bytes->room, bytes->count + 1);
+  bytes->room = bytes->count + 1;
+  return bytes->data;
+}

@@ -1,0 +1,205 @@
+/* arena_class.c: arenas of one kind, and what they have learnt together.
+ *
+ * Threads: any. What a class has learnt is a few numbers that its arenas write when they take the long way of a reset; they race,
+ * and a lesson that is lost is taught again.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "arenas/arena_shelves.h"
+#include "lib/base/atomic.h"
+#include "lib/base/bits.h"
+
+/* Under the lock of the shelves. */
+static lido_arena_class_core *first_class;
+
+/* ---- Life ---- */
+
+static void link_locked(lido_arena_class_core *cls) {
+  cls->next = first_class;
+  if (first_class != NULL) first_class->previous = cls;
+  first_class = cls;
+}
+
+static void unlink_locked(lido_arena_class_core *cls) {
+  if (cls->next != NULL) cls->next->previous = cls->previous;
+  if (cls->previous != NULL) {
+    cls->previous->next = cls->next;
+  } else {
+    first_class = cls->next;
+  }
+}
+
+static lido_arena_class_core *class_make(const lido_arena_options *options, lido_backing *backing) {
+  lido_arena_class_core *cls = lido_metadata_alloc(lido_metadata_system(), sizeof *cls);
+  if (cls == NULL) return NULL;
+  cls->options = *options;
+  cls->options.backing = backing;
+  snprintf(cls->name, sizeof cls->name, "%s", options->name == NULL ? "arena" : options->name);
+  cls->options.name = cls->name;
+  lido_arena_shelves_lock();
+  cls->face.number = lido_arena_number_take_locked();
+  if (cls->face.number != 0) link_locked(cls);
+  lido_arena_shelves_unlock();
+  if (cls->face.number != 0) return cls;
+  lido_metadata_free(lido_metadata_system(), cls, sizeof *cls);
+  errno = ENOMEM;
+  return NULL;
+}
+
+lido_arena_class *lido_arena_class_create(const lido_arena_options *options) {
+  static const lido_arena_options defaults;
+  if (options == NULL) options = &defaults;
+  int error = lido_arena_options_check(options);
+  if (options->buffer != NULL || options->parent != NULL) error = EINVAL;
+  lido_backing *backing = options->backing != NULL ? options->backing : lido_backing_default();
+  if (error == 0) error = lido_backing_hold(backing);
+  if (error != 0) {
+    errno = error;
+    return NULL;
+  }
+  lido_arena_class_core *cls = class_make(options, backing);
+  if (cls != NULL) return &cls->face;
+  lido_backing_let_go(backing);
+  return NULL;
+}
+
+static void empty_shelf(lido_arena_shelf *shelf, void *arg) {
+  (void)arg;
+  lido_arena_shelf_empty(shelf);
+  shelf->taken = shelf->put = 0;
+}
+
+typedef struct counts {
+  uint64_t taken;
+  uint64_t put;
+  uint64_t bytes;
+} counts;
+
+static void count_shelf(lido_arena_shelf *shelf, void *arg) {
+  counts *sum = arg;
+  sum->taken += lido_load_relaxed(&shelf->taken); /* RELAXED: statistic, as those below */
+  sum->put += lido_load_relaxed(&shelf->put);     /* RELAXED: statistic */
+  sum->bytes += lido_load_relaxed(&shelf->bytes); /* RELAXED: statistic */
+}
+
+static counts count_locked(const lido_arena_class_core *cls) {
+  counts sum = {.taken = cls->retired_taken, .put = cls->retired_put};
+  lido_arena_shelves_each_locked(cls->face.number, count_shelf, &sum);
+  return sum;
+}
+
+/* Arenas that are there and on no shelf. */
+static uint64_t live_of(const lido_arena_class_core *cls, counts sum) {
+  uint64_t there = lido_load_relaxed(&cls->made) - lido_load_relaxed(&cls->ended); /* RELAXED: statistic */
+  return there - (sum.put - sum.taken);
+}
+
+int lido_arena_class_destroy(lido_arena_class *face) {
+  if (face == NULL) return 0;
+  lido_arena_class_core *cls = lido_arena_class_core_of(face);
+  lido_arena_shelves_lock();
+  bool busy = live_of(cls, count_locked(cls)) != 0;
+  if (!busy) {
+    lido_arena_shelves_each_locked(face->number, empty_shelf, NULL);
+    unlink_locked(cls);
+    lido_arena_number_give_locked(face->number);
+  }
+  lido_arena_shelves_unlock();
+  if (busy) return EBUSY;
+  lido_backing_let_go(cls->options.backing);
+  lido_metadata_free(lido_metadata_system(), cls, sizeof *cls);
+  return 0;
+}
+
+void lido_arena_class_retire_locked(uint32_t number, const lido_arena_shelf *shelf) {
+  for (lido_arena_class_core *cls = first_class; cls != NULL; cls = cls->next) {
+    if (cls->face.number != number) continue;
+    cls->retired_taken += shelf->taken;
+    cls->retired_put += shelf->put;
+  }
+}
+
+/* ---- Acquire and release ---- */
+
+static lido_arena *make(lido_arena_class_core *cls) {
+  lido_arena_core *core = lido_arena_core_create(&cls->options, cls);
+  if (core == NULL) return NULL;
+  lido_add_relaxed(&cls->made, 1); /* RELAXED: statistic */
+  core->face.number = cls->face.number;
+  return &core->face;
+}
+
+lido_arena *lido_arena_acquire_slow(const lido_arena_class *face) {
+  lido_arena_core *core = lido_arena_shelf_take(lido_arena_shelf_get(face->number));
+  if (core == NULL) return make(lido_arena_class_core_of(face));
+  return &core->face;
+}
+
+static bool shelve(lido_arena_core *core) {
+  lido_arena *arena = &core->face;
+  if (core->cls == NULL || core->always != 0) return false;
+  lido_arena_shelf *shelf = lido_arena_shelf_get(arena->number);
+  if (shelf == NULL || arena->held > shelf->bytes_most - lido_min(shelf->bytes, shelf->bytes_most)) return false;
+  arena->end = arena->at;
+  arena->special = LIDO_ARENA_IDLE;
+  arena->next = shelf->newest;
+  shelf->newest = arena;
+  shelf->bytes += arena->held;
+  lido_count_owned(&shelf->put);
+  return true;
+}
+
+void lido_arena_release_slow(lido_arena *arena) {
+  if (arena == NULL) return;
+  lido_arena_core *core = lido_arena_core_of(arena);
+  if (!lido_arena_may_reset(core)) return;
+  int saved_errno = errno;
+  lido_arena_reset_slow(arena);
+  lido_arena_hand_over(arena);
+  if (!shelve(core)) lido_arena_core_destroy(core);
+  errno = saved_errno;
+}
+
+/* ---- What is learnt ---- */
+
+size_t lido_arena_class_wanted(const lido_arena_class_core *cls) {
+  return lido_load_relaxed(&cls->wanted); /* RELAXED: a lesson that is missed comes again */
+}
+
+void lido_arena_class_tell(lido_arena_core *core, lido_arena_lesson lesson) {
+  lido_arena_class_core *cls = core->cls;
+  /* RELAXED: all below are statistics or lessons. */
+  size_t wanted = lido_load_relaxed(&cls->wanted);
+  uint64_t resets = core->resets - core->resets_told;
+  lido_store_relaxed(&cls->wanted, lido_arena_taught(wanted, lesson));                        /* RELAXED: see above */
+  lido_add_relaxed(&cls->resets, resets);                                                     /* RELAXED: see above */
+  lido_add_relaxed(&cls->failures, core->failures - core->failures_told);                     /* RELAXED: see above */
+  if (core->peak > lido_load_relaxed(&cls->peak)) lido_store_relaxed(&cls->peak, core->peak); /* RELAXED: see above */
+  core->resets_told = core->resets;
+  core->failures_told = core->failures;
+}
+
+void lido_arena_class_lost(lido_arena_class_core *cls) { lido_add_relaxed(&cls->ended, 1); /* RELAXED: statistic */ }
+
+/* ---- Statistics ---- */
+
+void lido_arena_class_stats_get(const lido_arena_class *face, lido_arena_class_stats *out) {
+  const lido_arena_class_core *cls = lido_arena_class_core_of(face);
+  lido_arena_shelves_lock();
+  counts sum = count_locked(cls);
+  lido_arena_shelves_unlock();
+  /* RELAXED: all of them are statistics. */
+  uint64_t made = lido_load_relaxed(&cls->made);
+  *out = (lido_arena_class_stats){
+      .live = live_of(cls, sum),
+      .idle = sum.put - sum.taken,
+      .idle_bytes = sum.bytes,
+      .acquires = sum.taken + made - lido_load_relaxed(&cls->dropped), /* RELAXED: see above */
+      .misses = made,
+      .wanted = lido_load_relaxed(&cls->wanted),     /* RELAXED: see above */
+      .peak = lido_load_relaxed(&cls->peak),         /* RELAXED: see above */
+      .resets = lido_load_relaxed(&cls->resets),     /* RELAXED: see above */
+      .failures = lido_load_relaxed(&cls->failures), /* RELAXED: see above */
+  };
+}

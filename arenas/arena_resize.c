@@ -1,0 +1,97 @@
+/* arena_resize.c: pieces that grow, shrink, or go before their time. */
+#include <errno.h>
+#include <string.h>
+
+#include "arenas/arena_core.h"
+#include "arenas/arena_tools.h"
+#include "lib/base/bits.h"
+
+/* Where the window begins if this piece is the newest of the current block. */
+static char *end_of(const lido_arena_core *core, char *piece, size_t bytes) {
+  return piece + lido_min(lido_arena_rounded(bytes) + LIDO_ARENA_GAP, (size_t)(core->face.limit - piece));
+}
+
+/* A piece of another block may end where this one's header begins, never where its pieces do. */
+static bool is_newest(const lido_arena_core *core, char *piece, size_t bytes) {
+  const lido_arena_block *block = core->block;
+  return block != NULL && piece >= block->base && piece <= core->face.at && bytes <= (size_t)(core->face.at - piece) &&
+         end_of(core, piece, bytes) == core->face.at;
+}
+
+static void resize_newest(lido_arena_core *core, char *piece, size_t old_bytes, size_t new_bytes) {
+  lido_arena_window(core, end_of(core, piece, new_bytes));
+  lido_arena_tell_resize(core, piece, old_bytes, new_bytes);
+}
+
+static bool has_room(lido_arena_core *core, const char *piece, size_t bytes) {
+  size_t room = (size_t)(core->face.limit - piece);
+  if (bytes <= room) return true;
+  return core->reservation != NULL &&
+         lido_arena_commit(core, lido_arena_rounded(bytes) - (size_t)(core->face.at - piece));
+}
+
+static bool extend(lido_arena_core *core, char *piece, size_t old_bytes, size_t new_bytes) {
+  if (new_bytes > core->large_bytes || !is_newest(core, piece, old_bytes)) return false;
+  if (!has_room(core, piece, new_bytes)) return false;
+  resize_newest(core, piece, old_bytes, new_bytes);
+  return true;
+}
+
+/* In place, whatever has to be done for it. A large piece has what is left of its block. */
+static bool resized(lido_arena_core *core, char *piece, size_t old_bytes, size_t new_bytes) {
+  if (core->passthrough) return new_bytes <= old_bytes;
+  if (old_bytes > core->large_bytes && lido_arena_is_large(core, piece)) {
+    return new_bytes <= lido_arena_large_room(piece) && new_bytes > core->large_bytes;
+  }
+  if (new_bytes > old_bytes) return extend(core, piece, old_bytes, new_bytes);
+  if (is_newest(core, piece, old_bytes)) resize_newest(core, piece, old_bytes, new_bytes);
+  return true;
+}
+
+bool lido_arena_try_extend(lido_arena *arena, void *block, size_t old_bytes, size_t new_bytes) {
+  lido_arena_core *core = lido_arena_core_of(arena);
+  return block != NULL && new_bytes <= PTRDIFF_MAX && lido_arena_enter(core) &&
+         resized(core, block, old_bytes, new_bytes);
+}
+
+void lido_arena_shrink(lido_arena *arena, void *block, size_t old_bytes, size_t new_bytes) {
+  lido_arena_core *core = lido_arena_core_of(arena);
+  if (block != NULL && new_bytes < old_bytes && lido_arena_enter(core))
+    (void)resized(core, block, old_bytes, new_bytes);
+}
+
+static void *move(lido_arena *arena, void *block, size_t old_bytes, size_t new_bytes) {
+  void *moved = lido_arena_alloc(arena, new_bytes);
+  if (moved == NULL) return NULL;
+  memcpy(moved, block, lido_min(old_bytes, new_bytes));
+  lido_arena_free(arena, block, old_bytes);
+  return moved;
+}
+
+void *lido_arena_realloc(lido_arena *arena, void *block, size_t old_bytes, size_t new_bytes) {
+  lido_arena_core *core = lido_arena_core_of(arena);
+  if (block == NULL || old_bytes == 0) return lido_arena_alloc(arena, new_bytes);
+  if (!lido_arena_enter(core)) {
+    errno = EINVAL;
+    return NULL;
+  }
+  if (new_bytes <= PTRDIFF_MAX && resized(core, block, old_bytes, new_bytes)) return block;
+  return move(arena, block, old_bytes, new_bytes);
+}
+
+void lido_arena_free(lido_arena *arena, void *block, size_t bytes) {
+  lido_arena_core *core = lido_arena_core_of(arena);
+  if (block == NULL || !lido_arena_enter(core)) return;
+  if (core->passthrough) {
+    lido_arena_piece **link = lido_arena_piece_find(core, block);
+    if (*link != NULL) lido_arena_piece_free(core, link);
+  } else if (bytes > core->large_bytes && lido_arena_is_large(core, block)) {
+    lido_arena_large_free(core, block);
+  } else if (is_newest(core, block, bytes)) {
+    resize_newest(core, block, bytes, 0);
+    lido_arena_window(core, block);
+  } else if ((core->options.flags & LIDO_ARENA_REUSE) != 0) {
+    lido_arena_tell_free(core, block, bytes);
+    lido_arena_reuse_put(core, block, bytes);
+  }
+}

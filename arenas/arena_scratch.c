@@ -1,0 +1,84 @@
+/* arena_scratch.c: memory for the length of a function.
+ *
+ * A thread has as many scratch arenas as it ever needed at once: one, or with conflicts two. Between begin and end one of them is
+ * used by everybody who does not name it as a conflict, each above the marks of those below.
+ */
+#include <errno.h>
+
+#include "arenas/arena_shelves.h"
+
+static bool conflicts_with(const lido_arena *arena, lido_arena *const *conflicts, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (conflicts[i] == arena) return true;
+  }
+  return false;
+}
+
+static lido_arena_core *find(lido_arena_thread_record *record, lido_arena *const *conflicts, size_t count) {
+  for (lido_arena_core *core = record->scratch; core != NULL;) {
+    if (!conflicts_with(&core->face, conflicts, count)) return core;
+    core = core->face.next == NULL ? NULL : lido_arena_core_of(core->face.next);
+  }
+  return NULL;
+}
+
+static lido_arena_core *add(lido_arena_thread_record *record) {
+  lido_arena_core *core = lido_arena_core_create(&(lido_arena_options){.name = "scratch"}, NULL);
+  if (core == NULL || record == NULL) return core;
+  core->face.next = record->scratch == NULL ? NULL : &record->scratch->face;
+  record->scratch = core;
+  return core;
+}
+
+lido_scratch lido_scratch_begin(lido_arena *const *conflicts, size_t count) {
+  int saved_errno = errno;
+  lido_arena_thread_record *record = lido_arena_record_get();
+  lido_arena_core *core = record == NULL ? NULL : find(record, conflicts, count);
+  if (core == NULL) core = add(record);
+  if (core == NULL) return (lido_scratch){0};
+  errno = saved_errno;
+  return (lido_scratch){.arena = &core->face, .mark = lido_arena_mark_get(&core->face)};
+}
+
+/* Past the thread's exit there is no list; such an arena lives for one scratch. */
+static bool is_listed(const lido_arena *arena) {
+  const lido_arena_thread_record *record = lido_this_arena_thread.record;
+  if (record == NULL) return false;
+  const lido_arena_core *core = record->scratch;
+  while (core != NULL && &core->face != arena) {
+    core = core->face.next == NULL ? NULL : lido_arena_core_of(core->face.next);
+  }
+  return core != NULL;
+}
+
+/* The outermost end resets, so that retention may learn. */
+void lido_scratch_end(lido_scratch scratch) {
+  lido_arena *arena = scratch.arena;
+  if (arena == NULL) return;
+  if (!lido_arena_rewind_to(lido_arena_core_of(arena), scratch.mark)) return;
+  arena->depth = scratch.mark.depth;
+  if (arena->depth != 0) return;
+  if (is_listed(arena)) {
+    lido_arena_reset(arena);
+  } else {
+    lido_arena_destroy(arena);
+  }
+}
+
+size_t lido_arena_scratch_trim(lido_arena_thread_record *record) {
+  size_t bytes = 0;
+  lido_arena_core *kept = NULL;
+  while (record->scratch != NULL) {
+    lido_arena_core *core = record->scratch;
+    record->scratch = core->face.next == NULL ? NULL : lido_arena_core_of(core->face.next);
+    if (core->face.depth == 0) {
+      bytes += core->face.held;
+      lido_arena_core_destroy(core);
+    } else {
+      core->face.next = kept == NULL ? NULL : &kept->face;
+      kept = core;
+    }
+  }
+  record->scratch = kept;
+  return bytes;
+}
