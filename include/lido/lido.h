@@ -2,6 +2,7 @@
 #ifndef LIDO_LIDO_H
 #define LIDO_LIDO_H
 
+#include "lido/arena.h"
 #include "lido/backing.h"
 #include "lido/base.h"
 #include "lido/misuse.h"
