@@ -2,6 +2,7 @@
 #include "pools/thread_cache.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "lib/base/assertion.h"
 #include "lib/base/atomic.h"
@@ -290,15 +291,20 @@ static unsigned stripe_of(const lido_cache_rest *rest) {
   return rest->claim >= LIDO_STATE_CLAIMS ? rest->claim - (unsigned)LIDO_STATE_CLAIMS : 0;
 }
 
+/* Growth calls construct, which may use this pool, this very cache, or fork. So what is loaded afterwards may be another
+ * magazine, and not empty. */
 static bool refill_from_slabs(lido_pool_cache *cache, bool *limited) {
   lido_pool_core *core = cache->rest->core;
-  lido_magazine *magazine = grown_magazine(core, unload_magazine(cache));
-  load_magazine(cache, magazine); /* growth may call construct, and that this pool */
-  unsigned stripe = stripe_of(cache->rest);
-  magazine->count = (uint32_t)lido_core_take(core, stripe, magazine->items, magazine->capacity, false, limited);
-  reverse(magazine->items, magazine->count);
-  load_magazine(cache, magazine);
-  return magazine->count != 0;
+  void *objects[LIDO_MAGAZINE_MAX];
+  load_magazine(cache, grown_magazine(core, unload_magazine(cache)));
+  size_t taken = lido_core_take(core, stripe_of(cache->rest), objects, cache->capacity, false, limited);
+  size_t room = lido_cache_has_magazines(cache) ? cache->capacity - cache->count : 0;
+  size_t kept = lido_min(taken, room);
+  reverse(objects, kept);
+  if (kept != 0) memcpy(cache->items + cache->count, objects, kept * sizeof *objects);
+  lido_store_relaxed(&cache->count, cache->count + (uint32_t)kept); /* RELAXED: only statistics look on */
+  if (kept != taken) lido_core_put(core, objects + kept, taken - kept);
+  return cache->count != 0;
 }
 
 bool lido_cache_refill(lido_pool_cache *cache, bool *limited) {
@@ -316,10 +322,11 @@ bool lido_cache_refill(lido_pool_cache *cache, bool *limited) {
   return full != NULL || refill_from_slabs(cache, limited);
 }
 
-/* The loaded magazine is full: bring an empty one under it. */
-static void make_room(lido_pool_cache *cache) {
+/* The loaded magazine is full: bring an empty one under it. -> whether objects went to their slabs. */
+static bool make_room(lido_pool_cache *cache) {
   lido_cache_rest *rest = cache->rest;
   lido_pool_core *core = rest->core;
+  bool spilled = false;
   if (rest->previous->count != 0) {
     learn_from_contention(rest);
     lido_magazine *full = remove_previous(rest);
@@ -331,16 +338,18 @@ static void make_room(lido_pool_cache *cache) {
       if (empty != NULL) lido_depot_give_empty(&core->depot, empty);
       spill(core, full);
       set_previous(rest, full);
-      lido_core_shed(core);
+      spilled = true;
     }
   }
   swap_magazines(cache);
+  return spilled;
 }
 
 void lido_cache_keep(lido_pool_cache *cache, void *object) {
-  if (cache->count == cache->capacity) make_room(cache);
+  bool spilled = cache->count == cache->capacity && make_room(cache);
   cache->items[cache->count] = object;
   lido_store_relaxed(&cache->count, cache->count + 1); /* RELAXED: only statistics look on */
+  if (spilled) lido_core_shed(cache->rest->core);      /* last: it calls destroy, which may use this cache */
 }
 
 void lido_cache_overflow(lido_pool_cache *cache, void *object) {

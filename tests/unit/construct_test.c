@@ -240,7 +240,7 @@ TEST(construct, either_function_may_stand_alone) {
   CHECK_EQ(by.destroyed, constructed);
 }
 
-/* Both functions use another pool, and even the same one, while the pool works: no lock is held. */
+/* Both functions use another pool, and even the same one (below), while the pool works: no lock is held. */
 typedef struct nested {
   lido_pool *other;
   size_t built;
@@ -279,4 +279,79 @@ TEST(construct, both_functions_may_call_lido) {
   CHECK_EQ(n.built, 0);
   CHECK_EQ(lido_pool_destroy(n.other), 0);
   object_list_end(&taken);
+}
+
+typedef struct family {
+  lido_pool *pool;
+  void *children[64];
+  size_t count;
+  size_t wanted; /* children that construct allocs */
+  bool inside;
+} family;
+
+static int alloc_a_child(void *object, void *context) {
+  family *f = context;
+  (void)object;
+  if (f->inside || f->count == f->wanted) return 0;
+  f->inside = true;
+  void *child = lido_pool_alloc(f->pool);
+  f->inside = false;
+  if (child == NULL) return errno;
+  f->children[f->count++] = child;
+  return 0;
+}
+
+static void free_a_child(void *object, void *context) {
+  family *f = context;
+  (void)object;
+  if (f->count != 0) lido_pool_free(f->pool, f->children[--f->count]);
+}
+
+static void check_family(size_t wanted) {
+  enum { MANY = 5000 };
+  static void *objects[MANY];
+  family f = {.wanted = wanted};
+  f.pool = lido_pool_create(&(lido_pool_options){.object_size = 64, .construct = alloc_a_child, .context = &f});
+  CHECK_NOT_NULL(f.pool);
+  for (size_t taken = 1; taken <= MANY; taken++) {
+    CHECK_NOT_NULL(objects[taken - 1] = lido_pool_alloc(f.pool));
+    if (taken % 100 != 1) continue;
+    CHECK_EQ(objects_stats(f.pool).live, taken + f.count);
+    CHECK_SOUND(f.pool);
+  }
+  CHECK_EQ(f.count, wanted);
+  lido_pool_free_batch(f.pool, objects, MANY);
+  lido_pool_free_batch(f.pool, f.children, f.count);
+  CHECK_SOUND(f.pool);
+  CHECK_EQ(lido_pool_destroy(f.pool), 0);
+}
+
+TEST(construct, it_may_alloc_from_the_pool_that_grows) {
+  check_family(1);
+  check_family(3);
+  check_family(64);
+}
+
+TEST(construct, destroy_may_free_to_the_pool_that_shrinks) {
+  enum { MANY = 20000 };
+  static void *objects[MANY];
+  family f = {.count = 0};
+  f.pool = lido_pool_create(&(lido_pool_options){
+      .object_size = 64, .cache_bytes = 1000000, .retain_bytes = 65536, .destroy = free_a_child, .context = &f});
+  CHECK_NOT_NULL(f.pool);
+  void *children[64];
+  CHECK_EQ(lido_pool_alloc_batch(f.pool, children, 64), 64);
+  CHECK_EQ(lido_pool_alloc_batch(f.pool, objects, MANY), MANY);
+  memcpy(f.children, children, sizeof children);
+  f.count = 64;
+  for (size_t i = 0; i < MANY; i++) {
+    size_t children_left = f.count;
+    lido_pool_free(f.pool, objects[i]);
+    if (f.count != children_left) CHECK_SOUND(f.pool);
+    if (i % 1000 == 0) CHECK_EQ(objects_stats(f.pool).live, MANY - 1 - i + f.count);
+  }
+  CHECK_LT(f.count, 64);
+  CHECK_EQ(objects_stats(f.pool).live, f.count);
+  f.count = 0; /* when the pool itself ends, nothing may use it any more */
+  lido_pool_destroy(f.pool);
 }
