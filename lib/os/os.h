@@ -82,7 +82,7 @@ typedef pthread_cond_t lido_os_condition;
 void lido_os_condition_init(lido_os_condition *condition);
 void lido_os_condition_end(lido_os_condition *condition);
 /* Wait, with `lock` held, released meanwhile and held on return; false once `deadline_ns` has passed.
- * UINT64_MAX = no deadline. May wake for no reason. */
+ * UINT64_MAX = no deadline. May wake for no reason. No cancellation point: the lock would stay held. */
 bool lido_os_condition_wait(lido_os_condition *condition, lido_lock *lock, uint64_t deadline_ns);
 void lido_os_condition_wake_all(lido_os_condition *condition);
 

@@ -147,3 +147,28 @@ TEST(waiting, sleepers_are_all_woken) {
   CHECK_SOUND(pool);
   CHECK_EQ(lido_pool_destroy(pool), 0);
 }
+
+/* A cancelled thread stays in its alloc, so that it ends without the pool's lock. */
+static void *wait_uncancelled(void *argument) {
+  lido_pool *pool = argument;
+  lido_pool_free(pool, lido_pool_alloc(pool));
+  return NULL;
+}
+
+TEST(waiting, is_no_cancellation_point) {
+  lido_pool *pool = waiting_pool(1, UINT64_MAX, 0);
+  CHECK_NOT_NULL(pool);
+  void *only = lido_pool_alloc(pool);
+  pthread_t waiter;
+  void *result = NULL;
+  watchdog_on(HANG_SECONDS);
+  CHECK_EQ(pthread_create(&waiter, NULL, wait_uncancelled, pool), 0);
+  while (objects_stats(pool).waits == 0) sched_yield();
+  CHECK_EQ(pthread_cancel(waiter), 0);
+  lido_pool_free(pool, only);
+  CHECK_EQ(pthread_join(waiter, &result), 0);
+  watchdog_off();
+  CHECK_NULL(result);
+  CHECK_EQ(objects_stats(pool).live, 0);
+  CHECK_EQ(lido_pool_destroy(pool), 0);
+}

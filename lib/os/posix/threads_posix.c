@@ -98,11 +98,19 @@ void lido_os_condition_init(lido_os_condition *condition) {
 
 void lido_os_condition_end(lido_os_condition *condition) { pthread_cond_destroy(condition); }
 
-bool lido_os_condition_wait(lido_os_condition *condition, lido_lock *lock, uint64_t deadline_ns) {
+static bool wait_until(lido_os_condition *condition, lido_lock *lock, uint64_t deadline_ns) {
   if (deadline_ns == UINT64_MAX) return pthread_cond_wait(condition, &lock->mutex) == 0;
   struct timespec deadline = {.tv_sec = (time_t)(deadline_ns / 1000000000u),
                               .tv_nsec = (long)(deadline_ns % 1000000000u)};
   return pthread_cond_timedwait(condition, &lock->mutex, &deadline) != ETIMEDOUT;
+}
+
+bool lido_os_condition_wait(lido_os_condition *condition, lido_lock *lock, uint64_t deadline_ns) {
+  int state = PTHREAD_CANCEL_ENABLE;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+  bool in_time = wait_until(condition, lock, deadline_ns);
+  pthread_setcancelstate(state, NULL);
+  return in_time;
 }
 
 void lido_os_condition_wake_all(lido_os_condition *condition) { pthread_cond_broadcast(condition); }
