@@ -83,9 +83,9 @@ static void core_free(lido_pool_core *core) {
 
 static lido_pool_core *core_create(const lido_pool_options *options, lido_backing *backing) {
   lido_geometry geometry;
-  int error = lido_geometry_make(options, backing, &geometry);
   lido_pool_core *core = NULL;
-  lido_backing_pool_added(backing);
+  lido_backing_pool_added(backing); /* first: a buffer without users forgets what granule was settled */
+  int error = lido_geometry_make(options, backing, &geometry);
   if (error == 0) core = lido_metadata_alloc(&backing->metadata, sizeof *core);
   if (core == NULL) {
     lido_backing_pool_removed(backing);

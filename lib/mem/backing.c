@@ -237,20 +237,22 @@ static void count_user(lido_backing *backing) {
 
 void lido_backing_pool_added(lido_backing *backing) { count_user(backing); }
 
-int lido_backing_hold(lido_backing *backing) {
-  if (backing->built_in) return 0;
-  lido_region_geometry any;
-  bool settles = backing->buffer != NULL && backing->buffer_region == NULL;
-  int error = settles ? lido_region_geometry_get(backing, LIDO_SHIFT_MAX, &any) : 0;
-  if (error == 0) count_user(backing);
-  return error;
-}
 
 void lido_backing_let_go(lido_backing *backing) {
   if (backing->built_in) return;
   lido_lock_take(&backing->lock);
   backing->users--;
   lido_lock_give(&backing->lock);
+}
+
+/* Counted first: a buffer without users forgets what granule was settled. */
+int lido_backing_hold(lido_backing *backing) {
+  if (backing->built_in) return 0;
+  lido_region_geometry any;
+  count_user(backing);
+  int error = backing->buffer != NULL ? lido_region_geometry_get(backing, LIDO_SHIFT_MAX, &any) : 0;
+  if (error != 0) lido_backing_let_go(backing);
+  return error;
 }
 
 /* The granule of an empty buffer is free to be settled anew. */

@@ -250,3 +250,30 @@ TEST(many_pools, foreign_pointers_are_found_while_pools_come_and_go) {
   CHECK_EQ(foreign_seen, 8 * h.rounds);
   for (size_t i = 0; i < STABLE; i++) CHECK_EQ(lido_pool_destroy(h.stable[i]), 0);
 }
+
+/* ---- In one buffer ---- */
+
+/* Each would settle the buffer's granule for itself, and forget it with the last pool that ends. */
+static void make_and_end_in_a_buffer(crew_member *me) {
+  static const size_t sizes[] = {64, 8, 64, 16};
+  lido_pool_options options = {.object_size = sizes[me->index], .align = 8, .backing = me->shared};
+  for (size_t round = 0; round < testing_scaled(100000) && crew_goes_on(me->crew); round++) {
+    lido_pool *pool = lido_pool_create(&options);
+    if (pool == NULL) {
+      CREW_HOLDS(me->crew, errno == EINVAL || errno == ENOMEM);
+      continue;
+    }
+    CREW_HOLDS(me->crew, round % 64 != 0 || lido_pool_check(pool) == NULL);
+    CREW_HOLDS(me->crew, lido_pool_destroy(pool) == 0);
+  }
+}
+
+TEST(many_pools, come_and_go_in_one_buffer) {
+  static crew team;
+  static _Alignas(64) char memory[1 << 16];
+  lido_backing *buffer = lido_backing_create_buffer(memory, sizeof memory);
+  CHECK_NOT_NULL(buffer);
+  crew_start(&team, 4, testing_seed(), make_and_end_in_a_buffer, buffer);
+  CHECK_CREW(&team);
+  CHECK_EQ(lido_backing_destroy(buffer), 0);
+}
