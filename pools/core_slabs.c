@@ -105,8 +105,8 @@ static size_t take_some(lido_pool_core *core, unsigned stripe, void **objects, s
 
 size_t lido_core_take(lido_pool_core *core, unsigned stripe, void **objects, size_t count, bool beyond_limit,
                       bool *limited) {
-  lido_core_sweep_if_needed(core);
   for (;;) {
+    lido_core_sweep_if_needed(core); /* at each turn: construct may have forked */
     size_t taken = take_some(core, stripe, objects, count, beyond_limit, limited);
     if (taken != 0) return taken;
     if (*limited) {

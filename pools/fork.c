@@ -51,10 +51,12 @@ static void unlock_all(void) {
   lido_registry_unlock_after_fork();
 }
 
-static void forget_waiters(lido_pool_core *core) {
+/* Threads that are gone may have been waiting, walking, or between a direct pool's slabs and an object's state. */
+static void forget_visitors(lido_pool_core *core) {
   core->waiters = 0;
   core->slabs.walkers = lido_walks_of_thread(core);
   lido_os_condition_init(&core->freed);
+  if (core->direct) lido_store_relaxed(&core->needs_sweep, true); /* RELAXED: the child has one thread */
 }
 
 /* Whoever used them may be gone, and may have been in the middle of it. */
@@ -73,7 +75,7 @@ static void close_own_caches(lido_pool_core *core) {
 
 static void in_child(void) {
   lido_registry_lock();
-  each_pool_locked(forget_waiters);
+  each_pool_locked(forget_visitors);
   lido_threads_forget_others_locked();
   each_pool_locked(forget_explicit_caches);
   each_pool_locked(close_own_caches);

@@ -131,16 +131,17 @@ static void destroy_slabs(lido_pool_core *core) {
   while (core->slabs.newest != NULL) {
     lido_slab *slab = core->slabs.newest;
     lido_slab_lists_remove(&core->slabs, slab);
-    lido_slab_hide(slab);
     lido_slab_destroy(slab);
   }
 }
 
-/* All caches go; the registry forgets the pool. */
+/* All caches go, no address leads to the pool any more, and only then its number may be another's. */
 static void unregister(lido_pool_core *core) {
   lido_registry_lock();
   lido_threads_reap_locked();
   while (core->caches != NULL) lido_cache_detach_locked(core->caches, LIDO_DETACH_LIVING);
+  lido_core_drain_depot(core); /* while the objects' slabs can be found */
+  for (lido_slab *slab = core->slabs.newest; slab != NULL; slab = slab->older) lido_slab_hide(slab);
   lido_registry_remove_locked(core);
   lido_registry_unlock();
 }
@@ -151,7 +152,6 @@ size_t lido_pool_destroy(lido_pool *pool) {
   int saved_errno = errno;
   lido_core_sweep_if_needed(core);
   unregister(core);
-  lido_core_drain_depot(core);
   /* RELAXED: nobody else is here. */
   size_t live = lido_slab_lists_taken(&core->slabs) - lido_load_relaxed(&core->set_aside) +
                 lido_load_relaxed(&core->passthrough_live);

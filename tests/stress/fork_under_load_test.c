@@ -10,8 +10,8 @@
 
 #include "tests/stress/crew.h"
 
-enum { BYTES = 96, LARGE = 2048, POOLS = 4, HELD = 150, WORKERS = 4, LIMIT = 2000, CHILD_SECONDS = 30 };
-enum { SMALL_CACHES, PLAIN, LIMITED, ZEROED };
+enum { BYTES = 96, LARGE = 2048, POOLS = 5, HELD = 150, WORKERS = 4, LIMIT = 2000, CHILD_SECONDS = 30 };
+enum { SMALL_CACHES, PLAIN, LIMITED, ZEROED, DIRECT };
 
 enum child_status {
   CHILD_FINE = 0,
@@ -75,6 +75,7 @@ static void launch(void) {
       [PLAIN] = {.object_size = BYTES, .name = "plain"},
       [LIMITED] = {.object_size = BYTES, .max_objects = LIMIT, .cache_bytes = 4096, .name = "limited"},
       [ZEROED] = {.object_size = LARGE, .flags = LIDO_POOL_ZERO, .cache_bytes = 65536, .name = "zeroed"},
+      [DIRECT] = {.object_size = BYTES, .cache_bytes = SIZE_MAX, .retain_bytes = 8192, .name = "direct"},
   };
   the_ship = (ship){0};
   for (size_t p = 0; p < POOLS; p++) {

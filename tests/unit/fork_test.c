@@ -401,3 +401,60 @@ TEST(fork, who_waits_in_the_parent_does_not_wait_in_the_child) {
   s.count = 0;
   end(&s);
 }
+
+/* ---- From within construct ---- */
+
+typedef struct forking {
+  size_t built;
+  size_t fork_at;
+  pid_t child; /* 0 in the child */
+} forking;
+
+static int build_and_fork(void *object, void *context) {
+  forking *f = context;
+  (void)object;
+  if (f->built++ == f->fork_at) f->child = fork();
+  return 0;
+}
+
+/* The child's alloc goes on in the middle of a refill, and what the other thread had cached is not found twice. */
+static void live_on_in_the_child(scene *s) {
+  enum { MORE = 4000 };
+  static void *objects[MORE];
+  alarm(CHILD_SECONDS);
+  lido_pool_free(s->pool, s->mine[0]);
+  IN_CHILD(lido_pool_alloc_batch(s->pool, objects, MORE) == MORE);
+  for (size_t i = 0; i < MORE; i++) objects_fill(objects[i], BYTES, i);
+  for (size_t i = 0; i < MORE; i++) IN_CHILD(objects_hold(objects[i], BYTES, i));
+  for (size_t i = 1; i < s->count; i++) IN_CHILD(objects_hold(s->mine[i], BYTES, i));
+  IN_CHILD(lido_pool_check(s->pool) == NULL);
+  _exit(0);
+}
+
+TEST(fork, construct_may_fork) {
+  forking f = {.fork_at = SIZE_MAX, .child = -1};
+  scene s;
+  begin(&s, &(lido_pool_options){.object_size = BYTES, .construct = build_and_fork, .context = &f}, 40);
+  pthread_barrier_t meet;
+  pthread_barrier_init(&meet, NULL, 2);
+  cacher other = {.s = &s, .meet = &meet};
+  pthread_t thread;
+  CHECK_EQ(pthread_create(&thread, NULL, fill_cache_and_wait, &other), 0);
+  pthread_barrier_wait(&meet);
+  f.fork_at = f.built;
+  fflush(stdout);
+  object_list more = {0};
+  while (f.child < 0) object_list_push(&more, lido_pool_alloc(s.pool));
+  if (f.child == 0) live_on_in_the_child(&s);
+  int status = -1;
+  CHECK_EQ(waitpid(f.child, &status, 0), f.child);
+  pthread_barrier_wait(&meet);
+  pthread_join(thread, NULL);
+  pthread_barrier_destroy(&meet);
+  objects_free_all(s.pool, &more);
+  object_list_end(&more);
+  CHECK(WIFEXITED(status));
+  if (WEXITSTATUS(status) != 0)
+    TESTING_FAIL("in the child, the check at line %d (modulo 200)", WEXITSTATUS(status) - 1);
+  end(&s);
+}

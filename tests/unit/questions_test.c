@@ -168,3 +168,34 @@ TEST(questions, objects_of_buffers_are_owned_but_have_no_pool) {
   CHECK_EQ(lido_pool_destroy(pool), 0);
   CHECK_EQ(lido_backing_destroy(buffer), 0);
 }
+
+/* ---- While a pool ends ---- */
+
+typedef struct succession {
+  const void *kept; /* a live object of the pool that ends */
+  lido_pool *made[15];
+  size_t owners; /* new pools that owned it */
+} succession;
+
+/* New pools get the next free numbers; the ending pool's must not be one of them while its slabs can be found. */
+static void make_pools(void *object, void *context) {
+  succession *s = context;
+  (void)object;
+  for (size_t i = 0; i < 15 && s->made[i] == NULL; i++) {
+    s->made[i] = lido_pool_create(&(lido_pool_options){.object_size = 64});
+    s->owners += s->made[i] == NULL || lido_pool_owns(s->made[i], s->kept) || lido_pool_of(s->kept) == s->made[i];
+  }
+}
+
+TEST(questions, a_new_pool_owns_nothing_of_one_that_ends) {
+  enum { MANY = 3000 };
+  static void *objects[MANY];
+  succession s = {.kept = NULL};
+  lido_pool *old = lido_pool_create(&(lido_pool_options){.object_size = 64, .destroy = make_pools, .context = &s});
+  CHECK_NOT_NULL(old);
+  CHECK_EQ(lido_pool_alloc_batch(old, objects, MANY), MANY);
+  s.kept = objects[0];
+  CHECK_EQ(lido_pool_destroy(old), MANY);
+  CHECK_EQ(s.owners, 0);
+  for (size_t i = 0; i < 15; i++) CHECK_EQ(lido_pool_destroy(s.made[i]), 0);
+}
