@@ -1,0 +1,90 @@
+/* arena_rows.c: see arena_rows.h. */
+#include "arena_rows.h"
+
+enum {
+  SUBJECTS_MAX = 8,
+  RETENTION_REQUESTS = 1000000,
+  RETENTION_AFTER = 1000,
+  SMALL_PIECES = 8, /* of SMALL_BYTES: the requests of 8 KiB */
+  SMALL_BYTES = 1 << 10,
+  HUGE_BYTES = 100 << 20,
+};
+
+unsigned short arena_sizes[ARENA_PIECES];
+void *arena_kept[ARENA_KEPT_MAX];
+
+bench_options arena_begin(int argc, char **argv) {
+  bench_options options = bench_begin(argc, argv);
+  uint64_t seed = options.seed;
+  for (size_t i = 0; i < ARENA_PIECES; i++) arena_sizes[i] = (unsigned short)(16 + bench_random(&seed) % 497);
+  return options;
+}
+
+/* ---- Time ---- */
+
+static double time_requests(const arena_subject *subject, size_t count) {
+  double start = bench_now();
+  subject->requests(count);
+  return bench_now() - start;
+}
+
+/* -> requests of a slice. */
+static size_t calibrate(const arena_subject *subject, double wanted_ns) {
+  size_t count = 64;
+  double elapsed = time_requests(subject, count);
+  while (elapsed < wanted_ns / 4) {
+    count *= 2;
+    elapsed = time_requests(subject, count);
+  }
+  size_t wanted = (size_t)((double)count * wanted_ns / elapsed);
+  return wanted > 0 ? wanted : 1;
+}
+
+static double per_part(const arena_subject *subject, double elapsed, size_t count) {
+  size_t parts = subject->parts != 0 ? subject->parts : 1;
+  return elapsed / (double)count / (double)parts;
+}
+
+void arena_row(const bench_options *options, const char *row, const arena_subject *subjects, size_t count) {
+  static double samples[SUBJECTS_MAX][BENCH_SAMPLES_MAX];
+  size_t counts[SUBJECTS_MAX];
+  if (count > SUBJECTS_MAX) bench_die("more than %d subjects", SUBJECTS_MAX);
+  for (size_t i = 0; i < count; i++) counts[i] = calibrate(&subjects[i], options->slice_ms * 1e6);
+  for (unsigned s = 0; s < options->slices; s++)
+    for (size_t i = 0; i < count; i++) {
+      size_t at = (i + s) % count; /* the order turns, so that nobody always follows the same one */
+      samples[at][s] = per_part(&subjects[at], time_requests(&subjects[at], counts[at]), counts[at]);
+    }
+  for (size_t i = 0; i < count; i++) bench_figure(row, subjects[i].name, "ns", samples[i], options->slices);
+}
+
+/* ---- Memory ---- */
+
+static double growth(size_t before) {
+  size_t now = bench_resident();
+  return now > before ? (double)(now - before) : 0;
+}
+
+static void small_requests(const arena_subject *subject, size_t count) {
+  for (size_t i = 0; i < count; i++) subject->one(SMALL_PIECES, SMALL_BYTES);
+}
+
+static void retain(const arena_subject *subject, const char *row, size_t pieces, double (*reserved)(void)) {
+  size_t before = bench_resident();
+  subject->one(pieces, HUGE_BYTES / pieces);
+  bench_number(row, "resident_at_once", "bytes", growth(before));
+  small_requests(subject, RETENTION_AFTER);
+  bench_number(row, subject->name, "bytes", growth(before));
+  if (reserved != NULL) bench_number(row, "reserved", "bytes", reserved());
+}
+
+void arena_retention(const bench_options *options, const arena_subject *subject, double (*reserved)(void)) {
+  small_requests(subject, options->scale != 0 ? options->scale : RETENTION_REQUESTS);
+  retain(subject, "arena_retention_one", 1, reserved);
+  retain(subject, "arena_retention_many", HUGE_BYTES / SMALL_BYTES, reserved);
+}
+
+void arena_run(const bench_options *options, const arena_subject *subjects, size_t count, double (*reserved)(void)) {
+  if (bench_wants(options, "arena_request")) arena_row(options, "arena_request", subjects, count);
+  if (bench_wants(options, "arena_retention")) arena_retention(options, &subjects[1], reserved);
+}
