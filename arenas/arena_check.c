@@ -72,6 +72,14 @@ static const char *check_cleanups(const lido_arena_core *core) {
   return NULL;
 }
 
+/* A deeper mark was opened later. */
+static const char *check_marks(const lido_arena_core *core) {
+  for (uint32_t depth = 1; depth < core->face.depth && depth < LIDO_ARENA_MARKS; depth++) {
+    if (core->mark_ids[depth - 1] >= core->mark_ids[depth]) return "A6: marks out of order";
+  }
+  return NULL;
+}
+
 const char *lido_arena_check(const lido_arena *arena) {
   const lido_arena_core *core = lido_arena_core_of(arena);
   size_t bytes = 0;
@@ -80,5 +88,6 @@ const char *lido_arena_check(const lido_arena *arena) {
   if (broken == NULL) broken = check_chain(core, &bytes, &blocks);
   if (broken == NULL) broken = check_large(core, &bytes, &blocks);
   if (broken == NULL) broken = check_held(core, bytes, blocks);
-  return broken != NULL ? broken : check_cleanups(core);
+  if (broken == NULL) broken = check_cleanups(core);
+  return broken != NULL ? broken : check_marks(core);
 }
