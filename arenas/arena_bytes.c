@@ -19,6 +19,7 @@ lido_bytes lido_bytes_begin(lido_arena *arena, size_t expected) {
 
 static bool fail(lido_bytes *bytes) {
   bytes->failed = true;
+  bytes->room = bytes->count; /* whatever is added now comes here */
   errno = ENOMEM;
   return false;
 }
@@ -31,13 +32,22 @@ static bool grow_to(lido_bytes *bytes, size_t room) {
   return true;
 }
 
+/* Twice as much is only a wish. */
+static bool grow_well(lido_bytes *bytes, size_t room, size_t least) {
+  lido_arena_core *core = lido_arena_core_of(bytes->arena);
+  lido_arena_memory_of_failures before = lido_arena_remember(core);
+  if (grow_to(bytes, room)) return true;
+  if (least == room) return false;
+  lido_arena_take_back(core, before);
+  return grow_to(bytes, least);
+}
+
 bool lido_bytes_grow(lido_bytes *bytes, size_t count) {
   if (bytes->failed || count >= PTRDIFF_MAX - bytes->count) return fail(bytes);
   size_t least = bytes->count + count + 1;
   if (least <= bytes->room) return true;
   size_t room = lido_arena_rounded(lido_max(lido_max(2 * bytes->room, least), LEAST));
-  bool grown = grow_to(bytes, room) || (least < room && grow_to(bytes, least));
-  if (!grown) return fail(bytes);
+  if (!grow_well(bytes, room, least)) return fail(bytes);
   bytes->data[bytes->count] = 0;
   return true;
 }

@@ -173,6 +173,15 @@ bool lido_arena_may_reset(lido_arena_core *core);
 /* -> NULL: ENOMEM, and remembered. */
 void *lido_arena_fail(lido_arena_core *core);
 
+/* What is remembered of failures, for a caller that can do with less: it tries, and if that fails takes it back. */
+typedef struct lido_arena_memory_of_failures {
+  uint64_t failures;
+  uint32_t failed;
+  int error;
+} lido_arena_memory_of_failures;
+lido_arena_memory_of_failures lido_arena_remember(const lido_arena_core *core);
+void lido_arena_take_back(lido_arena_core *core, lido_arena_memory_of_failures before);
+
 void lido_arena_report(const lido_arena_core *core, lido_misuse_kind kind, const void *address);
 
 /* Bytes handed out from the chain, with padding. */
@@ -200,7 +209,8 @@ void lido_arena_chain_begin(lido_arena_core *core, lido_arena_block *block, char
 /* The chain of another arena, whose newest block is filled up to its top. pre: there is none. */
 void lido_arena_chain_adopt(lido_arena_core *core, lido_arena_block *newest, lido_arena_block *oldest);
 
-/* Blocks newer than `block`, or all (NULL), become spare ones; `block` is current again, from `at` on. */
+/* Blocks newer than `block`, or all (NULL), become spare ones; `block` is current again, from `at` on, or from where it was
+ * filled to, if that is less. */
 void lido_arena_chain_cut(lido_arena_core *core, lido_arena_block *block, char *at);
 
 /* Blocks older than the current one become spare ones. */

@@ -68,6 +68,17 @@ static void *move(lido_arena *arena, void *block, size_t old_bytes, size_t new_b
   return moved;
 }
 
+/* What does not shrink in place is a large piece that becomes a small one. It is moved, so that its block goes back; where
+ * there is no memory for that, it stays until the reset. */
+static void *move_smaller(lido_arena *arena, void *block, size_t old_bytes, size_t new_bytes) {
+  lido_arena_core *core = lido_arena_core_of(arena);
+  lido_arena_memory_of_failures before = lido_arena_remember(core);
+  void *moved = move(arena, block, old_bytes, new_bytes);
+  if (moved != NULL) return moved;
+  lido_arena_take_back(core, before);
+  return block;
+}
+
 void *lido_arena_realloc(lido_arena *arena, void *block, size_t old_bytes, size_t new_bytes) {
   lido_arena_core *core = lido_arena_core_of(arena);
   if (block == NULL || old_bytes == 0) return lido_arena_alloc(arena, new_bytes);
@@ -76,7 +87,8 @@ void *lido_arena_realloc(lido_arena *arena, void *block, size_t old_bytes, size_
     return NULL;
   }
   if (new_bytes <= PTRDIFF_MAX && resized(core, block, old_bytes, new_bytes)) return block;
-  return move(arena, block, old_bytes, new_bytes);
+  return new_bytes < old_bytes ? move_smaller(arena, block, old_bytes, new_bytes)
+                               : move(arena, block, old_bytes, new_bytes);
 }
 
 void lido_arena_free(lido_arena *arena, void *block, size_t bytes) {

@@ -12,6 +12,16 @@ void *lido_arena_fail(lido_arena_core *core) {
   return NULL;
 }
 
+lido_arena_memory_of_failures lido_arena_remember(const lido_arena_core *core) {
+  return (lido_arena_memory_of_failures){core->failures, core->face.special & LIDO_ARENA_FAILED, errno};
+}
+
+void lido_arena_take_back(lido_arena_core *core, lido_arena_memory_of_failures before) {
+  core->failures = before.failures;
+  core->face.special = (core->face.special & ~(uint32_t)LIDO_ARENA_FAILED) | before.failed;
+  errno = before.error;
+}
+
 bool lido_arena_failed(const lido_arena *arena) { return lido_arena_has(lido_arena_core_of(arena), LIDO_ARENA_FAILED); }
 
 size_t lido_arena_large_bytes(const lido_arena *arena) { return lido_arena_core_of(arena)->large_bytes; }
