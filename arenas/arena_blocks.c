@@ -1,4 +1,6 @@
 /* arena_blocks.c: the blocks of an arena: where they come from, what they are charged to, how they are chained. */
+#include <errno.h>
+
 #include "arenas/arena_budget.h"
 #include "arenas/arena_core.h"
 #include "arenas/arena_tools.h"
@@ -72,13 +74,16 @@ static lido_arena_block *spare_take(lido_arena_core *core, size_t room) {
   return NULL;
 }
 
-/* As large as it is due, or when that can't be had, as large as it must be. */
+/* As large as it is due, or when that can't be had, as large as it must be, and then nothing failed. */
 static lido_arena_block *block_due(lido_arena_core *core, size_t room) {
   size_t least = HEADER + room;
   size_t due = lido_max(core->next_bytes, least);
+  int saved_errno = errno;
   lido_arena_block *block = block_create(core, due);
   if (block == NULL && least < due) block = block_create(core, least);
-  if (block != NULL) core->next_bytes = lido_max(core->next_bytes, lido_min(2 * due, core->options.chunk_bytes_max));
+  if (block == NULL) return NULL;
+  errno = saved_errno;
+  core->next_bytes = lido_max(core->next_bytes, lido_min(2 * due, core->options.chunk_bytes_max));
   return block;
 }
 
@@ -165,6 +170,7 @@ static void pop(lido_arena_core *core) {
 void lido_arena_chain_cut(lido_arena_core *core, lido_arena_block *block, char *at) {
   while (core->block != block) pop(core);
   if (block != NULL) {
+    if (at > core->face.at) at = core->face.at;
     lido_arena_tell_cut(core, block, at, core->face.at);
     lido_arena_window(core, at);
   }

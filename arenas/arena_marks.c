@@ -3,6 +3,7 @@
  * A mark is a value; the arena only counts how many are open, its depth. Rewinding to a mark closes the deeper ones.
  * For the first depths the arena also remembers the id of the mark that is open there, so that a mark that was closed is told even
  * when others were opened in its place; deeper ones are told by their depth, and by a block that is not in the chain.
+ * A piece from before the mark may have been given back since; then the arena stays where it is, below the mark.
  */
 #include "arenas/arena_core.h"
 
@@ -16,10 +17,8 @@ lido_arena_mark lido_arena_mark_get(lido_arena *arena) {
 }
 
 static bool in_chain(const lido_arena_core *core, const lido_arena_mark *mark) {
-  const char *top = core->face.at;
   for (const lido_arena_block *block = core->block; block != NULL; block = block->older) {
-    if (block == mark->block) return mark->at >= block->base && mark->at <= top;
-    if (block->older != NULL) top = block->older->top;
+    if (block == mark->block) return mark->at >= block->base && mark->at <= block->limit;
   }
   return mark->block == NULL;
 }
