@@ -1,0 +1,155 @@
+/* arena_text_test.c: copies and formatted text. */
+#include <stdlib.h>
+#include <wchar.h>
+
+#include "tests/support/arenas.h"
+
+TEST(arena_text, copies_have_a_zero_at_the_end) {
+  lido_arena *arena = arena_with(NULL);
+  char text[3000];
+  for (size_t length = 0; length < sizeof text; length += length / 7 + 1) {
+    memset(text, 'x', length);
+    text[length] = 0;
+    char *copy = lido_arena_strdup(arena, text);
+    char *part = lido_arena_strndup(arena, text, length / 2);
+    CHECK_TEXT(copy, text);
+    CHECK_EQ(strlen(part), length / 2);
+    CHECK_EQ(memcmp(part, text, length / 2), 0);
+    CHECK_TEXT(lido_arena_strndup(arena, text, SIZE_MAX), text);
+    CHECK_TEXT(copy, text);
+    CHECK_ARENA(arena);
+  }
+  lido_arena_destroy(arena);
+}
+
+TEST(arena_text, strndup_does_not_read_past_the_most) {
+  lido_arena *arena = arena_with(NULL);
+  for (size_t most = 0; most < 100; most++) {
+    char *text = malloc(most + 1); /* ends where tools see it, and without a zero */
+    CHECK_NOT_NULL(text);
+    memset(text, 'y', most);
+    char *copy = lido_arena_strndup(arena, text + (most == 0), most);
+    CHECK_EQ(strlen(copy), most);
+    free(text);
+  }
+  CHECK_ARENA(arena);
+  lido_arena_destroy(arena);
+}
+
+TEST(arena_text, a_copy_of_nothing_is_nothing_and_no_error) {
+  lido_arena *arena = arena_with(NULL);
+  errno = 4242;
+  CHECK_NULL(lido_arena_strdup(arena, NULL));
+  CHECK_NULL(lido_arena_strndup(arena, NULL, 10));
+  CHECK_EQ(errno, 4242);
+  CHECK(!lido_arena_failed(arena));
+  CHECK_NOT_NULL(lido_arena_memdup(arena, NULL, 0));
+  lido_arena_destroy(arena);
+}
+
+TEST(arena_text, memdup_copies_every_byte) {
+  lido_arena *arena = arena_with(NULL);
+  static unsigned char data[40000];
+  objects_fill(data, sizeof data, 9);
+  for (size_t bytes = 0; bytes <= sizeof data; bytes += bytes / 3 + 1) {
+    CHECK(objects_hold(lido_arena_memdup(arena, data, bytes), bytes, 9));
+    CHECK_ARENA(arena);
+  }
+  lido_arena_destroy(arena);
+}
+
+TEST(arena_text, copies_without_memory_fail_with_ENOMEM) {
+  static _Alignas(16) char buffer[2048];
+  static char text[4000];
+  memset(text, 'z', sizeof text - 1);
+  lido_arena *arena =
+      arena_with(&(lido_arena_options){.buffer = buffer, .buffer_bytes = sizeof buffer, .flags = LIDO_ARENA_FIXED});
+  CHECK_FAILS(lido_arena_strdup(arena, text), ENOMEM);
+  CHECK_FAILS(lido_arena_strndup(arena, text, 3000), ENOMEM);
+  CHECK_FAILS(lido_arena_memdup(arena, text, 3000), ENOMEM);
+  CHECK_FAILS(lido_arena_printf(arena, "%s", text), ENOMEM);
+  CHECK(lido_arena_failed(arena));
+  CHECK_TEXT(lido_arena_strdup(arena, "short"), "short");
+  CHECK_ARENA(arena);
+  lido_arena_destroy(arena);
+}
+
+/* ---- printf ---- */
+
+static void check_printf(const lido_arena_options *options) {
+  lido_arena *arena = arena_with(options);
+  static char expected[20000];
+  for (int width = 0; width < 18000; width += width / 9 + 1) {
+    char *before = lido_arena_strdup(arena, "before");
+    char *text = lido_arena_printf(arena, "%*d and %s", width, 42, "more");
+    char *behind = lido_arena_strdup(arena, "behind");
+    snprintf(expected, sizeof expected, "%*d and %s", width, 42, "more");
+    CHECK_TEXT(text, expected);
+    CHECK_TEXT(before, "before");
+    CHECK_TEXT(behind, "behind");
+    CHECK_ARENA(arena);
+  }
+  CHECK_TEXT(lido_arena_printf(arena, "%s", ""), "");
+  lido_arena_destroy(arena);
+}
+
+TEST(arena_text, printf_writes_text_of_any_length) {
+  check_printf(NULL);
+  check_printf(&(lido_arena_options){.chunk_bytes = 256, .chunk_bytes_max = 256});
+  check_printf(&(lido_arena_options){.flags = LIDO_ARENA_PASSTHROUGH});
+  check_printf(&(lido_arena_options){.flags = LIDO_ARENA_REUSE});
+  check_printf(&(lido_arena_options){.reserve_bytes = 16 * MEBIBYTE});
+}
+
+/* Around the end of the block: one byte too little, exactly, one too much. */
+TEST(arena_text, printf_fits_exactly_into_what_is_left) {
+  for (size_t left = 0; left <= 64; left += 16) {
+    for (int length = 0; length < 70; length++) {
+      lido_arena *arena = arena_with(&(lido_arena_options){.chunk_bytes = 1024});
+      char *piece = arena_piece(arena, 1, 1);
+      size_t bytes = 1;
+      while (lido_arena_try_extend(arena, piece, bytes, bytes + 16)) bytes += 16;
+      CHECK_SAME(lido_arena_realloc(arena, piece, bytes, bytes - left), piece);
+      objects_fill(piece, bytes - left, 1);
+      char *text = lido_arena_printf(arena, "%.*s", length,
+                                     "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz");
+      CHECK_EQ(strlen(text), length);
+      CHECK_EQ(
+          strncmp(text, "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz", (size_t)length), 0);
+      CHECK(objects_hold(piece, bytes - left, 1));
+      CHECK_ARENA(arena);
+      lido_arena_destroy(arena);
+    }
+  }
+}
+
+TEST(arena_text, printf_may_print_what_lies_in_the_arena) {
+  lido_arena *arena = arena_with(NULL);
+  char *text = lido_arena_strdup(arena, "a");
+  for (int i = 0; i < 14; i++) text = lido_arena_printf(arena, "%s%s", text, text);
+  CHECK_EQ(strlen(text), 1 << 14);
+  CHECK(objects_are_all(text, 1 << 14, 'a'));
+  CHECK_ARENA(arena);
+  lido_arena_destroy(arena);
+}
+
+TEST(arena_text, printf_gives_the_error_of_vsnprintf) {
+  static const wchar_t impossible[] = {0x10FFFFF, 0};
+  lido_arena *arena = arena_with(NULL);
+  arena_piece(arena, 10, 1);
+  size_t used = arena_stats(arena).used;
+  CHECK_FAILS(lido_arena_printf(arena, "%ls", impossible), EILSEQ);
+  CHECK_EQ(arena_stats(arena).used, used);
+  CHECK_ARENA(arena);
+  CHECK_TEXT(lido_arena_printf(arena, "%d", 7), "7");
+  lido_arena_destroy(arena);
+}
+
+TEST(arena_text, printf_wastes_nothing_behind_the_text) {
+  lido_arena *arena = arena_with(NULL);
+  char *first = lido_arena_printf(arena, "%s", "0123456789"); /* 11 bytes */
+  char *second = lido_arena_printf(arena, "%d", 1);
+  if (arena_stats(arena).used == 32) CHECK_EQ(second - first, 16); /* without red zones */
+  CHECK_TEXT(first, "0123456789");
+  lido_arena_destroy(arena);
+}
