@@ -17,7 +17,9 @@ import time
 
 sys.dont_write_bytecode = True
 
+import bench_arena
 import bench_machine
+import bench_parsers
 import bench_table
 import bench_targets
 from bench_figures import Figures
@@ -35,10 +37,11 @@ GROUPS = {
     "two_threads": "two_threads_pair,two_threads_batch",
     "aged": "aged_batch",
 }
-OTHER_STAGES = ("resident", "memory", "scale", "lua")
+OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", "parsers")
 LUA_SIZES = {"json": 2, "trees": 4, "text": 30, "queens": 40}  # about a third of a second each
 LUA_ALLOCATORS = ("libc", "lido", "mimalloc", "jemalloc", "tcmalloc")
-NOT_APPLICABLE = {"apr": "not applicable: its pools cannot free single objects"}
+NOT_APPLICABLE = {"apr, in the rows for pools": "not applicable: its pools cannot free single objects",
+                  "obstack, in the rows for pools": "not applicable: it cannot free single objects"}
 FOREIGN_LIMIT = 0.15  # of one processor: more, used by other programs meanwhile, and a sample is taken again
 PROGRAM_SECONDS = 120
 
@@ -192,7 +195,8 @@ class Runner:
 # ---- Command line ----
 
 def parse():
-    parser = argparse.ArgumentParser(description="Lido's benchmarks: micro benchmarks against peers, memory, scale, Lua.")
+    parser = argparse.ArgumentParser(description="Lido's benchmarks: micro benchmarks against peers, memory, scale, Lua, "
+                                                 "arenas, parsers.")
     parser.add_argument("--quick", action="store_true", help="a look in less than two minutes")
     parser.add_argument("--rows", help=f"only these: {', '.join([*GROUPS, *OTHER_STAGES])}")
     parser.add_argument("--peers", help="only these peers, comma separated; '' for none")
@@ -241,8 +245,8 @@ def choose(options, manifest):
     programs = {}
     wanted = None if options.peers is None else [peer for peer in options.peers.split(",") if peer]
     for name, path in manifest["programs"].items():
-        peer = name.split("_", 1)[1].removeprefix("job_")
-        ours = peer.startswith("lido") or name in ("memory_lido", "scale_lido", "lua_job_libc")
+        peer = name.split("_", 1)[1].removeprefix("job_")  # micro_glibc, lua_job_mimalloc
+        ours = peer.startswith("lido") or name.endswith("_job_libc")
         if not ours and wanted is not None and peer not in wanted:
             continue
         if os.access(path, os.X_OK):
@@ -250,7 +254,7 @@ def choose(options, manifest):
         else:
             missing[name] = "not built"
     for peer in wanted or []:
-        if f"micro_{peer}" not in programs and peer not in missing:
+        if f"micro_{peer}" not in programs and f"arena_{peer}" not in programs and peer not in missing:
             missing[peer] = "no such peer"
     return programs, missing
 
@@ -268,7 +272,7 @@ def wanted_stages(options):
 
 
 def run_all(runner, groups, stages):
-    """-> rounds of the micro benchmarks."""
+    """-> rounds of the micro benchmarks, or without them, of the arenas'."""
     micro = [program for program in runner.programs if program.startswith("micro_")]
     if "memory" in stages:
         runner.lido_alone("memory_lido", 3)
@@ -276,9 +280,15 @@ def run_all(runner, groups, stages):
         runner.lido_alone("scale_lido", 3)
     if "resident" in stages:
         runner.resident(micro)
+    if "arena" in stages:
+        bench_arena.run(runner)
     if "lua" in stages:
         runner.lua()
-    return runner.micro(groups, micro) if groups else 0
+    if "parsers" in stages:
+        bench_parsers.run(runner)
+    if groups:
+        return runner.micro(groups, micro)
+    return runner.settings.rounds if "arena" in stages else 0
 
 
 # ---- Report ----
@@ -309,9 +319,12 @@ def report(runner, targets, scripts_run):
     lines += bench_table.targets_table("Against the targets", targets["micro"])
     lines += bench_table.targets_table("Memory", targets["memory"])
     lines += bench_table.targets_table("Scale", targets["scale"])
+    lines += bench_arena.tables(figures)
+    lines += bench_table.targets_table("Arenas", targets["arena"])
     lines += bench_table.targets_table("For information", targets["information"])
     lines += bench_table.resident_table(figures)
     lines += bench_table.lua_table(figures, LUA_SIZES, LUA_ALLOCATORS)
+    lines += bench_parsers.table(figures)
     lines += bench_table.missing_table(runner.missing)
     lines += bench_table.losses(figures) if targets["micro"] else []
     lines += bench_table.lua_losses(figures, LUA_SIZES, LUA_ALLOCATORS) if scripts_run else []
@@ -327,12 +340,13 @@ def judge(figures, groups, stages):
         "micro": [target for target in judged(bench_targets.micro_targets(), figures) if ran(target)],
         "memory": judged(bench_targets.memory_targets(), figures) if "memory" in stages else [],
         "scale": judged(bench_targets.scale_targets(), figures) if "scale" in stages else [],
+        "arena": judged(bench_arena.targets(), figures) if "arena" in stages else [],
         "information": [target for target in judged(bench_targets.information(), figures) if target.spread],
     }
 
 
 def summary(targets):
-    bounded = [target for part in ("micro", "memory", "scale") for target in targets[part] if target.bound]
+    bounded = [target for part in ("micro", "memory", "scale", "arena") for target in targets[part] if target.bound]
     short_of = [target for target in bounded if target.verdict == "NOT REACHED"]
     lines = bench_table.title("Targets not reached")
     lines += [f"  {target.what}, {target.subject}: {bench_table.short(target.spread.median)} {target.note}, "
@@ -362,7 +376,9 @@ def write_json(path, options, manifest, machine, runner, targets, rounds):
         "figures": runner.figures.as_json(),
         "targets": {part: [target.as_json() for target in part_targets] for part, part_targets in targets.items()},
         "faster_peers": [{"row": row, "subject": subject, **ratio.as_json()}
-                         for row, subject, ratio in bench_targets.faster_peers(runner.figures)],
+                         for row, subject, ratio in bench_targets.faster_peers(runner.figures)] +
+                        [{"row": "arena_request", "subject": subject, **ratio.as_json()}
+                         for subject, ratio in bench_arena.faster_peers(runner.figures)],
     }
     with open(path, "w", encoding="utf-8") as file:
         json.dump(document, file, indent=1)
