@@ -4,7 +4,7 @@
  *     arena_acquire       acquire and release of a warm arena that nobody used
  *     arena_reset_...     one piece of so many bytes in an arena of one block, one write, and the reset
  *     arena_grow          a piece that grows from 16 bytes to 1 MiB by doubling, and the reset; how often it moved
- *     arena_retention_... what stays after a huge request
+ *     arena_retention_one, _many: what stays after a huge request, asked for by name only
  *     arena_calls         calls of the backing that warm requests make; run.py counts those of the system
  */
 #include <lido/arena.h>

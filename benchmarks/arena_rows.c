@@ -69,7 +69,11 @@ static void small_requests(const arena_subject *subject, size_t count) {
   for (size_t i = 0; i < count; i++) subject->one(SMALL_PIECES, SMALL_BYTES);
 }
 
-static void retain(const arena_subject *subject, const char *row, size_t pieces, double (*reserved)(void)) {
+/* Many requests, a huge one of so many pieces, some more; what is there that was not before the huge one. `reserved` asks the
+ * subject what it holds; NULL: only the kernel is asked. */
+static void retain(const bench_options *options, const arena_subject *subject, const char *row, size_t pieces,
+                   double (*reserved)(void)) {
+  small_requests(subject, options->scale != 0 ? options->scale : RETENTION_REQUESTS);
   size_t before = bench_resident();
   subject->one(pieces, HUGE_BYTES / pieces);
   bench_number(row, "resident_at_once", "bytes", growth(before));
@@ -78,13 +82,10 @@ static void retain(const arena_subject *subject, const char *row, size_t pieces,
   if (reserved != NULL) bench_number(row, "reserved", "bytes", reserved());
 }
 
-void arena_retention(const bench_options *options, const arena_subject *subject, double (*reserved)(void)) {
-  small_requests(subject, options->scale != 0 ? options->scale : RETENTION_REQUESTS);
-  retain(subject, "arena_retention_one", 1, reserved);
-  retain(subject, "arena_retention_many", HUGE_BYTES / SMALL_BYTES, reserved);
-}
-
 void arena_run(const bench_options *options, const arena_subject *subjects, size_t count, double (*reserved)(void)) {
+  static const char one[] = "arena_retention_one", many[] = "arena_retention_many";
   if (bench_wants(options, "arena_request")) arena_row(options, "arena_request", subjects, count);
-  if (bench_wants(options, "arena_retention")) arena_retention(options, &subjects[1], reserved);
+  if (options->rows == NULL) return; /* memory: by its name only, and each in a fresh process */
+  if (bench_wants(options, one)) retain(options, &subjects[1], one, 1, reserved);
+  if (bench_wants(options, many)) retain(options, &subjects[1], many, HUGE_BYTES / SMALL_BYTES, reserved);
 }

@@ -31,11 +31,8 @@ bench_options arena_begin(int argc, char **argv);
 /* One row: nanoseconds for each subject. */
 void arena_row(const bench_options *options, const char *row, const arena_subject *subjects, size_t count);
 
-/* A million requests of 8 KiB, one of 100 MiB, a thousand of 8 KiB: what has grown since the million. The huge one is one
- * piece or many. `reserved` asks the subject what it holds; NULL: only the kernel is asked. */
-void arena_retention(const bench_options *options, const arena_subject *subject, double (*reserved)(void));
-
-/* The rows that every program has. The first subject is the floor, the second keeps memory for the retention row. */
+/* The rows that every program has. The first subject is the floor; the second is asked what it keeps after a huge request
+ * (`reserved`, or NULL: only the kernel is asked). */
 void arena_run(const bench_options *options, const arena_subject *subjects, size_t count, double (*reserved)(void));
 
 #endif

@@ -33,7 +33,8 @@ def run(runner):
             runner.run(program, runner.micro_arguments(ROWS), number)
     for program in programs:
         runner.progress.show("arenas, memory", program)
-        runner.run(program, ["--rows", "arena_retention"], 0)
+        for row, _ in RETENTION:
+            runner.run(program, ["--rows", row], 0)
     count_calls(runner)
 
 
@@ -82,7 +83,8 @@ def request_targets():
     yield Target("alloc in a request", "reset", ("arena_apr", "arena_request", "apr_clear"),
                  value("arena_request", "lido_reset"), at_least=2.2, note="faster than APR")
     yield Target("alloc in a request", "acquire", ("arena_apr", "arena_request", "apr_create"),
-                 value("arena_request", "lido_acquire"), at_least=2.2, aim=True, note="faster than APR's create, destroy")
+                 value("arena_request", "lido_acquire"), at_least=2.2, aim=True,
+                 note="faster than APR's create, destroy")
 
 
 def short_targets():
@@ -152,7 +154,8 @@ def request_table(figures):
     rows = list(request_rows(figures))
     if not rows:
         return []
-    heads = ["allocator", "ns", "least .. greatest", "of its floor", "of Lido's reset", *[what for _, what in RETENTION]]
+    heads = ["allocator", "ns", "least .. greatest", "of its floor", "of Lido's reset",
+             *[what for _, what in RETENTION]]
     lines = title("Requests of 64 pieces: nanoseconds for each, and MiB resident 1,000 requests after a huge one")
     lines += grid(rows, heads, {1, 2, 3, 4, 5, 6})
     lines += title("Peers faster than an arena that is reset")
@@ -171,7 +174,8 @@ def other_table(figures):
                              f"{short(time.least)} .. {short(time.greatest)}"])
     if not rows:
         return []
-    return title("Other rows of arenas, nanoseconds") + grid(rows, ["row", "subject", "ns", "least .. greatest"], {2, 3})
+    heads = ["row", "subject", "ns", "least .. greatest"]
+    return title("Other rows of arenas, nanoseconds") + grid(rows, heads, {2, 3})
 
 
 def tables(figures):

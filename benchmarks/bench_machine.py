@@ -8,7 +8,8 @@ import subprocess
 
 PACKAGES = [
     "libc6", "libmimalloc2.0", "libjemalloc2", "libtcmalloc-minimal4", "libgoogle-perftools4", "libglib2.0-0",
-    "libtalloc2", "liblua5.4-0", "libapr1", "libexpat1", "zlib1g", "libyajl2", "iso-codes", "shared-mime-info", "dpdk", "dpdk-dev", "gcc", "gcc-12", "clang-14",
+    "libtalloc2", "liblua5.4-0", "libapr1", "libexpat1", "zlib1g", "libyajl2", "iso-codes", "shared-mime-info",
+    "dpdk", "dpdk-dev", "gcc", "gcc-12", "clang-14",
 ]
 
 # Variables by which an allocator or the dynamic linker would behave otherwise than by default.

@@ -75,7 +75,8 @@ def job(runner, parser, size, path, allocator, number):
             runner.compare_checksum(f"{parser} {size}", program, line["value"])
         return {**line, "row": f"{line['row']}:{parser}:{size}"} if "row" in line else line
 
-    runner.run(program, [path, "--slices", runner.settings.slices, "--slice-ms", runner.settings.slice_ms], number, rename)
+    settings = runner.settings
+    runner.run(program, [path, "--slices", settings.slices, "--slice-ms", settings.slice_ms], number, rename)
 
 
 # ---- Table ----
@@ -93,9 +94,9 @@ def rows(figures):
             ratio = figures.ratio(key("parser_time", parser, size, allocator), key("parser_time", parser, size, "libc"))
             peak, calls = (figures.spread(*key(figure, parser, size, allocator))
                            for figure in ("parser_peak", "parser_calls"))
-            yield [f"{parser}, {size}", allocator, short(1e9 / time.median),
-                   f"{short(1e9 / time.greatest)} .. {short(1e9 / time.least)}", f"{ratio.median:.3f}" if ratio else "-",
-                   f"{peak.median / 2**20:.2f}", short(calls.median)]
+            slowest, fastest = short(1e9 / time.greatest), short(1e9 / time.least)
+            yield [f"{parser}, {size}", allocator, short(1e9 / time.median), f"{slowest} .. {fastest}",
+                   f"{ratio.median:.3f}" if ratio else "-", f"{peak.median / 2**20:.2f}", short(calls.median)]
 
 
 def losses(figures):
@@ -115,4 +116,5 @@ def table(figures):
     if not found:
         return []
     heads = ["document", "allocator", "a second", "least .. greatest", "time, of libc", "peak MiB", "calls a document"]
-    return title("Parsers, from none to none with a tree between") + grid(found, heads, {2, 3, 4, 5, 6}) + losses(figures)
+    lines = title("Parsers, from none to none with a tree between") + grid(found, heads, {2, 3, 4, 5, 6})
+    return lines + losses(figures)
