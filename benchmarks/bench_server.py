@@ -12,6 +12,9 @@ import shutil
 import subprocess
 import urllib.request
 
+from bench_table import grid, short, title
+from bench_targets import Target
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 SCRIPT = os.path.join(HERE, "server_load.lua")
 KINDS = {"lido": "http_server", "malloc": "http_server_malloc"}
@@ -21,7 +24,6 @@ ROUTES = {
     "blocks": "/blocks",
     "largest": "/blocks/CJK%20Compatibility%20Ideographs",
 }
-LARGEST = "largest"
 CONNECTIONS = 32
 ALLOCATOR_CALLS = "http_allocator_calls_total"
 REQUESTS = "http_requests_total"
@@ -89,7 +91,8 @@ def load(server, path, seconds):
 def sample(path, environment, route, seconds):
     """One server, one route -> figures by name."""
     with Server(path, environment) as server:
-        load(server, ROUTES[route], 1)  # caches, prepared statements, what arenas learn
+        for _ in range(200):  # caches, prepared statements, what arenas learn
+            urllib.request.urlopen(server.address + ROUTES[route], timeout=10).close()
         calls, requests = server.metric(ALLOCATOR_CALLS), server.metric(REQUESTS)
         found = load(server, ROUTES[route], seconds)
         calls, requests = server.metric(ALLOCATOR_CALLS) - calls, server.metric(REQUESTS) - requests
@@ -105,18 +108,18 @@ def sample(path, environment, route, seconds):
         }
 
 
-def run(runner, rounds, seconds):
-    """The stage: every route, both kinds, `rounds` times."""
+def run(runner):
+    """The stage: every route, both kinds, some rounds."""
     reason = why_not(runner.programs)
     if reason:
         runner.missing["server"] = reason
         return
-    for number in range(rounds):
+    for number in range(runner.settings.server_rounds):
         kinds = list(KINDS)[number % 2:] + list(KINDS)[:number % 2]
         for route in ROUTES:
             for kind in kinds:
                 runner.progress.show(f"server, round {number + 1}", f"{route}, {kind}")
-                one(runner, number, route, kind, seconds)
+                one(runner, number, route, kind, runner.settings.server_seconds)
 
 
 def one(runner, number, route, kind, seconds):
@@ -129,3 +132,39 @@ def one(runner, number, route, kind, seconds):
     for name, (value, unit) in found.items():
         line = {"row": f"server_{name}:{route}", "subject": kind, "unit": unit, "value": value, "samples": [value]}
         runner.figures.add(program, number, line)
+
+
+# ---- Targets and table ----
+
+def figure(name, route, kind):
+    return KINDS[kind], f"server_{name}:{route}", kind
+
+
+def targets():
+    for route in ROUTES:
+        yield Target(f"allocator calls, {route}", "malloc", figure("calls", route, "malloc"), figure("calls", route, "lido"),
+                     at_least=20, note="of Lido's")
+    for route in ROUTES:
+        yield Target(f"requests/s, {route}", "lido", figure("requests", route, "lido"), figure("requests", route, "malloc"),
+                     at_least=1, note="of malloc's")
+        yield Target(f"p99, {route}", "lido", figure("p99", route, "lido"), figure("p99", route, "malloc"),
+                     at_most=1, note="of malloc's")
+
+
+def table_rows(figures):
+    for route in ROUTES:
+        for kind in KINDS:
+            spreads = [figures.spread(*figure(name, route, kind))
+                       for name in ("requests", "p50", "p99", "p99.9", "resident", "calls")]
+            if all(spreads):
+                medians = [spread.median for spread in spreads]
+                medians[4] /= 1 << 20
+                yield [ROUTES[route], kind, *[short(value) for value in medians]]
+
+
+def table(figures):
+    rows = list(table_rows(figures))
+    if not rows:
+        return []
+    heads = ["route", "memory", "requests/s", "p50 us", "p99 us", "p99.9 us", "resident MiB", "allocator calls a request"]
+    return title(f"HTTP server, {CONNECTIONS} connections") + grid(rows, heads, set(range(2, len(heads))))

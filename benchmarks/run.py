@@ -20,6 +20,7 @@ sys.dont_write_bytecode = True
 import bench_arena
 import bench_machine
 import bench_parsers
+import bench_server
 import bench_table
 import bench_targets
 from bench_figures import Figures
@@ -37,7 +38,7 @@ GROUPS = {
     "two_threads": "two_threads_pair,two_threads_batch",
     "aged": "aged_batch",
 }
-OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", "parsers")
+OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", "parsers", "server")
 LUA_SIZES = {"json": 2, "trees": 4, "text": 30, "queens": 40}  # about a third of a second each
 LUA_ALLOCATORS = ("libc", "lido", "mimalloc", "jemalloc", "tcmalloc")
 NOT_APPLICABLE = {"apr, in the rows for pools": "not applicable: its pools cannot free single objects",
@@ -196,7 +197,7 @@ class Runner:
 
 def parse():
     parser = argparse.ArgumentParser(description="Lido's benchmarks: micro benchmarks against peers, memory, scale, Lua, "
-                                                 "arenas, parsers.")
+                                                 "arenas, parsers, a server.")
     parser.add_argument("--quick", action="store_true", help="a look in less than two minutes")
     parser.add_argument("--rows", help=f"only these: {', '.join([*GROUPS, *OTHER_STAGES])}")
     parser.add_argument("--peers", help="only these peers, comma separated; '' for none")
@@ -218,6 +219,8 @@ class Settings:
         self.slice_ms = 5 if quick else 20
         self.lua_rounds = 3 if quick else 5
         self.lua_divisor = 2 if quick else 1
+        self.server_rounds = 1 if quick else 5
+        self.server_seconds = 1 if quick else 2
         self.micro_until = 105 if quick else float("inf")
         self.repeats = 1 if quick else 2
         self.repeat_until = 80 if quick else 400
@@ -246,7 +249,7 @@ def choose(options, manifest):
     wanted = None if options.peers is None else [peer for peer in options.peers.split(",") if peer]
     for name, path in manifest["programs"].items():
         peer = name.split("_", 1)[1].removeprefix("job_")  # micro_glibc, lua_job_mimalloc
-        ours = peer.startswith("lido") or name.endswith("_job_libc")
+        ours = name.startswith("http_server") or peer.startswith("lido") or name.endswith("_job_libc")
         if not ours and wanted is not None and peer not in wanted:
             continue
         if os.access(path, os.X_OK):
@@ -286,6 +289,8 @@ def run_all(runner, groups, stages):
         runner.lua()
     if "parsers" in stages:
         bench_parsers.run(runner)
+    if "server" in stages:
+        bench_server.run(runner)
     if groups:
         return runner.micro(groups, micro)
     return runner.settings.rounds if "arena" in stages else 0
@@ -325,6 +330,8 @@ def report(runner, targets, scripts_run):
     lines += bench_table.resident_table(figures)
     lines += bench_table.lua_table(figures, LUA_SIZES, LUA_ALLOCATORS)
     lines += bench_parsers.table(figures)
+    lines += bench_server.table(figures)
+    lines += bench_table.targets_table("The server", targets["server"])
     lines += bench_table.missing_table(runner.missing)
     lines += bench_table.losses(figures) if targets["micro"] else []
     lines += bench_table.lua_losses(figures, LUA_SIZES, LUA_ALLOCATORS) if scripts_run else []
@@ -341,12 +348,13 @@ def judge(figures, groups, stages):
         "memory": judged(bench_targets.memory_targets(), figures) if "memory" in stages else [],
         "scale": judged(bench_targets.scale_targets(), figures) if "scale" in stages else [],
         "arena": judged(bench_arena.targets(), figures) if "arena" in stages else [],
+        "server": judged(bench_server.targets(), figures) if "server" in stages else [],
         "information": [target for target in judged(bench_targets.information(), figures) if target.spread],
     }
 
 
 def summary(targets):
-    bounded = [target for part in ("micro", "memory", "scale", "arena") for target in targets[part] if target.bound]
+    bounded = [target for part in ("micro", "memory", "scale", "arena", "server") for target in targets[part] if target.bound]
     short_of = [target for target in bounded if target.verdict == "NOT REACHED"]
     lines = bench_table.title("Targets not reached")
     lines += [f"  {target.what}, {target.subject}: {bench_table.short(target.spread.median)} {target.note}, "
