@@ -1,0 +1,27 @@
+/* http_exchange.c: see http_exchange.h. */
+#include "examples/http_server/http_exchange.h"
+
+static struct exchange *make(request_memory *memory) {
+  struct exchange *exchange = request_alloc(memory, sizeof *exchange);
+  if (exchange == NULL) return NULL;
+  *exchange = (struct exchange){.memory = memory};
+  exchange->request.target = request_bytes_begin(memory);
+  return exchange;
+}
+
+struct exchange *exchange_begin(struct connection *connection, uint64_t now) {
+  request_memory *memory = request_memory_begin();
+  if (memory == NULL) return NULL;
+  struct exchange *exchange = make(memory);
+  if (exchange == NULL) {
+    request_memory_end(memory);
+    return NULL;
+  }
+  exchange->connection = connection;
+  exchange->began = now;
+  return exchange;
+}
+
+void exchange_end(struct exchange *exchange) {
+  if (exchange != NULL) request_memory_end(exchange->memory);
+}

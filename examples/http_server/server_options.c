@@ -1,0 +1,123 @@
+/* server_options.c: see server_options.h. */
+#include "examples/http_server/server_options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char usage[] =
+    "usage: http_server [options]\n"
+    "\n"
+    "  --host ADDRESS             where to listen: 127.0.0.1\n"
+    "  --port N                   0, the default: any port that is free\n"
+    "  --max-connections N        at once: 1024\n"
+    "  --max-header BYTES         of a request's target, and of its header fields together: 8192\n"
+    "  --max-body BYTES           of a request's body: 65536\n"
+    "  --max-request-bytes BYTES  of memory for one request and its answer: 0, no limit\n"
+    "  --idle-timeout-ms N        without a byte from or to the client: 10000\n"
+    "  --request-timeout-ms N     for a request to come in: 30000\n"
+    "  --database FILE            kept for the next start; else it is in memory\n"
+    "  --unicode-data FOLDER      with UnicodeData.txt and Blocks.txt: " UNICODE_DATA_FOLDER
+    "\n"
+    "  --verbose                  a line on standard error for each request\n";
+
+enum option_name {
+  HOST,
+  PORT,
+  MAX_CONNECTIONS,
+  MAX_HEADER,
+  MAX_BODY,
+  MAX_REQUEST_BYTES,
+  IDLE_TIMEOUT,
+  REQUEST_TIMEOUT,
+  DATABASE,
+  UNICODE_DATA,
+  VERBOSE,
+  HELP,
+  NAMES
+};
+
+static const struct option long_options[] = {
+    {"host", required_argument, NULL, HOST},
+    {"port", required_argument, NULL, PORT},
+    {"max-connections", required_argument, NULL, MAX_CONNECTIONS},
+    {"max-header", required_argument, NULL, MAX_HEADER},
+    {"max-body", required_argument, NULL, MAX_BODY},
+    {"max-request-bytes", required_argument, NULL, MAX_REQUEST_BYTES},
+    {"idle-timeout-ms", required_argument, NULL, IDLE_TIMEOUT},
+    {"request-timeout-ms", required_argument, NULL, REQUEST_TIMEOUT},
+    {"database", required_argument, NULL, DATABASE},
+    {"unicode-data", required_argument, NULL, UNICODE_DATA},
+    {"verbose", no_argument, NULL, VERBOSE},
+    {"help", no_argument, NULL, HELP},
+    {0},
+};
+
+static bool parse_number(uint64_t *number, const char *text, uint64_t least, uint64_t most) {
+  char *end;
+  errno = 0;
+  unsigned long long value = strtoull(text, &end, 10);
+  if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || value < least || value > most) {
+    fprintf(stderr, "http_server: '%s' is not a number from %llu to %llu\n", text, (unsigned long long)least,
+            (unsigned long long)most);
+    return false;
+  }
+  *number = value;
+  return true;
+}
+
+struct number_option {
+  size_t offset; /* of a uint64_t in the options */
+  uint64_t least;
+  uint64_t most;
+};
+
+enum { DAY_MS = 86400000 };
+
+static const struct number_option number_options[NAMES] = {
+    [PORT] = {offsetof(struct server_options, port), 0, UINT16_MAX},
+    [MAX_CONNECTIONS] = {offsetof(struct server_options, max_connections), 1, 1000000},
+    [MAX_HEADER] = {offsetof(struct server_options, max_header), 64, 1 << 24},
+    [MAX_BODY] = {offsetof(struct server_options, max_body), 0, 1 << 30},
+    [MAX_REQUEST_BYTES] = {offsetof(struct server_options, max_request_bytes), 0, SIZE_MAX / 2},
+    [IDLE_TIMEOUT] = {offsetof(struct server_options, idle_timeout_ms), 1, DAY_MS},
+    [REQUEST_TIMEOUT] = {offsetof(struct server_options, request_timeout_ms), 1, DAY_MS},
+};
+
+static bool take_number(struct server_options *options, const struct number_option *option, const char *value) {
+  uint64_t *number = (uint64_t *)((char *)options + option->offset);
+  return parse_number(number, value, option->least, option->most);
+}
+
+static bool take(struct server_options *options, int name, const char *value) {
+  if (name == HOST) options->host = value;
+  if (name == DATABASE) options->database = value;
+  if (name == UNICODE_DATA) options->unicode_data = value;
+  if (name == VERBOSE) options->verbose = true;
+  if (name < 0 || name >= HELP) return false; /* getopt_long has said why, if it is none of ours */
+  const struct number_option *option = &number_options[name];
+  return option->most == 0 || take_number(options, option, value);
+}
+
+bool server_options_parse(struct server_options *options, int argc, char **argv, int *status) {
+  *options = (struct server_options){
+      .host = "127.0.0.1",
+      .max_connections = 1024,
+      .max_header = 8192,
+      .max_body = 65536,
+      .idle_timeout_ms = 10000,
+      .request_timeout_ms = 30000,
+      .database = ":memory:",
+      .unicode_data = UNICODE_DATA_FOLDER,
+  };
+  for (;;) {
+    int name = getopt_long(argc, argv, "", long_options, NULL);
+    if (name == -1 && optind == argc) return true;
+    if (name == -1 || !take(options, name, optarg)) {
+      *status = name == HELP ? 0 : 2;
+      fputs(usage, name == HELP ? stdout : stderr);
+      return false;
+    }
+  }
+}

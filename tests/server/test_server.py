@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Test an http_server over real sockets.
+
+    test_server.py --server PROGRAM [--unicode-data FOLDER] [--seed N] [unittest arguments, such as -k pipelin]
+"""
+
+import argparse
+import sys
+import tempfile
+import unittest
+
+import suite_fuzz
+from server_process import Server, Settings, check_end
+
+SUITES = ("suite_routes", "suite_protocol", "suite_clients", "suite_life", "suite_memory", "suite_fuzz")
+
+
+def fill_database():
+    """So that the many servers to come start at once."""
+    check_end(Server())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--server", required=True)
+    parser.add_argument("--unicode-data", default="/usr/share/unicode")
+    parser.add_argument("--seed", type=int, help="of the fuzz; it prints the one it used")
+    args, rest = parser.parse_known_args()
+    Settings.server, Settings.unicode_data = args.server, args.unicode_data
+    suite_fuzz.Fuzz.seed = args.seed
+    with tempfile.TemporaryDirectory() as folder:
+        Settings.database = f"{folder}/characters.db"
+        fill_database()
+        names = [argument for argument in rest if not argument.startswith("-")] and rest or [*rest, *SUITES]
+        program = unittest.main(module=None, argv=["test_server.py", *names], exit=False)
+    return 0 if program.result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
