@@ -179,7 +179,6 @@ static lido_slab *collect_locked(lido_pool_core *core, size_t keep_bytes) {
 size_t lido_core_release_slabs(lido_pool_core *core, size_t keep_bytes) {
   lido_slab *collected = NULL;
   lido_registry_lock();
-  lido_threads_reap_locked();
   lido_slab_lists_lock(&core->slabs);
   if (core->slabs.walkers == 0) {
     pin_hot_slabs(core);

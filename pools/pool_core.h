@@ -59,7 +59,6 @@ struct lido_pool_core {
   uint64_t free_claims[LIDO_CLAIM_WORDS];
   uint64_t retired_frees; /* of caches that are gone */
   uint64_t retired_misses;
-  size_t lost_caches;   /* thread-local faces gone unread: their objects count as live (thread_cache.h) */
   lido_pool_core *next; /* all pools */
   lido_pool_core *previous;
   /* atomic */

@@ -12,7 +12,6 @@
 
 static void add_caches(lido_pool_core *core, lido_pool_stats *out) {
   lido_registry_lock();
-  lido_threads_reap_locked();
   out->frees += core->retired_frees;
   out->misses += core->retired_misses;
   out->thread_caches = core->cache_count;
@@ -58,7 +57,7 @@ void lido_pool_stats_get(const lido_pool *pool, lido_pool_stats *out) {
   lido_pool_core *core = lido_core_of(pool);
   memset(out, 0, sizeof *out);
   lido_core_sweep_if_needed(core);
-  add_caches(core, out); /* first: it may send the caches of threads that are gone to the depot */
+  add_caches(core, out);
   out->cached += lido_depot_objects(&core->depot);
   out->bytes_metadata += sizeof *core + core->name_bytes + lido_depot_bytes(&core->depot);
   add_slabs(core, out);

@@ -164,37 +164,18 @@ static void on_thread_exit(void *value) {
   record->thread->cache_count = 0;
   record->thread->record = NULL;
   record->thread->dead = true;
-  lido_os_life_end(&record->life);
   remove_record_locked(record);
   lido_registry_unlock();
 }
 
-void lido_threads_reap_locked(void) {
-  lido_thread_record *next = NULL;
-  for (lido_thread_record *record = first_thread; record != NULL; record = next) {
-    next = record->next;
-    if (record == lido_this_thread.record || !lido_os_life_is_over(&record->life)) continue;
-    while (record->caches != NULL) lido_cache_detach_locked(record->caches, LIDO_DETACH_GONE);
-    lido_os_life_end(&record->life);
-    remove_record_locked(record);
-  }
-}
-
 static lido_os_exit_hook exit_hook = {.call = on_thread_exit};
-
-static bool watch_thread(lido_thread_record *record) {
-  if (lido_os_life_begin(&record->life) != 0) return false;
-  if (lido_os_thread_exit_arm(&exit_hook, record) == 0) return true;
-  lido_os_life_end(&record->life);
-  return false;
-}
 
 lido_thread_record *lido_thread_record_get_locked(void) {
   lido_thread *thread = &lido_this_thread;
   if (thread->record != NULL || thread->dead) return thread->record;
   lido_thread_record *record = lido_metadata_alloc(lido_metadata_system(), sizeof *record);
   if (record == NULL) return NULL;
-  if (!watch_thread(record)) {
+  if (lido_os_thread_exit_arm(&exit_hook, record) != 0) {
     lido_metadata_free(lido_metadata_system(), record, sizeof *record);
     return NULL;
   }
@@ -226,16 +207,12 @@ bool lido_thread_table_reserve_locked(lido_thread_record *record, uint32_t numbe
   return true;
 }
 
-/* The other threads' thread-locals may be gone already: only what records and rests hold is touched. This thread has a
- * new identity, so its sign of life starts anew. */
+/* The other threads' thread-locals may be gone already: only what records and rests hold is touched. */
 void lido_threads_forget_others_locked(void) {
   lido_thread_record *next = NULL;
   for (lido_thread_record *record = first_thread; record != NULL; record = next) {
     next = record->next;
-    if (record == lido_this_thread.record) {
-      lido_os_life_begin(&record->life);
-      continue;
-    }
+    if (record == lido_this_thread.record) continue;
     while (record->caches != NULL) lido_cache_detach_locked(record->caches, LIDO_DETACH_FORGOTTEN);
     remove_record_locked(record);
   }

@@ -5,12 +5,12 @@
  * Invariants
  *   N1  a pool in the table stands at its number; number 0 is nobody's.
  *   N2  a thread's table has lido_cache_none or that thread's cache at each index below cache_count.
- *   N3  a thread's record exists from its first slow path until its exit hook, or until it is reaped.
+ *   N3  a thread's record exists from its first slow path until its exit hook, and so no longer than its thread-locals,
+ *       which others touch under the lock.
  * Threads: any. Lock: REGISTRY, the outermost; slow paths only.
  * Exit: the hook gives everything back at the first round that reaches it; what the thread's other
- * destructors alloc and free later goes without a cache (direct.c). A thread whose very first use of
- * Lido falls into the last round of its exit is not called any more; whoever next looks at all caches
- * finds that it is gone. Nothing is asked of a backing during exit: mimalloc's own comes first.
+ * destructors alloc and free later goes without a cache (direct.c). The hook asks nothing of a
+ * backing: mimalloc's own comes first.
  * Failure: no memory for a table or record: the thread works without caches.
  */
 #ifndef LIDO_POOLS_REGISTRY_H
@@ -24,7 +24,6 @@ struct lido_thread_record {
   lido_pool_cache **table; /* thread->caches, for a child that can't read that thread-local */
   size_t table_bytes;
   lido_cache_rest *caches;
-  lido_os_life life;
   lido_thread_record *next;
   lido_thread_record *previous;
 };
@@ -51,9 +50,6 @@ bool lido_thread_table_reserve_locked(lido_thread_record *record, uint32_t numbe
 
 /* Enter a cache, or lido_cache_none. pre: there is room. */
 void lido_thread_table_set_locked(lido_thread_record *record, uint32_t number, lido_pool_cache *cache);
-
-/* Take away the caches of threads that are gone without a call of their hook. */
-void lido_threads_reap_locked(void);
 
 /* In the child of a fork: forget all threads but the calling one. */
 void lido_threads_forget_others_locked(void);

@@ -195,7 +195,6 @@ lido_pool_cache *lido_cache_attach(lido_pool_core *core, lido_pool_cache *typed_
   lido_registry_lock();
   lido_pool_cache *cache = NULL;
   lido_thread_record *thread = lido_thread_record_get_locked();
-  if (is_second_thread_locked(core, thread)) lido_threads_reap_locked(); /* perhaps the first one is gone */
   *refused = is_second_thread_locked(core, thread);
   if (!*refused && thread != NULL && lido_thread_table_reserve_locked(thread, core->face.number)) {
     cache = attach_locked(core, typed_cache, thread);
@@ -443,7 +442,6 @@ bool lido_cache_honour(lido_pool_cache *cache) {
 
 void lido_cache_ask_flush(lido_pool_core *core) {
   lido_registry_lock();
-  lido_threads_reap_locked();
   for (lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
     if (rest->thread == NULL || rest->thread == lido_this_thread.record) continue;
     /* RELAXED: the owner acts on what it sees, whenever it sees it. */
@@ -460,13 +458,6 @@ static void give_up_objects(lido_pool_cache *cache) {
   spill_hot(cache);
   if (rest->loaded == NULL) return;
   send_away(rest->core, loaded_magazine(cache), true);
-  send_away(rest->core, rest->previous, true);
-}
-
-/* The face can't be read: what is known without it is saved. */
-static void give_up_without_face(lido_cache_rest *rest) {
-  rest->core->lost_caches++;
-  lido_magazine_destroy(rest->loaded);
   send_away(rest->core, rest->previous, true);
 }
 
@@ -490,31 +481,25 @@ void lido_cache_forget_objects_locked(lido_cache_rest *rest) {
   cache->capacity = 0;
 }
 
-static void part_with_objects(lido_cache_rest *rest, lido_detach detach) {
-  if (detach == LIDO_DETACH_FORGOTTEN) {
-    forget_objects(rest);
-  } else if (detach == LIDO_DETACH_GONE && !rest->allocated) {
-    give_up_without_face(rest);
-  } else {
-    give_up_objects(rest->cache);
-  }
-}
-
 void lido_cache_detach_locked(lido_cache_rest *rest, lido_detach detach) {
   lido_pool_core *core = rest->core;
   lido_pool_cache *cache = rest->cache;
-  bool face_is_there = rest->allocated || detach == LIDO_DETACH_LIVING;
-  if (face_is_there) rest->frees_noted = lido_load_relaxed(&cache->frees); /* RELAXED: statistic */
-  part_with_objects(rest, detach);
+  if (detach == LIDO_DETACH_LIVING) {
+    rest->frees_noted = lido_load_relaxed(&cache->frees); /* RELAXED: statistic */
+    give_up_objects(cache);
+    if (rest->thread != NULL) lido_thread_table_set_locked(rest->thread, core->face.number, &lido_cache_none);
+  } else {
+    forget_objects(rest);
+  }
   unlist_cache_locked(rest);
   core->retired_frees += rest->frees_noted;
   core->retired_misses += lido_load_relaxed(&rest->misses); /* RELAXED: statistic */
   claim_give_locked(core, rest->claim);
-  if (face_is_there) reset_face(cache);
-  if (rest->thread != NULL && detach == LIDO_DETACH_LIVING) {
-    lido_thread_table_set_locked(rest->thread, core->face.number, &lido_cache_none);
+  if (rest->allocated) {
+    lido_metadata_free(lido_core_metadata(core), cache, sizeof *cache);
+  } else if (detach == LIDO_DETACH_LIVING) {
+    reset_face(cache);
   }
-  if (rest->allocated) lido_metadata_free(lido_core_metadata(core), cache, sizeof *cache);
   lido_metadata_free(lido_core_metadata(core), rest, sizeof *rest);
 }
 

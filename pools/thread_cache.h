@@ -57,13 +57,11 @@ lido_pool_cache *lido_cache_attach_explicit(lido_pool_core *core);
 /* Whose cache is detached, and so what of it may be touched. */
 typedef enum lido_detach {
   LIDO_DETACH_LIVING,    /* the calling thread's, or one that nobody uses: everything */
-  LIDO_DETACH_GONE,      /* of a thread that has ended: everything but a thread-local face */
   LIDO_DETACH_FORGOTTEN, /* of a thread that a fork left behind, perhaps in the middle of a call: nothing */
 } lido_detach;
 
 /* Called with the registry's lock held. The objects go to the depot, or are left to a sweep; the cache is as before its
- * first use, or gone if it was allocated. Never calls the backing. Of a thread-local face that is gone, the objects in
- * the loaded magazine and the hot slot are lost: they count as live. */
+ * first use, or gone if it was allocated. Never calls the backing. */
 void lido_cache_detach_locked(lido_cache_rest *rest, lido_detach detach);
 
 /* An explicit cache after a fork has none until it is used: false, no memory for them. */

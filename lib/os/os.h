@@ -49,20 +49,9 @@ typedef struct lido_os_exit_hook {
   bool has_key;
 } lido_os_exit_hook;
 
-/* Have `hook->call(value)` called when the calling thread exits. 0, or ENOMEM/EAGAIN. A thread that comes here only in
- * the last round of its own exit is not called: see below. */
+/* Have `hook->call(value)` called when the calling thread exits, before its thread-locals go; also if it comes here only
+ * then, in a destructor of whatever round. 0, or ENOMEM/EAGAIN. */
 int lido_os_thread_exit_arm(lido_os_exit_hook *hook, void *value);
-
-/* A thread's sign of life, for the case that its hook was armed too late. The system itself ends it. */
-typedef struct lido_os_life {
-  pthread_mutex_t mutex; /* robust, held by the thread */
-} lido_os_life;
-/* By the thread itself. 0, or EAGAIN/ENOMEM. */
-int lido_os_life_begin(lido_os_life *life);
-/* By the thread itself, or by whoever saw that it is over. */
-void lido_os_life_end(lido_os_life *life);
-/* By others, one at a time: has the thread gone without ending it? */
-bool lido_os_life_is_over(lido_os_life *life);
 
 /* What a room does around fork. */
 typedef struct lido_os_fork_hooks {

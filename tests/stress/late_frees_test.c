@@ -1,12 +1,11 @@
 /* late_frees_test.c: threads that alloc and free while they exit: in destructors of pthread keys, made before
  * and after Lido's own, in every round of them, and in destructors of C++ thread_locals. Nothing may be left
  * behind.
- *
- * A thread whose very first use is in the last round, by a key that comes after Lido's, has an exit hook that
- * nobody calls any more. What it left is found by whoever next looks at all caches; but of a typed pool's
- * cache, which was in its thread-local, some objects are lost, so that case is tried without one.
  */
 #include "tests/stress/late_frees.h"
+
+#include <sys/wait.h>
+
 #include "lib/base/fault.h"
 #include "tests/stress/crew.h"
 
@@ -28,7 +27,6 @@ typedef struct visit {
   lido_pool *pool;
   bool uses_before;   /* does the thread use Lido before it exits? */
   unsigned first_use; /* round of the first use in a destructor */
-  bool no_leaves;     /* uses no typed pool */
   pthread_key_t key;
   unsigned round;
   void *kept;
@@ -66,7 +64,7 @@ static void use(visit *v) {
   if (v->kept != NULL && !stamp_is_of(v->kept, BYTES, 1)) v->broken = 4;
   lido_pool_free(v->pool, v->kept);
   v->kept = first;
-  if (!v->no_leaves) use_leaves(v);
+  use_leaves(v);
   if (errno != ERRNO_MARK) v->broken = 5;
 }
 
@@ -106,8 +104,8 @@ static void *use_and_flush(void *argument) {
 }
 
 /* One thread with this key, then what would stumble over remains of it. -> bytes held afterwards. */
-static int64_t visit_once(pthread_key_t key, bool uses_before, unsigned first_use, bool no_leaves) {
-  visit v = {.pool = lido_pool_create(&(lido_pool_options){.object_size = BYTES}), .key = key, .no_leaves = no_leaves};
+static int64_t visit_once(pthread_key_t key, bool uses_before, unsigned first_use) {
+  visit v = {.pool = lido_pool_create(&(lido_pool_options){.object_size = BYTES}), .key = key};
   CHECK_NOT_NULL(v.pool);
   CHECK_NOT_NULL(leaf_pool());
   v.uses_before = uses_before;
@@ -139,26 +137,19 @@ static void make_keys(void) {
   CHECK_LT(key_before, key_after);
 }
 
-static void visit_in_every_round(bool after, bool uses_before, unsigned last_first_use) {
+static void visit_in_every_round(bool after, bool uses_before) {
   make_keys();
   pthread_key_t key = after ? key_after : key_before;
-  int64_t baseline = visit_once(key, true, ROUNDS + 1, false); /* no use in destructors but the last frees */
-  for (unsigned first_use = 1; first_use <= last_first_use; first_use++) {
-    CHECK_EQ(visit_once(key, uses_before, first_use, false), baseline);
+  int64_t baseline = visit_once(key, true, ROUNDS + 1); /* no use in destructors but the last frees */
+  for (unsigned first_use = 1; first_use <= ROUNDS; first_use++) {
+    CHECK_EQ(visit_once(key, uses_before, first_use), baseline);
   }
 }
 
-TEST(late_frees, by_a_key_older_than_lidos) { visit_in_every_round(false, true, ROUNDS); }
-TEST(late_frees, by_a_key_younger_than_lidos) { visit_in_every_round(true, true, ROUNDS); }
-TEST(late_frees, by_an_older_key_in_a_thread_new_to_lido) { visit_in_every_round(false, false, ROUNDS); }
-TEST(late_frees, by_a_younger_key_in_a_thread_new_to_lido) { visit_in_every_round(true, false, ROUNDS - 1); }
-
-TEST(late_frees, by_a_younger_key_in_the_last_round_of_a_thread_new_to_lido) {
-  if (CREW_TSAN) return; /* it has no state for the thread any more */
-  make_keys();
-  int64_t baseline = visit_once(key_after, true, ROUNDS + 1, true);
-  CHECK_EQ(visit_once(key_after, false, ROUNDS, true), baseline);
-}
+TEST(late_frees, by_a_key_older_than_lidos) { visit_in_every_round(false, true); }
+TEST(late_frees, by_a_key_younger_than_lidos) { visit_in_every_round(true, true); }
+TEST(late_frees, by_an_older_key_in_a_thread_new_to_lido) { visit_in_every_round(false, false); }
+TEST(late_frees, by_a_younger_key_in_a_thread_new_to_lido) { visit_in_every_round(true, false); }
 
 /* ---- Many threads at once ---- */
 
@@ -191,6 +182,68 @@ TEST(late_frees, of_many_threads_while_the_pool_is_trimmed) {
   CHECK_EQ(lido_pool_destroy(pool), 0);
   CHECK_EQ(objects_stats(leaf_pool()).live, 0);
   CHECK_EQ(lido_pool_destroy(leaf_pool()), 0);
+}
+
+/* ---- Threads that come to a typed pool only in the last round ---- */
+
+static size_t late_ends; /* atomic */
+
+static void use_in_last_round(void *value) {
+  visit *v = value;
+  if (++v->round < ROUNDS) {
+    pthread_setspecific(v->key, v);
+    return;
+  }
+  use_leaves(v);
+  leaf_free(v->kept_leaf);
+  free(v);
+  __atomic_add_fetch(&late_ends, 1, __ATOMIC_RELEASE);
+}
+
+static void *exit_late(void *argument) {
+  visit *v = calloc(1, sizeof *v);
+  if (v == NULL) abort();
+  v->key = *(pthread_key_t *)argument;
+  pthread_setspecific(v->key, v);
+  return NULL;
+}
+
+enum { LATE_ONES = 4000 };
+
+/* Detached, with stacks that are too large to be kept: their thread-locals are unmapped when they are gone. */
+static void exit_late_again_and_again(crew_member *me) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, (size_t)64 << 20);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  for (size_t i = 0; i < testing_scaled(LATE_ONES); i++) {
+    pthread_t thread;
+    while (pthread_create(&thread, &attributes, exit_late, me->shared) != 0) sched_yield();
+  }
+  pthread_attr_destroy(&attributes);
+}
+
+TEST(late_frees, leave_nothing_to_stumble_over) {
+  static crew team;
+  static pthread_key_t key;
+  CHECK_NOT_NULL(leaf_pool());
+  leaf_free(leaf_alloc()); /* now Lido has its key */
+  CHECK_EQ(pthread_key_create(&key, use_in_last_round), 0);
+  crew_start(&team, 1, 1, exit_late_again_and_again, &key);
+  for (size_t i = 0; i < testing_scaled(20000); i++) {
+    lido_pool_trim(leaf_pool());
+    objects_stats(leaf_pool());
+  }
+  CHECK_CREW(&team);
+  while (__atomic_load_n(&late_ends, __ATOMIC_ACQUIRE) != testing_scaled(LATE_ONES)) sched_yield();
+  while (objects_stats(leaf_pool()).thread_caches > 1) sched_yield(); /* the last hooks are on their way */
+  CHECK_EQ(objects_stats(leaf_pool()).live, 0);
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) _exit(lido_pool_check(leaf_pool()) != NULL);
+  int status = -1;
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  CHECK_EQ(status, 0);
 }
 
 /* ---- C++ ---- */

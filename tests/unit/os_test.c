@@ -127,3 +127,55 @@ TEST(os, a_condition_wakes_who_waits) {
   lido_os_condition_end(&b.condition);
   lido_lock_end(&b.lock);
 }
+
+/* ---- The exit hook ---- */
+
+#if defined(__SANITIZE_THREAD__) || defined(LIDO_TSAN)
+enum { ROUNDS = 2 }; /* in later ones ThreadSanitizer has ended its own part of the thread */
+#else
+enum { ROUNDS = 4 };
+#endif
+
+enum { KEYS = 100 };
+
+typedef struct exit_note {
+  pthread_key_t key;
+  int round;     /* the key's destructor's */
+  int arm_in;    /* round */
+  int called_in; /* 0: not yet */
+} exit_note;
+
+static void note_exit(void *value) {
+  exit_note *note = value;
+  note->called_in = note->round;
+}
+
+static lido_os_exit_hook noting_hook = {.call = note_exit};
+
+static void on_key(void *value) {
+  exit_note *note = value;
+  if (++note->round == note->arm_in) lido_os_thread_exit_arm(&noting_hook, note);
+  if (note->round < ROUNDS) pthread_setspecific(note->key, note);
+}
+
+static void *exit_with_key(void *argument) {
+  exit_note *note = argument;
+  pthread_setspecific(note->key, note);
+  return NULL;
+}
+
+TEST(os, an_exit_hook_is_called_in_the_round_that_arms_it_the_last_one_too) {
+  pthread_key_t keys[KEYS];
+  exit_note first = {.arm_in = 1};
+  CHECK_EQ(pthread_key_create(&first.key, on_key), 0);
+  objects_in_thread(exit_with_key, &first); /* makes the hook's key */
+  for (int i = 0; i < KEYS; i++) CHECK_EQ(pthread_key_create(&keys[i], on_key), 0);
+  for (int round = 1; round <= ROUNDS; round++) {
+    for (int i = 0; i < KEYS; i += 33) {
+      exit_note note = {.key = keys[i], .arm_in = round};
+      objects_in_thread(exit_with_key, &note);
+      CHECK_EQ(note.called_in, round);
+    }
+  }
+  for (int i = 0; i < KEYS; i++) pthread_key_delete(keys[i]);
+}

@@ -1,20 +1,42 @@
 /* threads_posix.c: exit hooks by pthread keys, fork hooks by pthread_atfork, conditions.
  *
  * Why a pthread key and not C++'s or C11's exit handlers: its destructor runs after theirs, and may be armed while
- * the thread already exits, but for the last of the system's rounds. A robust mutex tells of those.
+ * the thread already exits.
+ *
+ * Why a high key: an exiting thread calls destructors in at most four rounds, each in the order of the keys. A hook that
+ * is armed in the last round is called only if its turn is still to come. glibc hands out the lowest free key, so one
+ * above LOW_KEYS comes after all keys of a program that has no more than so many, whenever they were made.
  */
 #include "lib/os/os.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <time.h>
 
 #include "lib/base/atomic.h"
 
+enum { LOW_KEYS = PTHREAD_KEYS_MAX / 2 };
+
 static lido_lock key_lock = LIDO_LOCK_INITIAL(LIDO_RANK_LEAF);
+
+/* Takes keys until one is high enough, or there are no more, and keeps the last. */
+static int make_high_key(lido_os_exit_hook *hook) {
+  pthread_key_t taken[LOW_KEYS + 1];
+  size_t count = 0;
+  int error = 0;
+  do {
+    error = pthread_key_create(&taken[count], hook->call);
+    count += error == 0;
+  } while (error == 0 && taken[count - 1] < LOW_KEYS && count <= LOW_KEYS);
+  if (count == 0) return error;
+  hook->key = taken[--count];
+  while (count > 0) pthread_key_delete(taken[--count]);
+  return 0;
+}
 
 static int make_key(lido_os_exit_hook *hook) {
   lido_lock_take(&key_lock);
-  int error = hook->has_key ? 0 : pthread_key_create(&hook->key, hook->call);
+  int error = hook->has_key ? 0 : make_high_key(hook);
   hook->has_key = error == 0;
   lido_lock_give(&key_lock);
   return error;
@@ -23,29 +45,6 @@ static int make_key(lido_os_exit_hook *hook) {
 int lido_os_thread_exit_arm(lido_os_exit_hook *hook, void *value) {
   int error = make_key(hook);
   return error != 0 ? error : pthread_setspecific(hook->key, value);
-}
-
-int lido_os_life_begin(lido_os_life *life) {
-  pthread_mutexattr_t attributes;
-  int error = pthread_mutexattr_init(&attributes);
-  if (error != 0) return error;
-  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-  error = pthread_mutex_init(&life->mutex, &attributes);
-  pthread_mutexattr_destroy(&attributes);
-  /* Try: it is free, and who only tries can't be part of a deadlock. */
-  return error != 0 ? error : pthread_mutex_trylock(&life->mutex);
-}
-
-void lido_os_life_end(lido_os_life *life) {
-  pthread_mutex_unlock(&life->mutex);
-  pthread_mutex_destroy(&life->mutex);
-}
-
-bool lido_os_life_is_over(lido_os_life *life) {
-  int state = pthread_mutex_trylock(&life->mutex);
-  if (state != EOWNERDEAD) return false; /* EBUSY: it lives */
-  pthread_mutex_consistent(&life->mutex);
-  return true;
 }
 
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
