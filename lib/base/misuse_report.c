@@ -21,20 +21,36 @@ static void *installed_context;
 static const char *const texts[] = {LIDO_MISUSE_KINDS(LIDO_MISUSE_TEXT)};
 #undef LIDO_MISUSE_TEXT
 
+enum { NAME_BYTES = 64 };
+
+/* The name fits the line, and can't look like another line. */
+static const char *printable(const char *name, char *text) {
+  size_t length = 0;
+  for (; length < NAME_BYTES && name[length] != 0; length++) {
+    unsigned char c = (unsigned char)name[length];
+    text[length] = c < ' ' || c == 0x7f ? '?' : name[length];
+  }
+  text[length] = 0;
+  return text;
+}
+
 int lido_misuse_format(const lido_misuse *misuse, char *line, size_t bytes) {
+  char text[NAME_BYTES + 1];
+  char other_text[NAME_BYTES + 1];
+  const char *name = printable(misuse->pool, text);
   if (misuse->where != NULL && strcmp(misuse->where, "pool") != 0) {
-    return snprintf(line, bytes, "lido: %s in %s '%s': address %p", misuse->what, misuse->where, misuse->pool,
-                    misuse->address);
+    return snprintf(line, bytes, "lido: %s in %s '%s': address %p", misuse->what, misuse->where, name, misuse->address);
   }
   char object[96] = "no object";
-  char other[96] = "";
+  char other[NAME_BYTES + 16] = "";
   if (misuse->object != LIDO_NO_OBJECT) {
     snprintf(object, sizeof object, misuse->offset != 0 ? "object %zu + %zu bytes" : "object %zu", misuse->object,
              misuse->offset);
   }
-  if (misuse->other_pool != NULL) snprintf(other, sizeof other, " of pool '%s'", misuse->other_pool);
-  return snprintf(line, bytes, "lido: %s in pool '%s': address %p, %s%s", misuse->what, misuse->pool, misuse->address,
-                  object, other);
+  if (misuse->other_pool != NULL)
+    snprintf(other, sizeof other, " of pool '%s'", printable(misuse->other_pool, other_text));
+  return snprintf(line, bytes, "lido: %s in pool '%s': address %p, %s%s", misuse->what, name, misuse->address, object,
+                  other);
 }
 
 /* One write, so that lines of several threads do not mix. */

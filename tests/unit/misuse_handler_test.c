@@ -43,6 +43,29 @@ TEST(misuse_handler, the_line_says_what_pool_address_and_object) {
              "lido: foreign pointer in pool 'conn': address 0x1000, no object");
 }
 
+TEST(misuse_handler, a_name_stays_in_its_line) {
+  char name[201];
+  char expected[200];
+  memset(name, 'n', 200);
+  name[200] = 0;
+  const lido_misuse misuse = {.kind = LIDO_MISUSE_FOREIGN,
+                              .what = "foreign pointer",
+                              .pool = name,
+                              .address = (void *)8,
+                              .object = LIDO_NO_OBJECT};
+  snprintf(expected, sizeof expected, "lido: foreign pointer in pool '%.64s': address 0x8, no object", name);
+  check_line(&misuse, expected);
+  check_line(&(lido_misuse){.kind = LIDO_MISUSE_WRONG_POOL,
+                            .what = "wrong pool",
+                            .pool = "a\nb\x1b[31m\x7f",
+                            .other_pool = "\r\xc3\xbc",
+                            .address = (void *)8,
+                            .object = 3},
+             "lido: wrong pool in pool 'a?b?[31m?': address 0x8, object 3 of pool '?\xc3\xbc'");
+  check_line(&(lido_misuse){.what = "stale mark", .where = "arena", .pool = "a\n", .address = (void *)8},
+             "lido: stale mark in arena 'a?': address 0x8");
+}
+
 TEST(misuse_handler, a_short_line_is_cut_and_its_length_told) {
   const lido_misuse misuse = {
       .kind = LIDO_MISUSE_DOUBLE_FREE, .what = "double free", .pool = "conn", .address = (void *)0x1000, .object = 17};
