@@ -89,6 +89,8 @@ static void settle_cache(const lido_pool_options *options, lido_geometry *g) {
 
 int lido_geometry_make(const lido_pool_options *options, lido_backing *backing, lido_geometry *geometry) {
   *geometry = (lido_geometry){0};
+  size_t region_bytes = backing->functions.region_bytes; /* 0: a buffer */
+  if (region_bytes != 0 && options->object_size > region_bytes / 4) return EINVAL;
   settle_stride(options, geometry);
   int error = lido_region_geometry_get(backing, geometry->shift, &geometry->region);
   if (error != 0) return error;

@@ -256,6 +256,21 @@ TEST(backings, regions_are_of_the_size_asked_for_and_aligned_to_it) {
   }
 }
 
+TEST(backings, objects_of_more_than_a_quarter_of_a_region_are_refused) {
+  for (size_t region = 1 << 20; region <= 1 << 21; region *= 2) {
+    source s = {.fail_after = SIZE_MAX};
+    lido_backing *backing = lido_backing_create(&(lido_backing_functions){
+        .allocate = source_allocate, .release = source_release, .context = &s, .region_bytes = region});
+    CHECK_NOT_NULL(backing);
+    CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = region / 4 + 1, .backing = backing}), EINVAL);
+    lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = region / 4, .backing = backing});
+    CHECK_NOT_NULL(pool);
+    CHECK_NOT_NULL(lido_pool_alloc(pool));
+    CHECK_EQ(lido_pool_destroy(pool), 1);
+    CHECK_EQ(lido_backing_destroy(backing), 0);
+  }
+}
+
 TEST(backings, objects_up_to_a_quarter_of_a_region_fit) {
   source s = {.fail_after = SIZE_MAX};
   lido_backing *backing = source_backing(&s);
