@@ -37,13 +37,12 @@ void lido_report_wrong_thread(const lido_pool_core *core, const void *address) {
 
 /* One object beyond max_objects. */
 static void *alloc_fallback(lido_pool_core *core) {
-  void *object = NULL;
   bool limited = false;
-  if (lido_core_take(core, 0, &object, 1, true, &limited) == 0) return NULL;
+  void *object = lido_take_one(core, true, &limited);
   lido_slab_lists_lock(&core->slabs);
-  core->fallbacks++;
+  core->fallbacks += object != NULL;
   lido_slab_lists_unlock(&core->slabs);
-  return lido_hand_out(core, object);
+  return object;
 }
 
 void *lido_alloc_exhausted(lido_pool_core *core) {
@@ -84,10 +83,6 @@ void *lido_alloc_slow(lido_pool_cache *cache, lido_pool *pool) {
 }
 
 void *lido_alloc_corrupt(lido_pool_cache *cache, lido_pool *pool, void *object) {
-  const lido_pool_core *core = cache->rest->core;
-  lido_misuse_report((lido_misuse){.kind = LIDO_MISUSE_DOUBLE_FREE,
-                                   .pool = core->name,
-                                   .address = object,
-                                   .object = lido_core_find(core, object).index});
+  lido_report_double(cache->rest->core, object);
   return lido_cache_alloc(cache, pool); /* that one is out of the magazine: take the next */
 }

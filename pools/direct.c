@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "lib/base/atomic.h"
+#include "pools/registry.h"
 #include "pools/slow_paths.h"
 #include "pools/tool_notes.h"
 
@@ -41,6 +42,14 @@ static bool sleep_until_allowed(lido_pool_core *core, uint64_t deadline) {
   return in_time;
 }
 
+void *lido_take_one(lido_pool_core *core, bool beyond_limit, bool *limited) {
+  void *object = NULL;
+  while (lido_core_take(core, 0, &object, 1, beyond_limit, limited) != 0) {
+    if (lido_hand_out(core, object)) return object;
+  }
+  return NULL;
+}
+
 /* What was freed may be another's by now, or its slab may have gone back: so this may have to wait again, or grow. */
 static void *wait_for_object(lido_pool_core *core) {
   uint64_t deadline = deadline_after(core->options.wait_ns);
@@ -50,26 +59,29 @@ static void *wait_for_object(lido_pool_core *core) {
   change_waiters(core, 1);
   while (object == NULL && limited && in_time) {
     in_time = sleep_until_allowed(core, deadline);
-    lido_core_take(core, 0, &object, 1, false, &limited);
+    object = lido_take_one(core, false, &limited);
   }
   change_waiters(core, -1);
-  return object == NULL ? NULL : lido_hand_out(core, object);
+  return object;
 }
 
 static bool may_wait(const lido_pool_core *core) {
   return core->options.on_exhausted == LIDO_EXHAUSTED_WAIT && core->slabs.locks;
 }
 
-/* Where there are caches, attaching a second one is what shows it (thread_cache.c). RELAXED: only the first thread's own
- * pointer makes a difference to a thread. */
+/* Where there are caches, attaching a second one is what shows it (thread_cache.c). */
 static bool is_wrong_thread(lido_pool_core *core) {
   if (LIDO_LIKELY(!core->one_thread) || !core->direct || core->passthrough) return false;
-  const lido_thread *only = lido_load_relaxed(&core->only_thread);
-  if (only == NULL) lido_store_relaxed(&core->only_thread, &lido_this_thread);
-  return only != NULL && only != &lido_this_thread;
+  const lido_thread_record *thread = lido_this_thread.record;
+  /* RELAXED: only this thread's own pointer makes a difference to it. */
+  if (LIDO_LIKELY(thread != NULL && lido_load_relaxed(&core->only_thread) == thread)) return false;
+  lido_registry_lock();
+  bool second = lido_thread_is_second_locked(core, lido_thread_record_get_locked());
+  lido_registry_unlock();
+  return second;
 }
 
-void *lido_direct_alloc(lido_pool_core *core) {
+static void *alloc(lido_pool_core *core) {
   if (core->passthrough) return lido_passthrough_alloc(core);
   if (is_wrong_thread(core)) {
     lido_report_wrong_thread(core, NULL);
@@ -79,15 +91,22 @@ void *lido_direct_alloc(lido_pool_core *core) {
   void *object = NULL;
   bool limited = false;
   do {
-    if (lido_core_take(core, 0, &object, 1, false, &limited) != 0) return lido_hand_out(core, object);
-  } while (take_from_depot(core));
-  if (!limited) return NULL;
+    object = lido_take_one(core, false, &limited);
+  } while (object == NULL && take_from_depot(core));
+  if (object != NULL || !limited) return object;
   return may_wait(core) ? wait_for_object(core) : lido_alloc_exhausted(core);
+}
+
+void *lido_direct_alloc(lido_pool_core *core) {
+  void *object = alloc(core);
+  if (object != NULL) lido_add_relaxed(&core->direct_allocs, 1); /* RELAXED: statistic */
+  return object;
 }
 
 void lido_direct_free(lido_pool_core *core, void *object) {
   if (core->passthrough) {
     lido_passthrough_free(core, object);
+    lido_add_relaxed(&core->direct_frees, 1); /* RELAXED: statistic */
     return;
   }
   if (is_wrong_thread(core)) {
@@ -96,9 +115,7 @@ void lido_direct_free(lido_pool_core *core, void *object) {
   }
   if (!lido_core_accept(core, object)) return;
   lido_tool_free(core, object);
-  lido_slab_lists_lock(&core->slabs);
-  core->direct_frees++;
-  lido_slab_lists_unlock(&core->slabs);
+  lido_add_relaxed(&core->direct_frees, 1); /* RELAXED: statistic */
   lido_core_put(core, &object, 1);
   if (core->direct) lido_core_shed(core);
 }

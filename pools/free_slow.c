@@ -56,10 +56,23 @@ static void wipe(const lido_pool_core *core, void *object) {
   if (core->options.flags & LIDO_POOL_ZERO) memset(object, 0, core->geometry.object_size);
 }
 
+void lido_report_double(const lido_pool_core *core, const void *object) {
+  lido_misuse_report((lido_misuse){.kind = LIDO_MISUSE_DOUBLE_FREE,
+                                   .pool = core->name,
+                                   .address = object,
+                                   .object = lido_core_find(core, object).index});
+}
+
 #if LIDO_CHECKS == LIDO_CHECKS_NONE
 
 bool lido_core_accept(lido_pool_core *core, void *object) {
   wipe(core, object);
+  return true;
+}
+
+static bool make_live(const lido_pool_core *core, void *object) {
+  (void)core;
+  (void)object;
   return true;
 }
 
@@ -91,6 +104,13 @@ bool lido_core_accept(lido_pool_core *core, void *object) {
   return false;
 }
 
+static bool make_live(const lido_pool_core *core, void *object) {
+  uint8_t *state = lido_core_state_of(core, (uintptr_t)object);
+  if (LIDO_UNLIKELY(lido_load_relaxed(state) <= LIDO_STATE_LIVE)) return false; /* RELAXED: as in lido_cache_pop */
+  lido_store_relaxed(state, LIDO_STATE_LIVE);
+  return true;
+}
+
 void lido_core_set_state(const lido_pool_core *core, void *object, uint8_t state) {
   /* RELAXED: the object is this thread's alone. */
   lido_store_relaxed(lido_core_state_of(core, (uintptr_t)object), state);
@@ -98,10 +118,13 @@ void lido_core_set_state(const lido_pool_core *core, void *object, uint8_t state
 
 #endif
 
-void *lido_hand_out(const lido_pool_core *core, void *object) {
-  lido_core_set_state(core, object, LIDO_STATE_LIVE);
+bool lido_hand_out(const lido_pool_core *core, void *object) {
+  if (LIDO_UNLIKELY(!make_live(core, object))) {
+    lido_report_double(core, object);
+    return false;
+  }
   lido_tool_alloc(core, object);
-  return object;
+  return true;
 }
 
 /* ---- The path ---- */

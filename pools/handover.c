@@ -36,6 +36,7 @@ void lido_pool_magazine_attach(lido_pool *pool, lido_magazine *magazine) {
   lido_core_sweep_if_needed(core); /* while the objects are still set aside */
   lido_pool_cache *cache = core->direct ? NULL : lido_cache_reach(lido_pool_cache_of_thread(pool), core, &refused);
   if (refused) {
+    errno = saved_errno;
     lido_report_wrong_thread(core, magazine);
     return;
   }

@@ -1,6 +1,7 @@
 /* passthrough.c: pools whose every allocation is one of malloc, so that a debugger, a sanitizer or
  * a heap checker sees each object by itself. What needs slabs (owns, for_each, misuse reports) is
- * malloc's affair then.
+ * malloc's affair then. A reserve of such a pool holds blocks of malloc. Nobody waits: an alloc that meets max_objects
+ * fails at once, or falls back.
  *
  * Threads: any. Construct and destroy run at each alloc and free, since malloc keeps no built
  * objects.
@@ -24,13 +25,32 @@ bool lido_passthrough_is_default(void) {
   return lido_load_relaxed(&passthrough_default); /* RELAXED: a flag of its own */
 }
 
+static void count_exhausted(lido_pool_core *core, bool falls_back) {
+  lido_slab_lists_lock(&core->slabs);
+  core->exhausted++;
+  core->fallbacks += falls_back;
+  lido_slab_lists_unlock(&core->slabs);
+}
+
+/* A lost update makes it too small by what other threads did in that moment. */
+static void note_peak(lido_pool_core *core, size_t live) {
+  /* RELAXED: statistic */
+  if (live > lido_load_relaxed(&core->passthrough_peak)) lido_store_relaxed(&core->passthrough_peak, live);
+}
+
 /* RELAXED: a count of its own; the limit is a limit, not a hand-over. */
 static bool reserve_one(lido_pool_core *core) {
-  size_t live = lido_add_relaxed(&core->passthrough_live, 1);
-  if (core->options.max_objects == 0 || live < core->options.max_objects) return true;
-  if (core->options.on_exhausted == LIDO_EXHAUSTED_FALLBACK) return true;
-  lido_sub_relaxed(&core->passthrough_live, 1);
-  return false;
+  size_t before = lido_add_relaxed(&core->passthrough_live, 1);
+  if (core->options.max_objects != 0 && before >= core->options.max_objects) {
+    bool falls_back = core->options.on_exhausted == LIDO_EXHAUSTED_FALLBACK;
+    count_exhausted(core, falls_back);
+    if (!falls_back) {
+      lido_sub_relaxed(&core->passthrough_live, 1); /* RELAXED: as above */
+      return false;
+    }
+  }
+  note_peak(core, before + 1);
+  return true;
 }
 
 static void *build(lido_pool_core *core, void *object) {
@@ -60,6 +80,5 @@ void *lido_passthrough_alloc(lido_pool_core *core) {
 void lido_passthrough_free(lido_pool_core *core, void *object) {
   if (core->options.destroy != NULL) core->options.destroy(object, core->options.context);
   free(object);
-  lido_sub_relaxed(&core->passthrough_live, 1);  /* RELAXED: a count of its own */
-  lido_add_relaxed(&core->passthrough_frees, 1); /* RELAXED: statistic */
+  lido_sub_relaxed(&core->passthrough_live, 1); /* RELAXED: a count of its own */
 }

@@ -49,8 +49,7 @@ struct lido_pool_core {
   /* under the slabs' lock */
   unsigned waiters;
   lido_os_condition freed; /* waited for by LIDO_EXHAUSTED_WAIT */
-  uint64_t direct_frees;   /* statistic, as are those below */
-  uint64_t fallbacks;
+  uint64_t fallbacks;      /* statistic, as are those below */
   uint64_t exhausted;
   uint64_t waits;
   /* under the registry's lock */
@@ -62,10 +61,12 @@ struct lido_pool_core {
   lido_pool_core *next; /* all pools */
   lido_pool_core *previous;
   /* atomic */
-  const lido_thread *only_thread; /* of a direct single-thread pool, once it was used */
-  size_t set_aside;               /* objects */
+  const lido_thread_record *only_thread; /* of a single-thread pool: its user, as long as that thread lives */
+  size_t set_aside;                      /* objects */
+  uint64_t direct_allocs;                /* statistic: past the caches, passthrough too */
+  uint64_t direct_frees;
   size_t passthrough_live;
-  uint64_t passthrough_frees;
+  size_t passthrough_peak;
   uint32_t magazine_target; /* objects; grows while the depot is contended */
   bool needs_sweep;         /* in the child of a fork: caches of threads that are gone held objects */
 };

@@ -19,7 +19,7 @@ static void add_caches(lido_pool_core *core, lido_pool_stats *out) {
     out->frees += lido_load_relaxed(&rest->cache->frees); /* RELAXED: statistic */
     out->misses += lido_load_relaxed(&rest->misses);      /* RELAXED: statistic */
     out->cached += lido_cache_objects(rest);
-    out->bytes_metadata += sizeof *rest + (rest->allocated ? sizeof *rest->cache : 0);
+    out->bytes_metadata += sizeof *rest + (rest->allocated ? sizeof *rest->cache : 0) + lido_cache_magazine_bytes(rest);
   }
   lido_registry_unlock();
 }
@@ -37,8 +37,6 @@ static void add_slabs(lido_pool_core *core, lido_pool_stats *out) {
   out->slabs_empty = lists->empty_slabs;
   out->slabs_made = lists->made;
   out->slabs_released = lists->released;
-  out->frees += core->direct_frees;
-  out->misses += core->direct ? 0 : core->direct_frees;
   out->fallbacks = core->fallbacks;
   out->exhausted = core->exhausted;
   out->waits = core->waits;
@@ -47,10 +45,19 @@ static void add_slabs(lido_pool_core *core, lido_pool_stats *out) {
   out->bytes_reserved = out->slabs * g->slab_bytes;
 }
 
-/* RELAXED: statistic */
+/* RELAXED: statistics */
+static void add_direct(const lido_pool_core *core, lido_pool_stats *out) {
+  uint64_t frees = lido_load_relaxed(&core->direct_frees);
+  out->frees += frees;
+  out->misses += frees + lido_load_relaxed(&core->direct_allocs);
+}
+
+/* RELAXED: statistics */
 static void add_passthrough(const lido_pool_core *core, lido_pool_stats *out) {
-  out->live += lido_load_relaxed(&core->passthrough_live);
-  out->frees += lido_load_relaxed(&core->passthrough_frees);
+  size_t aside = lido_load_relaxed(&core->set_aside);
+  size_t taken = lido_load_relaxed(&core->passthrough_live);
+  out->live += taken > aside ? taken - aside : 0;
+  out->peak += lido_load_relaxed(&core->passthrough_peak);
 }
 
 void lido_pool_stats_get(const lido_pool *pool, lido_pool_stats *out) {
@@ -61,7 +68,8 @@ void lido_pool_stats_get(const lido_pool *pool, lido_pool_stats *out) {
   out->cached += lido_depot_objects(&core->depot);
   out->bytes_metadata += sizeof *core + core->name_bytes + lido_depot_bytes(&core->depot);
   add_slabs(core, out);
-  add_passthrough(core, out);
+  add_direct(core, out);
+  if (core->passthrough) add_passthrough(core, out);
   out->contended = lido_depot_contended(&core->depot);
   out->allocs = out->frees + out->live;
   if (out->live > out->peak) out->peak = out->live;

@@ -19,7 +19,7 @@ static void mark(const lido_pool_core *core, void *const *items, size_t count, u
 
 static void mark_cache(const lido_pool_core *core, const lido_cache_rest *rest) {
   mark(core, rest->cache->items, rest->cache->count, LIDO_STATE_FREE);
-  mark(core, rest->previous->items, rest->previous->count, LIDO_STATE_FREE);
+  if (rest->previous != NULL) mark(core, rest->previous->items, rest->previous->count, LIDO_STATE_FREE);
   if (rest->cache->hot != NULL) mark(core, &rest->cache->hot, 1, LIDO_STATE_FREE);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/assertion.h"
+#include "lib/base/atomic.h"
 #include "lib/base/bits.h"
 #include "lib/base/misuse_report.h"
 #include "pools/thread_cache.h"
@@ -150,7 +151,15 @@ static void free_table_locked(lido_thread_record *record) {
   record->table = NULL;
 }
 
+static void give_up_pools_locked(const lido_thread_record *record) {
+  for (lido_pool_core *core = first_pool; core != NULL && record->owns_pools; core = core->next) {
+    /* RELAXED: under the lock; others only compare it with themselves. */
+    if (lido_load_relaxed(&core->only_thread) == record) lido_store_relaxed(&core->only_thread, NULL);
+  }
+}
+
 static void remove_record_locked(lido_thread_record *record) {
+  give_up_pools_locked(record);
   free_table_locked(record);
   unlink_record_locked(record);
   lido_metadata_free(lido_metadata_system(), record, sizeof *record);
@@ -185,6 +194,16 @@ lido_thread_record *lido_thread_record_get_locked(void) {
   first_thread = record;
   thread->record = record;
   return record;
+}
+
+bool lido_thread_is_second_locked(lido_pool_core *core, lido_thread_record *thread) {
+  if (!core->one_thread) return false;
+  const lido_thread_record *only = lido_load_relaxed(&core->only_thread); /* RELAXED: under the lock */
+  if (only != NULL) return only != thread;
+  if (thread == NULL) return false;
+  thread->owns_pools = true;
+  lido_store_relaxed(&core->only_thread, thread); /* RELAXED: others only compare it with themselves */
+  return false;
 }
 
 void lido_thread_table_set_locked(lido_thread_record *record, uint32_t number, lido_pool_cache *cache) {

@@ -24,6 +24,7 @@ struct lido_thread_record {
   lido_pool_cache **table; /* thread->caches, for a child that can't read that thread-local */
   size_t table_bytes;
   lido_cache_rest *caches;
+  bool owns_pools; /* only_thread of some */
   lido_thread_record *next;
   lido_thread_record *previous;
 };
@@ -44,6 +45,9 @@ lido_pool_core *lido_registry_first_locked(void); /* then by core->next */
 
 /* The calling thread's record; NULL: no memory, or past its exit. */
 lido_thread_record *lido_thread_record_get_locked(void);
+
+/* Is this a second thread on a single-thread pool? The first one to come here owns it until it ends; `thread` may be NULL. */
+bool lido_thread_is_second_locked(lido_pool_core *core, lido_thread_record *thread);
 
 /* Room for `number` in the thread's table. */
 bool lido_thread_table_reserve_locked(lido_thread_record *record, uint32_t number);

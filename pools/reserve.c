@@ -21,27 +21,39 @@ struct lido_reserve {
 
 static size_t reserve_bytes(size_t count) { return sizeof(lido_reserve) + count * sizeof(void *); }
 
+static void set_states(lido_pool_core *core, void *const *objects, size_t count, uint8_t state) {
+  if (core->passthrough) return; /* malloc's blocks have none */
+  for (size_t i = 0; i < count; i++) lido_core_set_state(core, objects[i], state);
+}
+
 void lido_set_aside(lido_pool_core *core, void *const *objects, size_t count) {
-  for (size_t i = 0; i < count; i++) lido_core_set_state(core, objects[i], LIDO_STATE_SET_ASIDE);
+  set_states(core, objects, count, LIDO_STATE_SET_ASIDE);
   lido_add_relaxed(&core->set_aside, count); /* RELAXED: a count of its own */
 }
 
 void lido_set_aside_end(lido_pool_core *core, void *const *objects, size_t count, uint8_t state) {
-  for (size_t i = 0; i < count; i++) lido_core_set_state(core, objects[i], state);
+  set_states(core, objects, count, state);
   lido_sub_relaxed(&core->set_aside, count); /* RELAXED: a count of its own */
 }
 
-/* What this thread and the depot keep goes to the slabs. */
+/* What this thread and the depot keep goes to the slabs; other threads shall follow. */
 static void gather(lido_pool_core *core) {
+  lido_cache_ask_flush(core);
   lido_cache_flush_own(core);
   lido_core_drain_depot(core);
 }
 
-/* As many more as the slabs give. */
-static size_t take(lido_reserve *reserve) {
+static size_t take_from_pool(lido_pool_core *core, void **places, size_t count) {
   bool limited = false;
+  if (!core->passthrough) return lido_core_take(core, 0, places, count, false, &limited);
+  *places = lido_passthrough_alloc(core);
+  return *places != NULL;
+}
+
+/* As many more as the slabs, or malloc, give. */
+static size_t take(lido_reserve *reserve) {
   void **places = reserve->objects + reserve->count;
-  size_t got = lido_core_take(reserve->core, 0, places, reserve->capacity - reserve->count, false, &limited);
+  size_t got = take_from_pool(reserve->core, places, reserve->capacity - reserve->count);
   lido_set_aside(reserve->core, places, got);
   reserve->count += got;
   return got;
@@ -58,21 +70,20 @@ static int refill(lido_reserve *reserve) {
   return 0;
 }
 
+/* 0, EINVAL, or ENOMEM if there can never be so many. */
+static int possible(const lido_pool_core *core, size_t count) {
+  if (count == 0) return EINVAL;
+  if (count > (PTRDIFF_MAX - sizeof(lido_reserve)) / sizeof(void *)) return ENOMEM;
+  return core->options.max_objects != 0 && count > core->options.max_objects ? ENOMEM : 0;
+}
+
 lido_reserve *lido_reserve_create(lido_pool *pool, size_t count) {
   lido_pool_core *core = lido_core_of(pool);
-  if (count == 0 || core->passthrough) { /* malloc promises nothing */
-    errno = EINVAL;
-    return NULL;
-  }
-  if (count > (PTRDIFF_MAX - sizeof(lido_reserve)) / sizeof(void *)) {
-    errno = ENOMEM;
-    return NULL;
-  }
   int saved_errno = errno;
-  lido_reserve *reserve = lido_metadata_alloc(lido_core_metadata(core), reserve_bytes(count));
+  errno = possible(core, count);
+  lido_reserve *reserve = errno == 0 ? lido_metadata_take(lido_core_metadata(core), reserve_bytes(count)) : NULL;
   if (reserve == NULL) return NULL;
-  reserve->core = core;
-  reserve->capacity = count;
+  *reserve = (lido_reserve){.core = core, .capacity = count};
   int error = refill(reserve);
   if (error == 0) {
     errno = saved_errno;
@@ -85,15 +96,17 @@ lido_reserve *lido_reserve_create(lido_pool *pool, size_t count) {
 
 size_t lido_reserve_count(const lido_reserve *reserve) { return reserve->count; }
 
+static bool hand_out(lido_pool_core *core, void *object) { return core->passthrough || lido_hand_out(core, object); }
+
 void *lido_reserve_alloc(lido_reserve *reserve) {
-  if (reserve->count == 0) {
-    errno = ENOMEM;
-    return NULL;
+  lido_core_sweep_if_needed(reserve->core); /* while the objects are still set aside */
+  while (reserve->count != 0) {
+    void *object = reserve->objects[--reserve->count];
+    lido_set_aside_end(reserve->core, &object, 1, LIDO_STATE_FREE);
+    if (hand_out(reserve->core, object)) return object;
   }
-  lido_core_sweep_if_needed(reserve->core);
-  void *object = reserve->objects[--reserve->count];
-  lido_set_aside_end(reserve->core, &object, 1, LIDO_STATE_FREE);
-  return lido_hand_out(reserve->core, object);
+  errno = ENOMEM;
+  return NULL;
 }
 
 int lido_reserve_refill(lido_reserve *reserve) {
@@ -108,6 +121,7 @@ void lido_reserve_destroy(lido_reserve *reserve) {
   lido_pool_core *core = reserve->core;
   lido_core_sweep_if_needed(core); /* while the objects are still set aside */
   lido_set_aside_end(core, reserve->objects, reserve->count, LIDO_STATE_FREE);
-  lido_core_put(core, reserve->objects, reserve->count);
+  if (!core->passthrough) lido_core_put(core, reserve->objects, reserve->count);
+  for (size_t i = 0; core->passthrough && i < reserve->count; i++) lido_passthrough_free(core, reserve->objects[i]);
   lido_metadata_free(lido_core_metadata(core), reserve, reserve_bytes(reserve->capacity));
 }

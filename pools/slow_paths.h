@@ -14,8 +14,14 @@ lido_pool_cache *lido_cache_reach(lido_pool_cache *cache, lido_pool_core *core, 
 /* Report a second thread on a single-thread pool; `address` is what it came with, or NULL. */
 void lido_report_wrong_thread(const lido_pool_core *core, const void *address);
 
-/* A free object becomes live. */
-void *lido_hand_out(const lido_pool_core *core, void *object);
+/* Report a free object that is live, and so was freed twice. */
+void lido_report_double(const lido_pool_core *core, const void *object);
+
+/* A free object becomes live. false: its state says that it is live already, which is reported; it is nobody's then. */
+bool lido_hand_out(const lido_pool_core *core, void *object);
+
+/* One object from the slabs, live, within max_objects unless `beyond_limit`. NULL: errno, *limited if it was met. */
+void *lido_take_one(lido_pool_core *core, bool beyond_limit, bool *limited);
 
 /* Name of what stands for a typed pool. */
 const char *lido_typed_name(const lido_pool *pool);

@@ -28,7 +28,9 @@ static void load_magazine(lido_pool_cache *cache, lido_magazine *magazine) {
   cache->rest->loaded = magazine;
   cache->items = magazine->items;
   cache->capacity = magazine->capacity;
-  lido_store_relaxed(&cache->count, magazine->count); /* RELAXED: only statistics look on */
+  /* RELAXED: only statistics look on. */
+  lido_store_relaxed(&cache->count, magazine->count);
+  lido_store_relaxed(&cache->rest->loaded_bytes, magazine->storage);
 }
 
 /* The loaded magazine, with its count brought up to date. */
@@ -52,7 +54,9 @@ static lido_magazine *remove_previous(lido_cache_rest *rest) {
 
 static void set_previous(lido_cache_rest *rest, lido_magazine *magazine) {
   rest->previous = magazine;
-  lido_store_relaxed(&rest->previous_count, magazine->count); /* RELAXED: only statistics look on */
+  /* RELAXED: only statistics look on. */
+  lido_store_relaxed(&rest->previous_count, magazine->count);
+  lido_store_relaxed(&rest->previous_bytes, magazine->storage);
 }
 
 static void swap_magazines(lido_pool_cache *cache) {
@@ -121,6 +125,7 @@ static void write_face(lido_pool_cache *cache, lido_cache_rest *rest) {
   cache->rest = rest;
   lido_store_relaxed(&cache->owner, rest->owner); /* RELAXED: the owner's own free reads it */
   load_magazine(cache, rest->loaded);
+  set_previous(rest, rest->previous);
 }
 
 static lido_magazine *small_magazine(lido_pool_core *core) {
@@ -133,61 +138,51 @@ static lido_magazine *empty_magazine(lido_pool_core *core) {
   return empty != NULL ? empty : small_magazine(core);
 }
 
-static lido_cache_rest *rest_create(lido_pool_core *core) {
-  lido_cache_rest *rest = lido_metadata_alloc(lido_core_metadata(core), sizeof *rest);
-  if (rest == NULL) return NULL;
-  rest->core = core;
-  rest->loaded = empty_magazine(core);
-  rest->previous = empty_magazine(core);
-  if (rest->loaded != NULL && rest->previous != NULL) return rest;
-  lido_magazine_destroy(rest->loaded);
-  lido_magazine_destroy(rest->previous);
-  lido_metadata_free(lido_core_metadata(core), rest, sizeof *rest);
-  return NULL;
+/* Both, or none. */
+static bool take_magazines(lido_cache_rest *rest) {
+  lido_magazine *loaded = empty_magazine(rest->core);
+  lido_magazine *previous = loaded != NULL ? empty_magazine(rest->core) : NULL;
+  if (previous == NULL) {
+    lido_magazine_destroy(loaded);
+    return false;
+  }
+  rest->loaded = loaded;
+  rest->previous = previous;
+  return true;
 }
 
 bool lido_cache_has_magazines(lido_pool_cache *cache) {
   lido_cache_rest *rest = cache->rest;
   if (LIDO_LIKELY(rest->loaded != NULL)) return true;
-  lido_magazine *loaded = empty_magazine(rest->core);
-  lido_magazine *previous = empty_magazine(rest->core);
-  if (loaded == NULL || previous == NULL) {
-    lido_magazine_destroy(loaded);
-    lido_magazine_destroy(previous);
-    return false;
-  }
-  load_magazine(cache, loaded);
-  set_previous(rest, previous);
+  if (!take_magazines(rest)) return false;
+  load_magazine(cache, rest->loaded);
+  set_previous(rest, rest->previous);
   return true;
+}
+
+static void free_memory(lido_cache_rest *rest) {
+  lido_metadata *metadata = lido_core_metadata(rest->core);
+  if (rest->allocated) lido_metadata_free(metadata, rest->cache, sizeof *rest->cache);
+  lido_metadata_free(metadata, rest, sizeof *rest);
 }
 
 /* Called with the registry's lock held. `cache` may be NULL: then it is allocated. */
 static lido_pool_cache *attach_locked(lido_pool_core *core, lido_pool_cache *cache, lido_thread_record *thread) {
-  lido_cache_rest *rest = rest_create(core);
+  lido_cache_rest *rest = lido_metadata_alloc(lido_core_metadata(core), sizeof *rest);
   if (rest == NULL) return NULL;
+  rest->core = core;
+  rest->thread = thread;
   rest->allocated = cache == NULL;
-  if (cache == NULL) cache = lido_metadata_alloc(lido_core_metadata(core), sizeof *cache);
-  if (cache == NULL) {
-    lido_magazine_destroy(rest->loaded);
-    lido_magazine_destroy(rest->previous);
-    lido_metadata_free(lido_core_metadata(core), rest, sizeof *rest);
+  rest->cache = cache != NULL ? cache : lido_metadata_alloc(lido_core_metadata(core), sizeof *cache);
+  if (rest->cache == NULL || !take_magazines(rest)) {
+    free_memory(rest);
     return NULL;
   }
   rest->claim = claim_take_locked(core);
-  rest->cache = cache;
-  rest->thread = thread;
   rest->owner = owner_for(core, rest->claim);
-  write_face(cache, rest);
+  write_face(rest->cache, rest);
   list_cache_locked(rest);
-  return cache;
-}
-
-static bool is_second_thread_locked(const lido_pool_core *core, const lido_thread_record *thread) {
-  if ((core->options.flags & LIDO_POOL_SINGLE_THREAD) == 0) return false;
-  for (const lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
-    if (rest->thread != NULL && rest->thread != thread) return true;
-  }
-  return false;
+  return rest->cache;
 }
 
 lido_pool_cache *lido_cache_attach(lido_pool_core *core, lido_pool_cache *typed_cache, bool *refused) {
@@ -195,7 +190,7 @@ lido_pool_cache *lido_cache_attach(lido_pool_core *core, lido_pool_cache *typed_
   lido_registry_lock();
   lido_pool_cache *cache = NULL;
   lido_thread_record *thread = lido_thread_record_get_locked();
-  *refused = is_second_thread_locked(core, thread);
+  *refused = lido_thread_is_second_locked(core, thread);
   if (!*refused && thread != NULL && lido_thread_table_reserve_locked(thread, core->face.number)) {
     cache = attach_locked(core, typed_cache, thread);
     if (cache != NULL) lido_thread_table_set_locked(thread, core->face.number, cache);
@@ -474,6 +469,8 @@ void lido_cache_forget_objects_locked(lido_cache_rest *rest) {
   rest->loaded = NULL;
   rest->previous = NULL;
   rest->previous_count = 0;
+  rest->loaded_bytes = 0;
+  rest->previous_bytes = 0;
   cache->hot = NULL;
   cache->hot_state = &lido_state_never;
   cache->items = NULL;
@@ -495,12 +492,8 @@ void lido_cache_detach_locked(lido_cache_rest *rest, lido_detach detach) {
   core->retired_frees += rest->frees_noted;
   core->retired_misses += lido_load_relaxed(&rest->misses); /* RELAXED: statistic */
   claim_give_locked(core, rest->claim);
-  if (rest->allocated) {
-    lido_metadata_free(lido_core_metadata(core), cache, sizeof *cache);
-  } else if (detach == LIDO_DETACH_LIVING) {
-    reset_face(cache);
-  }
-  lido_metadata_free(lido_core_metadata(core), rest, sizeof *rest);
+  if (detach == LIDO_DETACH_LIVING && !rest->allocated) reset_face(cache);
+  free_memory(rest);
 }
 
 /* ---- Questions ---- */
@@ -517,6 +510,11 @@ size_t lido_cache_objects(const lido_cache_rest *rest) {
   /* RELAXED: statistic. P3 keeps the byte readable while the registry's lock is held. */
   return objects + (lido_load_relaxed(lido_state_of(cache, (uintptr_t)hot)) == cache->claim);
 #endif
+}
+
+size_t lido_cache_magazine_bytes(const lido_cache_rest *rest) {
+  return (size_t)lido_load_relaxed(&rest->loaded_bytes) +
+         lido_load_relaxed(&rest->previous_bytes); /* RELAXED: statistic */
 }
 
 const char *lido_cache_check(const lido_cache_rest *rest) {

@@ -35,7 +35,9 @@ struct lido_cache_rest {
   uint64_t contention_seen; /* depot's count when the target was last looked at */
   /* atomic, written by the owner */
   uint32_t previous_count; /* statistic: previous->count */
-  uint64_t misses;         /* statistic */
+  uint32_t loaded_bytes;   /* statistic: the magazine's storage, and the other's */
+  uint32_t previous_bytes;
+  uint64_t misses; /* statistic */
   /* atomic */
   bool flush_wanted; /* by a trim or an exhausted pool, at the next slow path */
   /* under the registry's lock */
@@ -100,6 +102,9 @@ void lido_cache_accept_magazine(lido_pool_cache *cache, lido_magazine *magazine)
 
 /* Objects in it, for statistics. Called with the registry's lock held. */
 size_t lido_cache_objects(const lido_cache_rest *rest);
+
+/* The storage of its magazines, for statistics. */
+size_t lido_cache_magazine_bytes(const lido_cache_rest *rest);
 
 const char *lido_cache_check(const lido_cache_rest *rest);
 

@@ -38,7 +38,7 @@ typedef struct lido_pool lido_pool;
 
 enum {
   LIDO_POOL_ZERO = 1,          /* objects come zeroed; they are wiped when freed */
-  LIDO_POOL_SINGLE_THREAD = 2, /* used by one thread only: no locks */
+  LIDO_POOL_SINGLE_THREAD = 2, /* used by one thread only: no locks; by another when that one has ended */
   LIDO_POOL_SPREAD = 4,        /* a cache line for each object's state byte: for objects of one slab
                                    that several threads free and allocate at once; costs memory */
   LIDO_POOL_HUGE_PAGES = 8,    /* ask the system for huge pages under this pool's slabs */
@@ -49,7 +49,8 @@ enum {
 typedef enum lido_exhausted {
   LIDO_EXHAUSTED_FAIL,     /* NULL, ENOMEM */
   LIDO_EXHAUSTED_FALLBACK, /* one more object from the backing, counted in `fallbacks` */
-  LIDO_EXHAUSTED_WAIT,     /* wait up to wait_ns for a free, then NULL, ENOMEM; not with SINGLE_THREAD */
+  LIDO_EXHAUSTED_WAIT,     /* wait up to wait_ns for a free, then NULL, ENOMEM; not with SINGLE_THREAD,
+                              and a passthrough pool does not wait */
 } lido_exhausted;
 
 /* Zero means default everywhere, so naming the object's size is enough. */
@@ -122,7 +123,8 @@ LIDO_API void lido_thread_flush(void);
 
 /* ---- Questions ----------------------------------------------------------------------------- */
 
-/* True if `address` is the start of a live object of this pool. Safe for any address. */
+/* True if `address` is the start of a live object of this pool. Safe for any address. With LIDO_CHECKS=none as exact as
+ * lido_pool_for_each(), and as slow. Never true for passthrough pools. */
 LIDO_API bool lido_pool_owns(const lido_pool *pool, const void *address);
 
 /* The pool in whose slabs `address` lies, or NULL. Safe for any address. The answer holds as long as
@@ -143,7 +145,7 @@ LIDO_API size_t lido_pool_for_each(lido_pool *pool, bool (*visit)(void *object, 
     "most objects out of the slabs at once: never below the peak of live, above it by at most what caches hold") \
   X(allocs, counter, objects, "objects handed out")                                                              \
   X(frees, counter, objects, "objects given back")                                                               \
-  X(misses, counter, calls, "allocs and frees that the thread's cache could not serve")                          \
+  X(misses, counter, calls, "allocs and frees that no thread's cache served: all of a pool without caches")      \
   X(objects, gauge, objects, "objects in all slabs, live or free")                                               \
   X(cached, gauge, objects, "free objects in thread caches and the depot")                                       \
   X(slabs, gauge, slabs, "slabs")                                                                                \
@@ -180,8 +182,9 @@ LIDO_API const char *lido_pool_check(lido_pool *pool);
 
 /* ---- A section that must not fail ---------------------------------------------------------- */
 
-/* `count` objects set aside, so that as many allocs from the reserve can't fail. NULL: ENOMEM, EINVAL
- * (count 0). One thread at a time. */
+/* `count` objects set aside, so that as many allocs from the reserve can't fail. NULL: ENOMEM (there is no memory, or
+ * max_objects allows no so many), EINVAL (count 0), or construct's errno. One thread at a time. When max_objects is
+ * met, other threads are asked for what their caches hold: a later try may succeed. */
 typedef struct lido_reserve lido_reserve;
 LIDO_API lido_reserve *lido_reserve_create(lido_pool *pool, size_t count);
 LIDO_API size_t lido_reserve_count(const lido_reserve *reserve); /* objects left */

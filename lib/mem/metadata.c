@@ -70,7 +70,7 @@ static void *take_locked(lido_metadata *metadata, size_t size_class, size_t byte
   return block;
 }
 
-void *lido_metadata_alloc(lido_metadata *metadata, size_t bytes) {
+void *lido_metadata_take(lido_metadata *metadata, size_t bytes) {
   if (bytes > PTRDIFF_MAX / 2) {
     errno = ENOMEM;
     return NULL;
@@ -80,11 +80,13 @@ void *lido_metadata_alloc(lido_metadata *metadata, size_t bytes) {
   void *block = lido_fault_here() ? NULL : take_locked(metadata, size_class_of(bytes), whole);
   if (block != NULL) metadata->used_bytes += whole;
   lido_lock_give(&metadata->lock);
-  if (block == NULL) {
-    errno = ENOMEM;
-    return NULL;
-  }
-  return memset(block, 0, whole);
+  if (block == NULL) errno = ENOMEM;
+  return block;
+}
+
+void *lido_metadata_alloc(lido_metadata *metadata, size_t bytes) {
+  void *block = lido_metadata_take(metadata, bytes);
+  return block == NULL ? NULL : memset(block, 0, rounded(bytes));
 }
 
 void lido_metadata_free(lido_metadata *metadata, void *block, size_t bytes) {

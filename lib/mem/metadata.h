@@ -46,6 +46,9 @@ void lido_metadata_init(lido_metadata *metadata, lido_metadata_source source);
 /* A zeroed block, or NULL: ENOMEM. */
 void *lido_metadata_alloc(lido_metadata *metadata, size_t bytes);
 
+/* The same with any contents: for large blocks of which little may be used. */
+void *lido_metadata_take(lido_metadata *metadata, size_t bytes);
+
 /* Give a block back, with the size it was asked for. Never calls the source. NULL is ignored. */
 void lido_metadata_free(lido_metadata *metadata, void *block, size_t bytes);
 

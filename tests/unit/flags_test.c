@@ -119,10 +119,9 @@ TEST(flags, passthrough_can_be_made_the_rule) {
   CHECK_EQ(lido_pool_destroy(after), 0);
 }
 
-TEST(flags, a_passthrough_pool_has_no_reserves_and_no_magazines) {
+TEST(flags, a_passthrough_pool_has_no_magazines) {
   lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = BYTES, .flags = LIDO_POOL_PASSTHROUGH});
   CHECK_NOT_NULL(pool);
-  CHECK_FAILS(lido_reserve_create(pool, 5), EINVAL);
   lido_pool_free(pool, lido_pool_alloc(pool));
   CHECK_NULL(lido_pool_magazine_detach(pool));
   lido_pool_cache *cache = lido_pool_cache_create(pool);
@@ -135,6 +134,56 @@ TEST(flags, a_passthrough_pool_has_no_reserves_and_no_magazines) {
     lido_pool_cache_destroy(cache);
   }
   CHECK_EQ(lido_pool_destroy(pool), 0);
+}
+
+TEST(flags, a_reserve_of_a_passthrough_pool_holds_objects_of_malloc) {
+  lido_pool *pool =
+      lido_pool_create(&(lido_pool_options){.object_size = BYTES, .max_objects = 5, .flags = LIDO_POOL_PASSTHROUGH});
+  CHECK_NOT_NULL(pool);
+  CHECK_FAILS(lido_reserve_create(pool, 6), ENOMEM);
+  lido_reserve *reserve = lido_reserve_create(pool, 4);
+  CHECK_NOT_NULL(reserve);
+  CHECK_EQ(objects_stats(pool).live, 0);
+  void *one = lido_pool_alloc(pool);
+  CHECK_NOT_NULL(one);
+  CHECK_FAILS(lido_pool_alloc(pool), ENOMEM); /* the others are set aside */
+  void *other = lido_reserve_alloc(reserve);
+  CHECK_NOT_NULL(other);
+  objects_fill(other, BYTES, 7);
+  CHECK_EQ(objects_stats(pool).live, 2);
+  lido_pool_free(pool, other);
+  lido_pool_free(pool, one);
+  CHECK_EQ(lido_reserve_refill(reserve), 0);
+  CHECK_EQ(lido_reserve_count(reserve), 4);
+  lido_reserve_destroy(reserve);
+  CHECK_EQ(objects_stats(pool).live, 0);
+  CHECK_EQ(objects_stats(pool).frees, 2);
+  CHECK_EQ(lido_pool_destroy(pool), 0);
+}
+
+TEST(flags, a_passthrough_pool_counts_what_met_its_limit) {
+  static const lido_exhausted policies[] = {LIDO_EXHAUSTED_FAIL, LIDO_EXHAUSTED_FALLBACK, LIDO_EXHAUSTED_WAIT};
+  for (size_t i = 0; i < 3; i++) {
+    bool falls_back = policies[i] == LIDO_EXHAUSTED_FALLBACK;
+    lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = BYTES,
+                                                            .max_objects = 2,
+                                                            .on_exhausted = policies[i],
+                                                            .wait_ns = UINT64_MAX,
+                                                            .flags = LIDO_POOL_PASSTHROUGH});
+    CHECK_NOT_NULL(pool);
+    void *five[5];
+    size_t got = lido_pool_alloc_batch(pool, five, 5);
+    CHECK_EQ(got, falls_back ? 5 : 2); /* nobody waits */
+    lido_pool_free_batch(pool, five, got);
+    lido_pool_stats stats = objects_stats(pool);
+    CHECK_EQ(stats.exhausted, falls_back ? 3 : 1);
+    CHECK_EQ(stats.fallbacks, falls_back ? 3 : 0);
+    CHECK_EQ(stats.waits, 0);
+    CHECK_EQ(stats.peak, got);
+    CHECK_EQ(stats.live, 0);
+    CHECK_EQ(stats.misses, 2 * got);
+    CHECK_EQ(lido_pool_destroy(pool), 0);
+  }
 }
 
 TEST(flags, live_objects_of_a_passthrough_pool_are_counted_at_its_end) {
@@ -203,6 +252,23 @@ TEST(flags, a_single_thread_pool_may_change_hands_when_its_thread_has_ended) {
   CHECK_EQ(objects_stats(pool).frees, 3);
   CHECK_SOUND(pool);
   CHECK_EQ(lido_pool_destroy(pool), 0);
+}
+
+TEST(flags, a_single_thread_pool_without_caches_may_do_so_too) {
+  for (int round = 0; round < 20; round++) { /* a new thread may get the place of the last one, or not */
+    lido_pool *pool = lido_pool_create(
+        &(lido_pool_options){.object_size = BYTES, .max_objects = 10, .flags = LIDO_POOL_SINGLE_THREAD});
+    CHECK_NOT_NULL(pool);
+    misuse_log log;
+    misuse_log_start(&log);
+    objects_in_thread(use_and_exit, pool);
+    lido_pool_free(pool, lido_pool_alloc(pool));
+    CHECK_EQ(log.count, 0);
+    objects_in_thread(use_and_exit, pool);
+    CHECK_EQ(log.count, 1); /* now it is this thread's */
+    misuse_log_stop();
+    CHECK_EQ(lido_pool_destroy(pool), 0);
+  }
 }
 
 /* ---- Spread ---- */

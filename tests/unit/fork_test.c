@@ -402,6 +402,43 @@ TEST(fork, who_waits_in_the_parent_does_not_wait_in_the_child) {
   end(&s);
 }
 
+/* The child's thread is not the one that used the pool. */
+static void *use_and_wait(void *argument) {
+  cacher *c = argument;
+  c->kept = lido_pool_alloc(c->s->pool);
+  pthread_barrier_wait(c->meet);
+  pthread_barrier_wait(c->meet);
+  lido_pool_free(c->s->pool, c->kept);
+  return NULL;
+}
+
+static void take_over(scene *s) {
+  lido_pool_free(s->pool, lido_pool_alloc(s->pool)); /* a misuse would end it */
+  IN_CHILD(objects_stats(s->pool).live == 1);
+}
+
+static void check_take_over(size_t most) {
+  scene s = {.pool = lido_pool_create(
+                 &(lido_pool_options){.object_size = BYTES, .max_objects = most, .flags = LIDO_POOL_SINGLE_THREAD})};
+  CHECK_NOT_NULL(s.pool);
+  pthread_barrier_t meet;
+  pthread_barrier_init(&meet, NULL, 2);
+  cacher user = {.s = &s, .meet = &meet};
+  pthread_t thread;
+  CHECK_EQ(pthread_create(&thread, NULL, use_and_wait, &user), 0);
+  pthread_barrier_wait(&meet);
+  check_child(take_over, &s);
+  pthread_barrier_wait(&meet);
+  pthread_join(thread, NULL);
+  pthread_barrier_destroy(&meet);
+  CHECK_EQ(lido_pool_destroy(s.pool), 0);
+}
+
+TEST(fork, a_single_thread_pool_of_a_vanished_thread_may_be_used) {
+  check_take_over(LIMIT);
+  check_take_over(10); /* without caches */
+}
+
 /* ---- From within construct ---- */
 
 typedef struct forking {

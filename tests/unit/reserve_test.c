@@ -1,4 +1,6 @@
 /* reserve_test.c: objects set aside for a section that must not fail. */
+#include <pthread.h>
+
 #include "lib/base/fault.h"
 #include "tests/support/objects.h"
 
@@ -204,4 +206,53 @@ TEST(reserve, a_trim_leaves_it_alone) {
   lido_reserve_destroy(reserve);
   CHECK_SOUND(pool);
   CHECK_EQ(lido_pool_destroy(pool), 0);
+}
+
+TEST(reserve, more_than_max_objects_is_refused_before_anything_is_taken) {
+  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = BYTES, .max_objects = 1000});
+  CHECK_NOT_NULL(pool);
+  CHECK_FAILS(lido_reserve_create(pool, 1001), ENOMEM);
+  CHECK_FAILS(lido_reserve_create(pool, (size_t)1 << 40), ENOMEM);
+  CHECK_EQ(objects_stats(pool).slabs_made, 0);
+  CHECK_EQ(lido_pool_destroy(pool), 0);
+}
+
+typedef struct hoard {
+  lido_pool *pool;
+  pthread_barrier_t meet;
+} hoard;
+
+/* Caches objects, and at the second meeting takes a slow path. */
+static void *hoard_objects(void *argument) {
+  hoard *h = argument;
+  static void *mine[300];
+  size_t got = lido_pool_alloc_batch(h->pool, mine, 300);
+  lido_pool_free_batch(h->pool, mine, got);
+  pthread_barrier_wait(&h->meet);
+  pthread_barrier_wait(&h->meet);
+  got = lido_pool_alloc_batch(h->pool, mine, 2); /* frees of objects that are not hot */
+  lido_pool_free_batch(h->pool, mine, got);
+  pthread_barrier_wait(&h->meet);
+  pthread_barrier_wait(&h->meet);
+  return NULL;
+}
+
+TEST(reserve, other_threads_are_asked_for_what_they_cache) {
+  hoard h = {.pool = lido_pool_create(&(lido_pool_options){.object_size = BYTES, .max_objects = MOST})};
+  CHECK_NOT_NULL(h.pool);
+  pthread_barrier_init(&h.meet, NULL, 2);
+  pthread_t thread;
+  CHECK_EQ(pthread_create(&thread, NULL, hoard_objects, &h), 0);
+  pthread_barrier_wait(&h.meet);
+  lido_reserve *reserve = lido_reserve_create(h.pool, MOST);
+  if (!testing_on_valgrind()) CHECK_NULL(reserve); /* some are in the other thread's cache */
+  pthread_barrier_wait(&h.meet);
+  pthread_barrier_wait(&h.meet);
+  if (reserve == NULL) reserve = lido_reserve_create(h.pool, MOST - 2);
+  pthread_barrier_wait(&h.meet);
+  pthread_join(thread, NULL);
+  pthread_barrier_destroy(&h.meet);
+  CHECK_NOT_NULL(reserve);
+  lido_reserve_destroy(reserve);
+  CHECK_EQ(lido_pool_destroy(h.pool), 0);
 }

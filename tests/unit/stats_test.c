@@ -131,6 +131,35 @@ TEST(stats, a_pair_on_a_warm_cache_never_misses) {
   CHECK_EQ(lido_pool_destroy(pool), 0);
 }
 
+TEST(stats, a_pool_without_caches_always_misses) {
+  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = BYTES, .cache_bytes = SIZE_MAX});
+  CHECK_NOT_NULL(pool);
+  for (int i = 0; i < 100; i++) lido_pool_free(pool, lido_pool_alloc(pool));
+  lido_pool_stats stats = objects_stats(pool);
+  CHECK_EQ(stats.misses, 200);
+  CHECK(lido_pool_hit_rate(&stats) == 0);
+  CHECK_EQ(lido_pool_destroy(pool), 0);
+}
+
+/* A magazine counts wherever it is. */
+TEST(stats, a_flush_makes_no_metadata) {
+  if (testing_on_valgrind()) return;
+  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = BYTES});
+  CHECK_NOT_NULL(pool);
+  CHECK_EQ(lido_pool_alloc_batch(pool, objects, 1000), 1000);
+  lido_pool_free_batch(pool, objects, 1000);
+  uint64_t before = objects_stats(pool).bytes_metadata;
+  lido_thread_flush();
+  uint64_t after = objects_stats(pool).bytes_metadata;
+  CHECK_LE(after, before + 128); /* two of the smallest magazines for those that went */
+  CHECK_LE(before, after);
+  lido_pool_cache *cache = lido_pool_cache_create(pool);
+  CHECK_NOT_NULL(cache);
+  lido_pool_cache_destroy(cache);
+  CHECK_GE(objects_stats(pool).bytes_metadata, after);
+  CHECK_EQ(lido_pool_destroy(pool), 0);
+}
+
 TEST(stats, batches_up_to_the_cache_mostly_hit) {
   if (testing_on_valgrind()) return;
   lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = BYTES});
