@@ -119,7 +119,7 @@ static inline void block_free(lido_lua *memory, void *block, unsigned kind) {
 
 static LIDO_SLOW void *large_resize(lido_lua *memory, void *block, size_t old_size, size_t new_size) {
   void *resized = realloc(block, large_bytes(new_size));
-  if (LIDO_LIKELY(resized != NULL)) return resized;
+  if (resized != NULL) return resized; /* said plainly, so that a compiler sees that `block` is still there below */
   if (new_size <= old_size) return block;
   stay(memory, block, KIND_LARGE, old_size);
   return NULL;
