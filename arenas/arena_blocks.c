@@ -74,13 +74,16 @@ static lido_arena_block *spare_take(lido_arena_core *core, size_t room) {
   return NULL;
 }
 
-/* As large as it is due, or when that can't be had, as large as it must be, and then nothing failed. */
+/* As large as it is due, or when that can't be had, half of it and so on, down to what it must be; then nothing failed. */
 static lido_arena_block *block_due(lido_arena_core *core, size_t room) {
   size_t least = HEADER + room;
   size_t due = lido_max(core->next_bytes, least);
   int saved_errno = errno;
   lido_arena_block *block = block_create(core, due);
-  if (block == NULL && least < due) block = block_create(core, least);
+  for (size_t bytes = due; block == NULL && bytes > least;) {
+    bytes = lido_max(bytes / 2, least);
+    block = block_create(core, bytes);
+  }
   if (block == NULL) return NULL;
   errno = saved_errno;
   core->next_bytes = lido_max(core->next_bytes, lido_min(2 * due, core->options.chunk_bytes_max));
@@ -89,6 +92,7 @@ static lido_arena_block *block_due(lido_arena_core *core, size_t room) {
 
 static void open_block(lido_arena_core *core, lido_arena_block *block, char *at) {
   core->block = block;
+  lido_arena_note_retention(core, block->bytes);
   core->face.limit = block->limit;
   lido_arena_window(core, at);
 }

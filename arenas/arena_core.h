@@ -40,6 +40,7 @@ enum {
   LIDO_ARENA_WATCHED = 32,   /* passthrough, Valgrind: every reset */
   LIDO_ARENA_RESETTING = 64, /* clean-ups are running */
   LIDO_ARENA_REUSED = 128,   /* freed pieces wait on lists */
+  LIDO_ARENA_OVER = 256,     /* the current block is more than a reset may keep */
 };
 
 enum {
@@ -222,7 +223,7 @@ bool lido_arena_reserve(lido_arena_core *core);
 void lido_arena_unreserve(lido_arena_core *core);
 /* Room for `bytes` more. false: the reservation is used up, or no memory. */
 bool lido_arena_commit(lido_arena_core *core, size_t bytes);
-/* What is beyond `keep_bytes` goes. pre: the arena is empty. */
+/* What is beyond `keep_bytes`, and beyond the pieces, goes. */
 void lido_arena_decommit(lido_arena_core *core, size_t keep_bytes);
 
 /* ---- arena_large.c ---- */
@@ -282,6 +283,9 @@ void lido_arena_retain(lido_arena_core *core);
 /* The first block that what is wanted asks for, and the most that a reset keeps. */
 size_t lido_arena_first_bytes(const lido_arena_core *core);
 size_t lido_arena_retain_bytes(const lido_arena_core *core);
+
+/* The current block has so many bytes. If that is more than the options let a reset keep, the short one won't do. */
+void lido_arena_note_retention(lido_arena_core *core, size_t bytes);
 
 /* ---- arena_reset.c ---- */
 

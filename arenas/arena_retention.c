@@ -64,6 +64,11 @@ size_t lido_arena_retain_bytes(const lido_arena_core *core) {
   return retain == LIDO_ARENA_RETAIN_NONE ? 0 : retain;
 }
 
+void lido_arena_note_retention(lido_arena_core *core, size_t bytes) {
+  size_t retain = core->options.retain;
+  if (retain != LIDO_ARENA_RETAIN_AUTO && bytes > lido_arena_retain_bytes(core)) core->face.special |= LIDO_ARENA_OVER;
+}
+
 /* ---- Which ---- */
 
 static lido_arena_block **better(lido_arena_block **link, lido_arena_block **best) {
