@@ -5,6 +5,7 @@
  * Threads: one at a time for one reserve.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "lib/base/atomic.h"
 #include "lib/base/bits.h"
@@ -50,12 +51,21 @@ static size_t take_from_pool(lido_pool_core *core, void **places, size_t count) 
   return *places != NULL;
 }
 
-/* As many more as the slabs, or malloc, give. */
+static void put_back(lido_pool_core *core, void *const *objects, size_t count) {
+  if (!core->passthrough) lido_core_put(core, objects, count);
+  for (size_t i = 0; core->passthrough && i < count; i++) lido_passthrough_free(core, objects[i]);
+}
+
+/* Some more, if the slabs or malloc give any. Growth calls construct, which may use this very reserve. */
 static size_t take(lido_reserve *reserve) {
-  void **places = reserve->objects + reserve->count;
-  size_t got = take_from_pool(reserve->core, places, reserve->capacity - reserve->count);
-  lido_set_aside(reserve->core, places, got);
-  reserve->count += got;
+  void *objects[LIDO_MAGAZINE_MAX];
+  lido_pool_core *core = reserve->core;
+  size_t got = take_from_pool(core, objects, lido_min(reserve->capacity - reserve->count, LIDO_MAGAZINE_MAX));
+  size_t kept = lido_min(got, reserve->capacity - reserve->count);
+  lido_set_aside(core, objects, kept);
+  memcpy(reserve->objects + reserve->count, objects, kept * sizeof *objects);
+  reserve->count += kept;
+  if (kept != got) put_back(core, objects + kept, got - kept);
   return got;
 }
 
@@ -121,7 +131,6 @@ void lido_reserve_destroy(lido_reserve *reserve) {
   lido_pool_core *core = reserve->core;
   lido_core_sweep_if_needed(core); /* while the objects are still set aside */
   lido_set_aside_end(core, reserve->objects, reserve->count, LIDO_STATE_FREE);
-  if (!core->passthrough) lido_core_put(core, reserve->objects, reserve->count);
-  for (size_t i = 0; core->passthrough && i < reserve->count; i++) lido_passthrough_free(core, reserve->objects[i]);
+  put_back(core, reserve->objects, reserve->count);
   lido_metadata_free(lido_core_metadata(core), reserve, reserve_bytes(reserve->capacity));
 }

@@ -256,3 +256,42 @@ TEST(reserve, other_threads_are_asked_for_what_they_cache) {
   lido_reserve_destroy(reserve);
   CHECK_EQ(lido_pool_destroy(h.pool), 0);
 }
+
+typedef struct borrower {
+  lido_reserve *reserve;
+  void *taken[3];
+  size_t count;
+} borrower;
+
+static int borrow(void *object, void *context) {
+  borrower *b = context;
+  (void)object;
+  if (b->reserve != NULL && b->count < 3) {
+    b->taken[b->count] = lido_reserve_alloc(b->reserve);
+    b->count += b->taken[b->count] != NULL;
+  }
+  return 0;
+}
+
+TEST(reserve, construct_may_use_the_reserve_that_is_refilled) {
+  borrower b = {.reserve = NULL};
+  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = BYTES, .construct = borrow, .context = &b});
+  CHECK_NOT_NULL(pool);
+  lido_reserve *reserve = lido_reserve_create(pool, MOST);
+  CHECK_NOT_NULL(reserve);
+  object_list taken = {0};
+  for (size_t i = 0; i < MOST - 3; i++) object_list_push(&taken, lido_reserve_alloc(reserve));
+  b.reserve = reserve;
+  CHECK_EQ(lido_reserve_refill(reserve), 0);
+  CHECK_EQ(b.count, 3);
+  CHECK_EQ(lido_reserve_count(reserve), MOST);
+  for (size_t i = 0; i < 3; i++) object_list_push(&taken, b.taken[i]);
+  CHECK_EQ(objects_stats(pool).live, taken.count);
+  CHECK_SOUND(pool);
+  for (size_t i = 0; i < MOST; i++) object_list_push(&taken, lido_reserve_alloc(reserve));
+  CHECK(objects_are_distinct(&taken));
+  objects_free_all(pool, &taken);
+  object_list_end(&taken);
+  lido_reserve_destroy(reserve);
+  CHECK_EQ(lido_pool_destroy(pool), 0);
+}
