@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/base/bitmap.h"
 #include "lib/base/misuse_report.h"
 #include "lib/base/tool_memory.h"
 #include "pools/thread_cache.h"
@@ -128,11 +129,17 @@ void lido_note_slab(const lido_pool_core *core, void *start, size_t objects) {
   valgrind_close(core, start, bytes);
 }
 
+/* Without states: what is out of the slab, for under Valgrind nothing is in a cache. */
+static bool is_live(const lido_slab *slab, size_t index, uintptr_t object) {
+  if (LIDO_CHECKS == LIDO_CHECKS_NONE) return !lido_bitmap_get(slab->free, index);
+  return *lido_core_state_of(slab->core, object) == LIDO_STATE_LIVE;
+}
+
 void lido_tool_slab_gone(const lido_slab *slab) {
   const lido_pool_core *core = slab->core;
   for (size_t index = 0; core->valgrind && index < slab->objects; index++) {
     uintptr_t object = slab->start + index * core->geometry.stride;
-    if (*lido_core_state_of(core, object) == LIDO_STATE_LIVE) valgrind_free(core, (void *)object);
+    if (is_live(slab, index, object)) valgrind_free(core, (void *)object);
   }
 }
 

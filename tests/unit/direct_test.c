@@ -2,8 +2,6 @@
 #include "pools/pool_core.h"
 #include "tests/support/objects.h"
 
-#if LIDO_CHECKS != LIDO_CHECKS_NONE
-
 enum { BYTES = 64, LIMIT = 10 };
 
 /* As if somebody had the object: the state says live, while the slab says free. */
@@ -37,9 +35,8 @@ static void check_damage(lido_exhausted policy) {
 }
 
 TEST(direct, a_free_object_that_is_live_is_not_handed_out) {
+  if (LIDO_CHECKS == LIDO_CHECKS_NONE) return;
   check_damage(LIDO_EXHAUSTED_FAIL);
   check_damage(LIDO_EXHAUSTED_FALLBACK);
   check_damage(LIDO_EXHAUSTED_WAIT);
 }
-
-#endif
