@@ -402,6 +402,31 @@ TEST(fork, who_waits_in_the_parent_does_not_wait_in_the_child) {
   end(&s);
 }
 
+/* An explicit cache has no magazines in the child until it is used. */
+static bool count_visit(void *object, void *argument) {
+  (void)object;
+  return ++*(size_t *)argument != 0;
+}
+
+static void ask_first(scene *s) {
+  size_t visits = 0;
+  IN_CHILD(lido_pool_owns(s->pool, s->mine[0]));
+  IN_CHILD(lido_pool_for_each(s->pool, count_visit, &visits) == visits && visits >= s->count);
+  IN_CHILD(objects_stats(s->pool).thread_caches >= 1);
+  IN_CHILD(lido_pool_check(s->pool) == NULL);
+}
+
+TEST(fork, questions_may_come_before_an_explicit_cache_is_used) {
+  scene s;
+  begin(&s, &(lido_pool_options){.object_size = BYTES}, 10);
+  lido_pool_cache *cache = lido_pool_cache_create(s.pool);
+  CHECK_NOT_NULL(cache);
+  lido_pool_cache_free(cache, lido_pool_cache_alloc(cache));
+  check_child(ask_first, &s);
+  lido_pool_cache_destroy(cache);
+  end(&s);
+}
+
 /* The child's thread is not the one that used the pool. */
 static void *use_and_wait(void *argument) {
   cacher *c = argument;
