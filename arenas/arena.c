@@ -89,6 +89,7 @@ static void begin_in_buffer(lido_arena_core *core) {
 static bool begin_memory(lido_arena_core *core) {
   lido_arena_ring_begin(&core->large);
   lido_arena_ring_begin(&core->joined);
+  core->serial = 1; /* of pieces that a join brings: before any mark */
   core->face.resets_left = LIDO_ARENA_LOOK;
   lido_arena_chain_begin(core, NULL, NULL);
   core->next_bytes = lido_arena_first_bytes(core);

@@ -26,6 +26,7 @@ static const char *check_chain(const lido_arena_core *core, size_t *bytes, size_
   if (last != core->oldest) return "A2: the oldest block is another";
   if (closed != core->closed) return "A3: closed blocks hold something else";
   if ((core->block != core->oldest) != lido_arena_has(core, LIDO_ARENA_CHAIN)) return "A4: the bit of the chain";
+  if ((core->joined_block != NULL) != lido_arena_has(core, LIDO_ARENA_JOINED)) return "A4: the bit of joined blocks";
   return NULL;
 }
 

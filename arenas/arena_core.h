@@ -41,6 +41,7 @@ enum {
   LIDO_ARENA_RESETTING = 64, /* clean-ups are running */
   LIDO_ARENA_REUSED = 128,   /* freed pieces wait on lists */
   LIDO_ARENA_OVER = 256,     /* the current block is more than a reset may keep */
+  LIDO_ARENA_JOINED = 512,   /* the oldest blocks came by a join */
 };
 
 enum {
@@ -113,8 +114,10 @@ typedef struct lido_arena_core {
   lido_arena_block *block; /* the current one, or NULL */
   lido_arena_block *oldest;
   lido_arena_block *spare;
-  lido_arena_large large;  /* head of the ring */
-  lido_arena_large joined; /* head of the ring of what join brought */
+  lido_arena_block *joined_block; /* it and the older ones came by a join, or NULL */
+  char *joined_at;                /* where its joined pieces end */
+  lido_arena_large large;         /* head of the ring */
+  lido_arena_large joined;        /* head of the ring of what join brought */
   lido_arena_piece *pieces;
   lido_arena_reuse *reuse; /* NULL without LIDO_ARENA_REUSE or before the first free */
   size_t next_bytes;       /* of the next block */

@@ -1,8 +1,8 @@
 /* arena_join.c: all of one arena becomes a part of another, in O(1).
  *
- * Blocks go behind the current one of the chain, so that the window stays; large blocks into a ring of their own that only a
- * reset empties; clean-ups stay the list they are, behind one clean-up of `into` that runs them all. So a rewind to
- * a mark from before the join runs what was joined and keeps its memory.
+ * Blocks go to the old end of the chain, so that the window stays and no rewind comes by them; large blocks into a ring of
+ * their own that only a reset empties; clean-ups stay the list they are, behind one clean-up of `into` that runs them all. So
+ * a rewind to a mark from before the join runs what was joined and keeps its memory.
  */
 #include <errno.h>
 
@@ -31,10 +31,16 @@ static void run_group(void *first) {
   }
 }
 
-/* Before anything moves, since it may fail. */
+/* Before anything moves, since it may fail, or take a block. */
 static bool join_cleanups(lido_arena_core *into, lido_arena_core *from) {
-  if (from->cleanups == NULL) return true;
-  if (lido_arena_cleanup_add(&into->face, run_group, from->cleanups) == NULL) return false;
+  if (from->cleanups == NULL) return within_limit(into, from);
+  if (!within_limit(into, from)) return false;
+  lido_arena_cleanup *group = lido_arena_cleanup_add(&into->face, run_group, from->cleanups);
+  if (group == NULL) return false;
+  if (!within_limit(into, from)) {
+    lido_arena_cleanup_stop(group);
+    return false;
+  }
   from->cleanups = NULL;
   from->cleanup_count = 0;
   return true;
@@ -43,12 +49,16 @@ static bool join_cleanups(lido_arena_core *into, lido_arena_core *from) {
 static void join_chain(lido_arena_core *into, lido_arena_core *from) {
   if (from->block == NULL) return;
   from->block->top = from->face.at;
+  if (into->joined_block == NULL) {
+    into->joined_block = from->block;
+    into->joined_at = from->face.at;
+    into->face.special |= LIDO_ARENA_JOINED;
+  }
   if (into->block == NULL) {
     lido_arena_chain_adopt(into, from->block, from->oldest);
   } else {
-    from->oldest->older = into->block->older;
-    into->block->older = from->block;
-    if (from->oldest->older == NULL) into->oldest = from->oldest;
+    into->oldest->older = from->block;
+    into->oldest = from->oldest;
     into->face.special |= LIDO_ARENA_CHAIN;
   }
   into->closed += from->closed + (into->block == from->block ? 0 : (size_t)(from->block->top - from->block->base));
@@ -92,6 +102,7 @@ static void join_counts(lido_arena_core *into, lido_arena_core *from) {
 
 static void empty(lido_arena_core *from) {
   lido_arena_reuse_forget(from);
+  from->joined_block = NULL;
   from->face.depth = 0;
   from->face.special = from->always;
   lido_arena_window(from, from->face.at);
@@ -101,7 +112,6 @@ int lido_arena_join(lido_arena *into_arena, lido_arena *from_arena) {
   lido_arena_core *into = lido_arena_core_of(into_arena);
   lido_arena_core *from = lido_arena_core_of(from_arena);
   if (!lido_arena_enter(into) || !lido_arena_enter(from) || !fit_together(into, from)) return EINVAL;
-  if (!within_limit(into, from)) return ENOMEM;
   int saved_errno = errno;
   if (!join_cleanups(into, from)) {
     errno = saved_errno;

@@ -29,6 +29,21 @@ static bool is_open(const lido_arena_core *core, const lido_arena_mark *mark) {
   return in_chain(core, mark);
 }
 
+/* Does the block, or NULL, come after the newest that a join brought? Those stay. pre: there is one. */
+static bool is_below_joined(const lido_arena_core *core, const void *wanted) {
+  const lido_arena_block *block = core->block;
+  while (block != wanted && block != core->joined_block) block = block->older;
+  return block != wanted;
+}
+
+static void cut(lido_arena_core *core, const lido_arena_mark *mark) {
+  if (core->joined_block != NULL && is_below_joined(core, mark->block)) {
+    lido_arena_chain_cut(core, core->joined_block, core->joined_at);
+  } else {
+    lido_arena_chain_cut(core, mark->block, mark->at);
+  }
+}
+
 bool lido_arena_rewind_to(lido_arena_core *core, lido_arena_mark mark) {
   if (!lido_arena_enter(core)) return false;
   if (!is_open(core, &mark)) {
@@ -40,7 +55,7 @@ bool lido_arena_rewind_to(lido_arena_core *core, lido_arena_mark mark) {
   lido_arena_large_free_since(core, mark.serial);
   lido_arena_pieces_free_since(core, mark.serial);
   lido_arena_reuse_forget(core);
-  lido_arena_chain_cut(core, mark.block, mark.at);
+  cut(core, &mark);
   core->face.depth = mark.depth + 1;
   return true;
 }

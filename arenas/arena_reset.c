@@ -11,6 +11,7 @@ static void drop_rest(lido_arena_core *core) {
   lido_arena_large_free_since(core, 0);
   lido_arena_large_free_joined(core);
   lido_arena_reuse_forget(core);
+  core->joined_block = NULL;
   core->face.depth = 0;
   core->face.special = (core->face.special & LIDO_ARENA_CHAIN) | core->always;
 }
