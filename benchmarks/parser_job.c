@@ -1,6 +1,7 @@
 /* parser_job.c: a parser on one allocator, with its memory hooks as a program would write them.
  *
- *     expat_job_lido FILE [--slices 5] [--slice-ms 20]
+ *     expat_job_lido FILE [--slices 5] [--slice-ms 20]     how long a document takes
+ *     expat_job_lido FILE --scale 100                      how much memory so many documents need
  *
  * Compiled once for each parser, JOB_FILE naming it, and each allocator (parser_memory.h). A document is
  * everything from no parser to no parser; its result has a checksum that must be the same for every allocator. JOB_FILE defines
@@ -69,19 +70,30 @@ static double slice(job_input input, double wanted_ns) {
   return elapsed / (double)documents;
 }
 
+/* How much so many documents, one after the other, have resident at most, beside their own text. */
+static void measure_peak(job_input input, size_t documents) {
+  size_t before = bench_resident();
+  memory_begin();
+  for (size_t i = 0; i < documents; i++) (void)run(input, false);
+  size_t peak = bench_resident_peak();
+  bench_number("parser_peak", JOB_NAME, "bytes", peak > before ? (double)(peak - before) : 0);
+}
+
+static void measure_time(job_input input, const bench_options *options) {
+  double samples[BENCH_SAMPLES_MAX];
+  memory_begin();
+  first(input);
+  for (unsigned s = 0; s < options->slices; s++) samples[s] = slice(input, options->slice_ms * 1e6);
+  bench_figure("parser_time", JOB_NAME, "ns", samples, options->slices);
+}
+
 int main(int argc, char **argv) {
   if (argc < 2) bench_die("usage: %s FILE [options]", argv[0]);
-  double samples[BENCH_SAMPLES_MAX];
   bench_options options = bench_begin(argc - 1, argv + 1);
   check_serving();
   job_input input = read_file(argv[1]);
-  size_t before = bench_resident();
-  memory_begin();
-  first(input);
-  for (unsigned s = 0; s < options.slices; s++) samples[s] = slice(input, options.slice_ms * 1e6);
-  bench_figure("parser_time", JOB_NAME, "ns", samples, options.slices);
-  size_t peak = bench_resident_peak();
-  bench_number("parser_peak", JOB_NAME, "bytes", peak > before ? (double)(peak - before) : 0);
   bench_fact("parser", JOB_ROW);
+  if (options.scale != 0) measure_peak(input, options.scale);
+  else measure_time(input, &options);
   return 0;
 }
