@@ -89,8 +89,8 @@ static void begin_in_buffer(lido_arena_core *core) {
 static bool begin_memory(lido_arena_core *core) {
   lido_arena_ring_begin(&core->large);
   lido_arena_ring_begin(&core->joined);
-  core->serial = 1; /* of pieces that a join brings: before any mark */
   core->face.resets_left = LIDO_ARENA_LOOK;
+  core->serial = 1; /* that of what join brought, which is older than any mark */
   lido_arena_chain_begin(core, NULL, NULL);
   core->next_bytes = lido_arena_first_bytes(core);
   if (core->passthrough) return true;
@@ -166,19 +166,11 @@ lido_arena *lido_arena_create(const lido_arena_options *options) {
 
 /* ---- End ---- */
 
-static void release_blocks(lido_arena_core *core) {
-  lido_arena_block *next = NULL;
-  for (lido_arena_block *block = core->spare; block != NULL; block = next) {
-    next = block->older;
-    lido_arena_block_release(core, block);
-  }
-}
-
 void lido_arena_core_destroy(lido_arena_core *core) {
   lido_arena_cleanup_stop(core->in_parent);
   lido_arena_learn(core);
   lido_arena_clear(core);
-  release_blocks(core);
+  lido_arena_spare_release(core);
   lido_arena_reuse_end(core);
   if (core->reservation != NULL) lido_arena_unreserve(core);
   if (core->cls != NULL) lido_arena_class_lost(core->cls);

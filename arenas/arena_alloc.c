@@ -26,7 +26,8 @@ static void *take(lido_arena_core *core, size_t bytes, size_t align) {
 
 static bool make_room(lido_arena_core *core, size_t bytes, size_t align) {
   if (core->options.reserve_bytes != 0) {
-    return lido_arena_commit(core, bytes + (align > LIDO_ARENA_ALIGN ? align : 0));
+    size_t skipped = (~(uintptr_t)core->face.at + 1) & (align - 1);
+    return lido_arena_commit(core, skipped + lido_arena_rounded(bytes));
   }
   return (core->options.flags & LIDO_ARENA_FIXED) == 0 && lido_arena_block_add(core, bytes, align);
 }

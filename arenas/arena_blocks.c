@@ -10,11 +10,18 @@ enum { HEADER = (sizeof(lido_arena_block) + LIDO_ARENA_ALIGN - 1) / LIDO_ARENA_A
 
 /* ---- Limits ---- */
 
+/* AUTO looks at what is held at every LIDO_ARENA_LOOKth reset only; a caller's number holds for every one. */
+void lido_arena_note_held(lido_arena_core *core) {
+  if (core->options.retain == LIDO_ARENA_RETAIN_AUTO) return;
+  if (core->face.held > lido_arena_retain_bytes(core)) core->face.special |= LIDO_ARENA_ABOVE;
+}
+
 bool lido_arena_charge(lido_arena_core *core, size_t bytes) {
   size_t most = core->options.max_bytes;
   if (most != 0 && (core->face.held > most || bytes > most - core->face.held)) return false;
   if (core->options.budget != NULL && !lido_arena_budget_take(core->options.budget, bytes)) return false;
   core->face.held += bytes;
+  lido_arena_note_held(core);
   return true;
 }
 
@@ -61,6 +68,15 @@ void lido_arena_block_release(lido_arena_core *core, lido_arena_block *block) {
   core->blocks--;
 }
 
+void lido_arena_spare_release(lido_arena_core *core) {
+  lido_arena_block *next = NULL;
+  for (lido_arena_block *block = core->spare; block != NULL; block = next) {
+    next = block->older;
+    lido_arena_block_release(core, block);
+  }
+  core->spare = NULL;
+}
+
 /* ---- A new current block ---- */
 
 /* A spare block with so much room, out of its list. */
@@ -92,7 +108,6 @@ static lido_arena_block *block_due(lido_arena_core *core, size_t room) {
 
 static void open_block(lido_arena_core *core, lido_arena_block *block, char *at) {
   core->block = block;
-  lido_arena_note_retention(core, block->bytes);
   core->face.limit = block->limit;
   lido_arena_window(core, at);
 }
@@ -131,7 +146,6 @@ static void chain_none(lido_arena_core *core) {
 }
 
 void lido_arena_chain_begin(lido_arena_core *core, lido_arena_block *block, char *at) {
-  core->closed = 0;
   core->face.special &= ~(uint32_t)LIDO_ARENA_CHAIN;
   if (block == NULL) {
     chain_none(core);
@@ -181,11 +195,34 @@ void lido_arena_chain_cut(lido_arena_core *core, lido_arena_block *block, char *
   if (core->block == core->oldest) core->face.special &= ~(uint32_t)LIDO_ARENA_CHAIN;
 }
 
+static void drop_closed(lido_arena_core *core, lido_arena_block *block) {
+  core->closed -= (size_t)(block->top - block->base);
+  make_spare(core, block);
+}
+
 void lido_arena_chain_drop_older(lido_arena_core *core) {
   lido_arena_block *next = NULL;
   for (lido_arena_block *block = core->block->older; block != NULL; block = next) {
     next = block->older;
-    make_spare(core, block);
+    drop_closed(core, block);
   }
   lido_arena_chain_begin(core, core->block, core->face.at);
+}
+
+/* ---- What join brought ---- */
+
+void lido_arena_joined_add(lido_arena_core *core, lido_arena_block *newest, lido_arena_block *oldest) {
+  oldest->older = core->joined_blocks;
+  if (core->joined_blocks == NULL) core->joined_last = oldest;
+  core->joined_blocks = newest;
+  core->face.special |= LIDO_ARENA_JOINED;
+}
+
+void lido_arena_joined_drop(lido_arena_core *core) {
+  lido_arena_block *next = NULL;
+  for (lido_arena_block *block = core->joined_blocks; block != NULL; block = next) {
+    next = block->older;
+    drop_closed(core, block);
+  }
+  core->joined_blocks = NULL;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "lib/base/atomic.h"
+#include "lib/mem/mem_fork.h"
 #include "lib/mem/metadata.h"
 
 struct lido_arena_budget {
@@ -15,6 +16,11 @@ struct lido_arena_budget {
 lido_arena_budget *lido_arena_budget_create(size_t bytes) {
   if (bytes == 0) {
     errno = EINVAL;
+    return NULL;
+  }
+  int error = lido_mem_fork_join();
+  if (error != 0) {
+    errno = error;
     return NULL;
   }
   lido_arena_budget *budget = lido_metadata_alloc(lido_metadata_system(), sizeof *budget);

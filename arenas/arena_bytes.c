@@ -17,9 +17,10 @@ lido_bytes lido_bytes_begin(lido_arena *arena, size_t expected) {
   return bytes;
 }
 
+/* Without room no add gets past lido_bytes_grow(). */
 static bool fail(lido_bytes *bytes) {
   bytes->failed = true;
-  bytes->room = bytes->count; /* whatever is added now comes here */
+  bytes->room = bytes->count;
   errno = ENOMEM;
   return false;
 }
@@ -32,22 +33,26 @@ static bool grow_to(lido_bytes *bytes, size_t room) {
   return true;
 }
 
-/* Twice as much is only a wish. */
-static bool grow_well(lido_bytes *bytes, size_t room, size_t least) {
+/* More room than is needed: if there is not so much, nothing failed yet. */
+static bool grow_amply_to(lido_bytes *bytes, size_t room) {
   lido_arena_core *core = lido_arena_core_of(bytes->arena);
   lido_arena_memory_of_failures before = lido_arena_remember(core);
   if (grow_to(bytes, room)) return true;
-  if (least == room) return false;
   lido_arena_take_back(core, before);
-  return grow_to(bytes, least);
+  return false;
 }
 
 bool lido_bytes_grow(lido_bytes *bytes, size_t count) {
-  if (bytes->failed || count >= PTRDIFF_MAX - bytes->count) return fail(bytes);
+  if (bytes->failed) return fail(bytes);
+  if (count >= PTRDIFF_MAX - bytes->count) {
+    lido_arena_fail(lido_arena_core_of(bytes->arena));
+    return fail(bytes);
+  }
   size_t least = bytes->count + count + 1;
   if (least <= bytes->room) return true;
   size_t room = lido_arena_rounded(lido_max(lido_max(2 * bytes->room, least), LEAST));
-  if (!grow_well(bytes, room, least)) return fail(bytes);
+  bool grown = (least < room && grow_amply_to(bytes, room)) || grow_to(bytes, least);
+  if (!grown) return fail(bytes);
   bytes->data[bytes->count] = 0;
   return true;
 }

@@ -23,10 +23,16 @@ static const char *check_chain(const lido_arena_core *core, size_t *bytes, size_
     if (block->top < block->base || block->top > block->limit) return "A2: a block's top lies outside of it";
     closed += (size_t)(block->top - block->base);
   }
+  for (const lido_arena_block *block = core->joined_blocks; block != NULL; block = block->older) {
+    *bytes += block->bytes;
+    ++*blocks;
+    if (block->top < block->base || block->top > block->limit) return "A2: a joined block's top lies outside of it";
+    closed += (size_t)(block->top - block->base);
+  }
+  if (core->joined_blocks != NULL && !lido_arena_has(core, LIDO_ARENA_JOINED)) return "A4: the bit of joined blocks";
   if (last != core->oldest) return "A2: the oldest block is another";
   if (closed != core->closed) return "A3: closed blocks hold something else";
   if ((core->block != core->oldest) != lido_arena_has(core, LIDO_ARENA_CHAIN)) return "A4: the bit of the chain";
-  if ((core->joined_block != NULL) != lido_arena_has(core, LIDO_ARENA_JOINED)) return "A4: the bit of joined blocks";
   return NULL;
 }
 

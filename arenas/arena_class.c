@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "arenas/arena_budget.h"
 #include "arenas/arena_shelves.h"
 #include "lib/base/atomic.h"
 #include "lib/base/bits.h"
@@ -41,7 +42,10 @@ static lido_arena_class_core *class_make(const lido_arena_options *options, lido
   cls->face.number = lido_arena_number_take_locked();
   if (cls->face.number != 0) link_locked(cls);
   lido_arena_shelves_unlock();
-  if (cls->face.number != 0) return cls;
+  if (cls->face.number != 0) {
+    if (options->budget != NULL) lido_arena_budget_hold(options->budget);
+    return cls;
+  }
   lido_metadata_free(lido_metadata_system(), cls, sizeof *cls);
   errno = ENOMEM;
   return NULL;
@@ -53,6 +57,7 @@ lido_arena_class *lido_arena_class_create(const lido_arena_options *options) {
   int error = lido_arena_options_check(options);
   if (options->buffer != NULL || options->parent != NULL) error = EINVAL;
   lido_backing *backing = options->backing != NULL ? options->backing : lido_backing_default();
+  if (error == 0) error = lido_arena_fork_join();
   if (error == 0) error = lido_backing_hold(backing);
   if (error != 0) {
     errno = error;
@@ -89,17 +94,23 @@ static counts count_locked(const lido_arena_class_core *cls) {
   return sum;
 }
 
+/* The counts are not of one moment: while arenas move, a difference may seem to be less than none. */
+static uint64_t above(uint64_t more, uint64_t less) { return more > less ? more - less : 0; }
+
+static uint64_t idle_of(counts sum) { return above(sum.put, sum.taken); }
+
 /* Arenas that are there and on no shelf. */
 static uint64_t live_of(const lido_arena_class_core *cls, counts sum) {
-  uint64_t there = lido_load_relaxed(&cls->made) - lido_load_relaxed(&cls->ended); /* RELAXED: statistic */
-  return there - (sum.put - sum.taken);
+  /* RELAXED: statistics. */
+  uint64_t ended = lido_load_relaxed(&cls->ended);
+  return above(above(lido_load_relaxed(&cls->made), ended), idle_of(sum)); /* RELAXED: see above */
 }
 
 int lido_arena_class_destroy(lido_arena_class *face) {
   if (face == NULL) return 0;
   lido_arena_class_core *cls = lido_arena_class_core_of(face);
   lido_arena_shelves_lock();
-  bool busy = live_of(cls, count_locked(cls)) != 0;
+  bool busy = live_of(cls, count_locked(cls)) != 0; /* exact: who ends a class knows that nobody uses it */
   if (!busy) {
     lido_arena_shelves_each_locked(face->number, empty_shelf, NULL);
     unlink_locked(cls);
@@ -107,7 +118,9 @@ int lido_arena_class_destroy(lido_arena_class *face) {
   }
   lido_arena_shelves_unlock();
   if (busy) return EBUSY;
+  lido_metadata_trim(&cls->options.backing->metadata); /* where its arenas lay */
   lido_backing_let_go(cls->options.backing);
+  if (cls->options.budget != NULL) lido_arena_budget_let_go(cls->options.budget);
   lido_metadata_free(lido_metadata_system(), cls, sizeof *cls);
   return 0;
 }
@@ -145,7 +158,7 @@ static bool shelve(lido_arena_core *core) {
   arena->special = LIDO_ARENA_IDLE;
   arena->next = shelf->newest;
   shelf->newest = arena;
-  shelf->bytes += arena->held;
+  lido_add_owned(&shelf->bytes, arena->held);
   lido_count_owned(&shelf->put);
   return true;
 }
@@ -193,9 +206,9 @@ void lido_arena_class_stats_get(const lido_arena_class *face, lido_arena_class_s
   uint64_t made = lido_load_relaxed(&cls->made);
   *out = (lido_arena_class_stats){
       .live = live_of(cls, sum),
-      .idle = sum.put - sum.taken,
-      .idle_bytes = sum.bytes,
-      .acquires = sum.taken + made - lido_load_relaxed(&cls->dropped), /* RELAXED: see above */
+      .idle = idle_of(sum),
+      .idle_bytes = (int64_t)sum.bytes < 0 ? 0 : sum.bytes,
+      .acquires = above(sum.taken + made, lido_load_relaxed(&cls->dropped)), /* RELAXED: see above */
       .misses = made,
       .wanted = lido_load_relaxed(&cls->wanted),     /* RELAXED: see above */
       .peak = lido_load_relaxed(&cls->peak),         /* RELAXED: see above */

@@ -41,10 +41,10 @@ static void run_newest(lido_arena_core *core) {
 void lido_arena_cleanups_run(lido_arena_core *core, uint64_t serial) {
   if (core->cleanups == NULL) return;
   int saved_errno = errno;
-  uint32_t outer = core->face.special & LIDO_ARENA_RESETTING; /* a clean-up may rewind */
+  uint32_t resetting_before = core->face.special & LIDO_ARENA_RESETTING; /* a clean-up may rewind */
   core->face.special |= LIDO_ARENA_RESETTING;
   while (core->cleanups != NULL && core->cleanups->serial > serial) run_newest(core);
-  core->face.special = (core->face.special & ~(uint32_t)LIDO_ARENA_RESETTING) | outer;
+  core->face.special = (core->face.special & ~(uint32_t)LIDO_ARENA_RESETTING) | resetting_before;
   if (core->cleanups == NULL) core->face.special &= ~(uint32_t)LIDO_ARENA_CLEANUPS;
   errno = saved_errno;
 }

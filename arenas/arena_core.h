@@ -4,6 +4,7 @@
  *     chain       blocks with pieces, newest first; the newest is the current one
  *     spare       blocks that a rewind or a reset emptied and kept
  *     large       blocks with one piece each
+ *     joined      blocks, of either kind, that join brought: no rewind reaches them
  *     pieces      with passthrough: a list of blocks of malloc, and nothing of the above
  *
  * A block doubles the one before, up to chunk_bytes_max. A request of more than a quarter of that gets a block of its own
@@ -13,8 +14,8 @@
  *   A1  base <= at <= limit, and both ends of the window are multiples of 16; end is limit, or at where the window is kept
  *       empty.
  *   A2  the current block's `top` is stale; every other block of the chain has base <= top <= limit.
- *   A3  held is the sum of `bytes` over chain, spare and large; closed is the sum of top - base over the chain without
- *       the current block.
+ *   A3  held is the sum of `bytes` over chain, spare, joined and large; closed is the sum of top - base over the joined
+ *       blocks and the chain without the current block.
  *   A4  a bit of `special` is set if what it stands for is there.
  *   A5  clean-ups stand newest first, their serials fall.
  *   A6  marks of a depth below `depth` are valid; for the first LIDO_ARENA_MARKS depths their ids are known.
@@ -40,8 +41,8 @@ enum {
   LIDO_ARENA_WATCHED = 32,   /* passthrough, Valgrind: every reset */
   LIDO_ARENA_RESETTING = 64, /* clean-ups are running */
   LIDO_ARENA_REUSED = 128,   /* freed pieces wait on lists */
-  LIDO_ARENA_OVER = 256,     /* the current block is more than a reset may keep */
-  LIDO_ARENA_JOINED = 512,   /* the oldest blocks came by a join */
+  LIDO_ARENA_JOINED = 256,   /* blocks that join brought, beside the chain */
+  LIDO_ARENA_ABOVE = 512,    /* more is held than the caller lets a reset keep */
 };
 
 enum {
@@ -114,10 +115,10 @@ typedef struct lido_arena_core {
   lido_arena_block *block; /* the current one, or NULL */
   lido_arena_block *oldest;
   lido_arena_block *spare;
-  lido_arena_block *joined_block; /* it and the older ones came by a join, or NULL */
-  char *joined_at;                /* where its joined pieces end */
-  lido_arena_large large;         /* head of the ring */
-  lido_arena_large joined;        /* head of the ring of what join brought */
+  lido_arena_block *joined_blocks;
+  lido_arena_block *joined_last;
+  lido_arena_large large;  /* head of the ring */
+  lido_arena_large joined; /* head of the ring of what join brought */
   lido_arena_piece *pieces;
   lido_arena_reuse *reuse; /* NULL without LIDO_ARENA_REUSE or before the first free */
   size_t next_bytes;       /* of the next block */
@@ -188,6 +189,9 @@ void lido_arena_take_back(lido_arena_core *core, lido_arena_memory_of_failures b
 
 void lido_arena_report(const lido_arena_core *core, lido_misuse_kind kind, const void *address);
 
+/* `held` has grown. */
+void lido_arena_note_held(lido_arena_core *core);
+
 /* Bytes handed out from the chain, with padding. */
 size_t lido_arena_used(const lido_arena_core *core);
 void lido_arena_note_peak(lido_arena_core *core);
@@ -207,18 +211,25 @@ lido_arena_block *lido_arena_block_borrow(lido_arena_core *core, char *memory, s
 /* Give a block back that is in no list. */
 void lido_arena_block_release(lido_arena_core *core, lido_arena_block *block);
 
+/* All spare blocks go. */
+void lido_arena_spare_release(lido_arena_core *core);
+
 /* `block` is the whole chain, and pieces start at `at`; NULL: there is none. */
 void lido_arena_chain_begin(lido_arena_core *core, lido_arena_block *block, char *at);
 
 /* The chain of another arena, whose newest block is filled up to its top. pre: there is none. */
 void lido_arena_chain_adopt(lido_arena_core *core, lido_arena_block *newest, lido_arena_block *oldest);
 
-/* Blocks newer than `block`, or all (NULL), become spare ones; `block` is current again, from `at` on, or from where it was
- * filled to, if that is less. */
+/* Blocks newer than `block`, or all (NULL), become spare ones; `block` is current again, from `at` on, or from less if its
+ * pieces end before. */
 void lido_arena_chain_cut(lido_arena_core *core, lido_arena_block *block, char *at);
 
 /* Blocks older than the current one become spare ones. */
 void lido_arena_chain_drop_older(lido_arena_core *core);
+
+/* A row of blocks comes to the joined ones; these become spare. Their bytes are in `closed` before and after. */
+void lido_arena_joined_add(lido_arena_core *core, lido_arena_block *newest, lido_arena_block *oldest);
+void lido_arena_joined_drop(lido_arena_core *core);
 
 /* ---- arena_reservation.c ---- */
 
@@ -286,9 +297,6 @@ void lido_arena_retain(lido_arena_core *core);
 /* The first block that what is wanted asks for, and the most that a reset keeps. */
 size_t lido_arena_first_bytes(const lido_arena_core *core);
 size_t lido_arena_retain_bytes(const lido_arena_core *core);
-
-/* The current block has so many bytes. If that is more than the options let a reset keep, the short one won't do. */
-void lido_arena_note_retention(lido_arena_core *core, size_t bytes);
 
 /* ---- arena_reset.c ---- */
 

@@ -1,8 +1,8 @@
 /* arena_join.c: all of one arena becomes a part of another, in O(1).
  *
- * Blocks go to the old end of the chain, so that the window stays and no rewind comes by them; large blocks into a ring of
- * their own that only a reset empties; clean-ups stay the list they are, behind one clean-up of `into` that runs them all. So
- * a rewind to a mark from before the join runs what was joined and keeps its memory.
+ * Blocks and large blocks go to lists of their own that only a reset empties; clean-ups stay the list they are, behind one
+ * clean-up of `into` that runs them all. So a rewind to a mark from before the join runs what was joined and keeps its memory.
+ * An arena that has no block and no open mark takes the chain as its own.
  */
 #include <errno.h>
 
@@ -14,13 +14,9 @@ static bool is_plain(const lido_arena_core *core) {
 }
 
 static bool fit_together(const lido_arena_core *into, const lido_arena_core *from) {
-  return into != from && is_plain(into) && is_plain(from) && into->backing == from->backing &&
+  bool outlives = into->options.parent != &from->face; /* or a reset of `into` would end it */
+  return into != from && outlives && is_plain(into) && is_plain(from) && into->backing == from->backing &&
          into->options.budget == from->options.budget && into->passthrough == from->passthrough;
-}
-
-static bool within_limit(const lido_arena_core *into, const lido_arena_core *from) {
-  size_t most = into->options.max_bytes;
-  return most == 0 || (into->face.held <= most && from->face.held <= most - into->face.held);
 }
 
 static void run_group(void *first) {
@@ -31,14 +27,21 @@ static void run_group(void *first) {
   }
 }
 
-/* Before anything moves, since it may fail, or take a block. */
+static bool within_limit(const lido_arena_core *into, const lido_arena_core *from) {
+  size_t most = into->options.max_bytes;
+  return most == 0 || (into->face.held <= most && from->face.held <= most - into->face.held);
+}
+
+/* Before anything moves, since it may fail; its memory counts against the limit, too. */
 static bool join_cleanups(lido_arena_core *into, lido_arena_core *from) {
-  if (from->cleanups == NULL) return within_limit(into, from);
-  if (!within_limit(into, from)) return false;
-  lido_arena_cleanup *group = lido_arena_cleanup_add(&into->face, run_group, from->cleanups);
-  if (group == NULL) return false;
+  lido_arena_cleanup *group = NULL;
+  if (from->cleanups != NULL) {
+    group = lido_arena_cleanup_add(&into->face, run_group, from->cleanups);
+    if (group == NULL) return false;
+  }
   if (!within_limit(into, from)) {
     lido_arena_cleanup_stop(group);
+    lido_arena_fail(into);
     return false;
   }
   from->cleanups = NULL;
@@ -48,20 +51,22 @@ static bool join_cleanups(lido_arena_core *into, lido_arena_core *from) {
 
 static void join_chain(lido_arena_core *into, lido_arena_core *from) {
   if (from->block == NULL) return;
-  from->block->top = from->face.at;
-  if (into->joined_block == NULL) {
-    into->joined_block = from->block;
-    into->joined_at = from->face.at;
-    into->face.special |= LIDO_ARENA_JOINED;
-  }
-  if (into->block == NULL) {
-    lido_arena_chain_adopt(into, from->block, from->oldest);
+  lido_arena_block *newest = from->block;
+  newest->top = from->face.at;
+  if (into->block == NULL && into->face.depth == 0) {
+    lido_arena_chain_adopt(into, newest, from->oldest);
   } else {
-    into->oldest->older = from->block;
-    into->oldest = from->oldest;
-    into->face.special |= LIDO_ARENA_CHAIN;
+    lido_arena_joined_add(into, newest, from->oldest);
+    into->closed += (size_t)(newest->top - newest->base);
   }
-  into->closed += from->closed + (into->block == from->block ? 0 : (size_t)(from->block->top - from->block->base));
+}
+
+static void join_blocks(lido_arena_core *into, lido_arena_core *from) {
+  join_chain(into, from);
+  if (from->joined_blocks != NULL) lido_arena_joined_add(into, from->joined_blocks, from->joined_last);
+  into->closed += from->closed;
+  from->joined_blocks = NULL;
+  from->closed = 0;
   lido_arena_chain_begin(from, NULL, NULL);
 }
 
@@ -82,27 +87,16 @@ static void join_pieces(lido_arena_core *into, lido_arena_core *from) {
   from->pieces = NULL;
 }
 
-static size_t spare_bytes(const lido_arena_core *core, size_t *blocks) {
-  size_t bytes = 0;
-  for (const lido_arena_block *block = core->spare; block != NULL; block = block->older, ++*blocks) {
-    bytes += block->bytes;
-  }
-  return bytes;
-}
-
-/* What stays with `from` is its spare blocks. */
 static void join_counts(lido_arena_core *into, lido_arena_core *from) {
-  size_t blocks = 0;
-  size_t stays = spare_bytes(from, &blocks);
-  into->face.held += from->face.held - stays;
-  into->blocks += from->blocks - blocks;
-  from->face.held = stays;
-  from->blocks = blocks;
+  into->face.held += from->face.held;
+  into->blocks += from->blocks;
+  lido_arena_note_held(into);
+  from->face.held = 0;
+  from->blocks = 0;
 }
 
 static void empty(lido_arena_core *from) {
   lido_arena_reuse_forget(from);
-  from->joined_block = NULL;
   from->face.depth = 0;
   from->face.special = from->always;
   lido_arena_window(from, from->face.at);
@@ -113,6 +107,7 @@ int lido_arena_join(lido_arena *into_arena, lido_arena *from_arena) {
   lido_arena_core *from = lido_arena_core_of(from_arena);
   if (!lido_arena_enter(into) || !lido_arena_enter(from) || !fit_together(into, from)) return EINVAL;
   int saved_errno = errno;
+  lido_arena_spare_release(from);
   if (!join_cleanups(into, from)) {
     errno = saved_errno;
     return ENOMEM;
@@ -120,7 +115,7 @@ int lido_arena_join(lido_arena *into_arena, lido_arena *from_arena) {
   lido_arena_note_peak(from);
   lido_arena_learn(from);
   join_counts(into, from);
-  join_chain(into, from);
+  join_blocks(into, from);
   join_large(into, from);
   join_pieces(into, from);
   empty(from);

@@ -161,6 +161,7 @@ void *lido_arena_detach(lido_arena *arena, void *block) {
     return NULL;
   }
   lido_arena_large *large = header_of(block);
+  lido_arena_note_peak(core);
   leave(core, large);
   large->newer = large->older = large; /* in no ring */
   lido_backing_hold(large->backing);

@@ -3,12 +3,13 @@
  * A mark is a value; the arena only counts how many are open, its depth. Rewinding to a mark closes the deeper ones.
  * For the first depths the arena also remembers the id of the mark that is open there, so that a mark that was closed is told even
  * when others were opened in its place; deeper ones are told by their depth, and by a block that is not in the chain.
- * A piece from before the mark may have been given back since; then the arena stays where it is, below the mark.
+ * What was free at the mark is not asked: pieces from before it may have been freed or cut since, so `at` may be less.
  */
 #include "arenas/arena_core.h"
 
 lido_arena_mark lido_arena_mark_get(lido_arena *arena) {
   lido_arena_core *core = lido_arena_core_of(arena);
+  if (!lido_arena_enter(core)) return (lido_arena_mark){.depth = UINT32_MAX};
   uint32_t depth = arena->depth++;
   uint32_t id = ++core->mark_id;
   if (depth < LIDO_ARENA_MARKS) core->mark_ids[depth] = id;
@@ -29,21 +30,6 @@ static bool is_open(const lido_arena_core *core, const lido_arena_mark *mark) {
   return in_chain(core, mark);
 }
 
-/* Does the block, or NULL, come after the newest that a join brought? Those stay. pre: there is one. */
-static bool is_below_joined(const lido_arena_core *core, const void *wanted) {
-  const lido_arena_block *block = core->block;
-  while (block != wanted && block != core->joined_block) block = block->older;
-  return block != wanted;
-}
-
-static void cut(lido_arena_core *core, const lido_arena_mark *mark) {
-  if (core->joined_block != NULL && is_below_joined(core, mark->block)) {
-    lido_arena_chain_cut(core, core->joined_block, core->joined_at);
-  } else {
-    lido_arena_chain_cut(core, mark->block, mark->at);
-  }
-}
-
 bool lido_arena_rewind_to(lido_arena_core *core, lido_arena_mark mark) {
   if (!lido_arena_enter(core)) return false;
   if (!is_open(core, &mark)) {
@@ -51,11 +37,12 @@ bool lido_arena_rewind_to(lido_arena_core *core, lido_arena_mark mark) {
     return false;
   }
   lido_arena_cleanups_run(core, mark.serial);
+  if (!is_open(core, &mark)) return true; /* a clean-up rewound further */
   lido_arena_note_peak(core);
   lido_arena_large_free_since(core, mark.serial);
   lido_arena_pieces_free_since(core, mark.serial);
   lido_arena_reuse_forget(core);
-  cut(core, &mark);
+  lido_arena_chain_cut(core, mark.block, mark.at);
   core->face.depth = mark.depth + 1;
   return true;
 }

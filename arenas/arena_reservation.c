@@ -19,7 +19,6 @@ static bool commit(lido_arena_core *core, size_t bytes) {
     return false;
   }
   core->committed += bytes;
-  if (core->block != NULL) lido_arena_note_retention(core, core->committed); /* the first page stays anyway */
   return true;
 }
 
@@ -63,8 +62,8 @@ bool lido_arena_commit(lido_arena_core *core, size_t bytes) {
 }
 
 void lido_arena_decommit(lido_arena_core *core, size_t keep_bytes) {
-  if (keep_bytes >= core->committed) return;
-  size_t keep = pages(lido_max(keep_bytes, (size_t)(core->face.at - core->reservation)));
+  size_t used = (size_t)(core->face.at - core->reservation);
+  size_t keep = pages(lido_max(lido_min(keep_bytes, core->committed), used));
   if (keep >= core->committed) return;
   size_t bytes = core->committed - keep;
   core->committed = keep;

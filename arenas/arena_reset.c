@@ -4,16 +4,15 @@
 
 #include "arenas/arena_core.h"
 #include "arenas/arena_tools.h"
-#include "lib/base/tool_memory.h"
 
 /* All but the chain. */
 static void drop_rest(lido_arena_core *core) {
   lido_arena_large_free_since(core, 0);
   lido_arena_large_free_joined(core);
+  lido_arena_joined_drop(core);
   lido_arena_reuse_forget(core);
-  core->joined_block = NULL;
   core->face.depth = 0;
-  core->face.special = (core->face.special & LIDO_ARENA_CHAIN) | core->always;
+  core->face.special = (core->face.special & (LIDO_ARENA_CHAIN | LIDO_ARENA_ABOVE)) | core->always;
 }
 
 void lido_arena_clear(lido_arena_core *core) {
@@ -47,7 +46,7 @@ static lido_arena_block *block_of(lido_arena_core *core, const char *data, size_
 static void *begin_with_data(lido_arena_core *core, lido_arena_block *block, const void *data, size_t bytes) {
   if (block != core->block) lido_arena_chain_cut(core, block, block->top);
   lido_arena_chain_drop_older(core);
-  lido_tool_open_range(block->base, bytes);
+  lido_arena_tell_open(core, block->base, bytes);
   memmove(block->base, data, bytes);
   lido_arena_chain_cut(core, block, block->base + lido_arena_rounded(bytes));
   lido_arena_tell_kept(core, block->base, bytes);

@@ -19,6 +19,7 @@ static bool is_newest(const lido_arena_core *core, char *piece, size_t bytes) {
 }
 
 static void resize_newest(lido_arena_core *core, char *piece, size_t old_bytes, size_t new_bytes) {
+  if (new_bytes < old_bytes) lido_arena_note_peak(core);
   lido_arena_window(core, end_of(core, piece, new_bytes));
   lido_arena_tell_resize(core, piece, old_bytes, new_bytes);
 }
@@ -98,6 +99,7 @@ void lido_arena_free(lido_arena *arena, void *block, size_t bytes) {
     lido_arena_piece **link = lido_arena_piece_find(core, block);
     if (*link != NULL) lido_arena_piece_free(core, link);
   } else if (bytes > core->large_bytes && lido_arena_is_large(core, block)) {
+    lido_arena_note_peak(core);
     lido_arena_large_free(core, block);
   } else if (is_newest(core, block, bytes)) {
     resize_newest(core, block, bytes, 0);

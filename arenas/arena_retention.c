@@ -64,11 +64,6 @@ size_t lido_arena_retain_bytes(const lido_arena_core *core) {
   return retain == LIDO_ARENA_RETAIN_NONE ? 0 : retain;
 }
 
-void lido_arena_note_retention(lido_arena_core *core, size_t bytes) {
-  size_t retain = core->options.retain;
-  if (retain != LIDO_ARENA_RETAIN_AUTO && bytes > lido_arena_retain_bytes(core)) core->face.special |= LIDO_ARENA_OVER;
-}
-
 /* ---- Which ---- */
 
 static lido_arena_block **better(lido_arena_block **link, lido_arena_block **best) {
@@ -120,6 +115,8 @@ void lido_arena_retain(lido_arena_core *core) {
   size_t current = core->block == NULL ? 0 : core->block->bytes;
   trim_spare(core, automatic ? 0 : most - lido_min(most, current));
   if (core->reservation != NULL) lido_arena_decommit(core, most);
+  /* What was carried over may be more than may be kept, until the next reset. */
+  if (core->face.at == core->face.base) core->face.special &= ~(uint32_t)LIDO_ARENA_ABOVE;
   core->next_bytes = lido_arena_first_bytes(core);
   if (core->block != NULL && core->options.chunk_bytes_max > core->next_bytes) {
     core->next_bytes = lido_max(core->next_bytes, lido_min(2 * current, core->options.chunk_bytes_max));

@@ -6,6 +6,7 @@
  * The lists lie in the arena, and the links in the free pieces themselves, because the whole point is to need no more memory.
  * Not done: joining neighbours; what does not fit again waits for the reset.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "arenas/arena_core.h"
@@ -37,7 +38,9 @@ static unsigned list_of(size_t bytes) {
 
 static bool has_lists(lido_arena_core *core) {
   if (core->reuse != NULL) return true;
+  int saved_errno = errno;
   lido_arena_reuse *lists = lido_metadata_alloc(&core->backing->metadata, sizeof *lists);
+  errno = saved_errno;
   core->reuse = lists;
   return lists != NULL;
 }

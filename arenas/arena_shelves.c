@@ -7,6 +7,7 @@
 #include "lib/base/atomic.h"
 #include "lib/base/bitmap.h"
 #include "lib/base/bits.h"
+#include "lib/mem/mem_fork.h"
 #include "lib/os/os.h"
 
 enum { NUMBERS = 1024, TABLE_LEAST = 8, BYTES_MOST_DEFAULT = 1 << 20 };
@@ -83,15 +84,21 @@ static void on_thread_exit(void *value) {
 static void lock_for_fork(void) { lido_lock_take_for_fork(&lock); }
 static void unlock_after_fork(void) { lido_lock_give_after_fork(&lock); }
 
+int lido_arena_fork_join(void) {
+  static const lido_os_fork_hooks fork_hooks = {.before = lock_for_fork, .after = unlock_after_fork};
+  int error = lido_mem_fork_join();
+  return error != 0 ? error : lido_os_fork_join(LIDO_OS_FORK_ARENAS, &fork_hooks);
+}
+
 static bool watch_thread(lido_arena_thread_record *record) {
   static lido_os_exit_hook exit_hook = {.call = on_thread_exit};
-  static const lido_os_fork_hooks fork_hooks = {.before = lock_for_fork, .after = unlock_after_fork};
-  return lido_os_fork_join(LIDO_OS_FORK_ARENAS, &fork_hooks) == 0 && lido_os_thread_exit_arm(&exit_hook, record) == 0;
+  return lido_os_thread_exit_arm(&exit_hook, record) == 0;
 }
 
 lido_arena_thread_record *lido_arena_record_get(void) {
   lido_arena_thread *thread = &lido_this_arena_thread;
   if (thread->record != NULL || thread->dead) return thread->record;
+  if (lido_arena_fork_join() != 0) return NULL;
   lido_arena_thread_record *record = lido_metadata_alloc(lido_metadata_system(), sizeof *record);
   if (record == NULL) return NULL;
   if (!watch_thread(record)) {
@@ -139,7 +146,7 @@ lido_arena_core *lido_arena_shelf_take(lido_arena_shelf *shelf) {
   if (shelf == NULL || shelf->newest == NULL) return NULL;
   lido_arena *arena = shelf->newest;
   shelf->newest = arena->next;
-  shelf->bytes -= arena->held;
+  lido_subtract_owned(&shelf->bytes, arena->held);
   lido_count_owned(&shelf->taken);
   arena->end = arena->limit;
   arena->special = 0;
@@ -168,5 +175,7 @@ size_t lido_arena_trim(void) {
   size_t bytes = 0;
   if (record == NULL) return 0;
   for (uint32_t number = 0; number < record->count; number++) bytes += lido_arena_shelf_empty(&record->shelves[number]);
-  return bytes + lido_arena_scratch_trim(record);
+  bytes += lido_arena_scratch_trim(record);
+  lido_metadata_trim(&lido_backing_default()->metadata); /* where scratch arenas lay */
+  return bytes;
 }

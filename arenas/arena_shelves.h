@@ -55,6 +55,9 @@ static inline lido_arena_class_core *lido_arena_class_core_of(const lido_arena_c
 void lido_arena_shelves_lock(void);
 void lido_arena_shelves_unlock(void);
 
+/* From now on forks know these locks, and those of lib/mem. Before any of them is taken. 0, or ENOMEM. */
+int lido_arena_fork_join(void);
+
 /* The next class number, and its end. 0: none. */
 uint32_t lido_arena_number_take_locked(void);
 void lido_arena_number_give_locked(uint32_t number);

@@ -71,6 +71,13 @@ static bool piece_owns(const lido_arena_core *core, const char *address) {
   return false;
 }
 
+static bool joined_owns(const lido_arena_core *core, const char *address) {
+  for (const lido_arena_block *block = core->joined_blocks; block != NULL; block = block->older) {
+    if (address >= block->base && address < block->top) return true;
+  }
+  return false;
+}
+
 bool lido_arena_owns(const lido_arena *arena, const void *address) {
   const lido_arena_core *core = lido_arena_core_of(arena);
   const char *wanted = address;
@@ -79,5 +86,5 @@ bool lido_arena_owns(const lido_arena *arena, const void *address) {
     if (wanted >= block->base && wanted < top) return true;
   }
   return lido_arena_large_owns(&core->large, wanted) || lido_arena_large_owns(&core->joined, wanted) ||
-         piece_owns(core, wanted);
+         joined_owns(core, wanted) || piece_owns(core, wanted);
 }

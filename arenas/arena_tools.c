@@ -39,13 +39,30 @@ static void pool_end(const lido_arena_core *core, lido_arena_block *block) {
   VALGRIND_MAKE_MEM_UNDEFINED(block->base, block->limit - block->base);
 }
 
+static lido_arena_block *block_among(lido_arena_block *blocks, const char *piece) {
+  while (blocks != NULL && (piece < blocks->base || piece >= blocks->limit)) blocks = blocks->older;
+  return blocks;
+}
+
+/* The block of a piece, mostly the current one. What is reused may lie in any, or, NULL, in a large block, which is no pool. */
+static lido_arena_block *pool_of(const lido_arena_core *core, const char *piece) {
+  lido_arena_block *block = block_among(core->block, piece);
+  return block != NULL ? block : block_among(core->joined_blocks, piece);
+}
+
 static void pool_alloc(const lido_arena_core *core, void *piece, size_t bytes) {
-  if (core->valgrind && bytes != 0) VALGRIND_MEMPOOL_ALLOC(core->block, piece, bytes);
+  if (!core->valgrind || bytes == 0) return;
+  lido_arena_block *pool = pool_of(core, piece);
+  if (pool != NULL) {
+    VALGRIND_MEMPOOL_ALLOC(pool, piece, bytes);
+  } else {
+    VALGRIND_MAKE_MEM_UNDEFINED(piece, bytes);
+  }
 }
 
 /* A change of size alone leaves what may be touched as it was. */
-static void pool_change(const lido_arena_core *core, char *piece, size_t old_bytes, size_t new_bytes) {
-  VALGRIND_MEMPOOL_CHANGE(core->block, piece, piece, new_bytes);
+static void pool_change(lido_arena_block *pool, char *piece, size_t old_bytes, size_t new_bytes) {
+  if (pool != NULL) VALGRIND_MEMPOOL_CHANGE(pool, piece, piece, new_bytes);
   if (new_bytes > old_bytes) {
     VALGRIND_MAKE_MEM_UNDEFINED(piece + old_bytes, new_bytes - old_bytes);
   } else {
@@ -56,12 +73,13 @@ static void pool_change(const lido_arena_core *core, char *piece, size_t old_byt
 /* A piece without bytes was never announced. */
 static void pool_resize(const lido_arena_core *core, void *piece, size_t old_bytes, size_t new_bytes) {
   if (!core->valgrind) return;
+  lido_arena_block *pool = pool_of(core, piece);
   if (old_bytes == 0) {
     pool_alloc(core, piece, new_bytes);
-  } else if (new_bytes == 0) {
-    VALGRIND_MEMPOOL_FREE(core->block, piece);
+  } else if (new_bytes == 0 && pool != NULL) {
+    VALGRIND_MEMPOOL_FREE(pool, piece);
   } else {
-    pool_change(core, piece, old_bytes, new_bytes);
+    pool_change(pool, piece, old_bytes, new_bytes);
   }
 }
 

@@ -37,7 +37,7 @@ LIDO_FAST lido_arena *lido_arena_acquire(const lido_arena_class *cls) {
   lido_arena *arena = shelf->newest;
   if (LIDO_UNLIKELY(arena == NULL)) return lido_arena_acquire_slow(cls);
   shelf->newest = arena->next;
-  shelf->bytes -= arena->held;
+  lido_subtract_owned(&shelf->bytes, arena->held);
   lido_count_owned(&shelf->taken);
   arena->end = arena->limit;
   arena->special = 0;
@@ -64,7 +64,7 @@ LIDO_FAST void lido_arena_release(lido_arena *arena) {
   arena->special = LIDO_ARENA_IDLE;
   arena->next = shelf->newest;
   shelf->newest = arena;
-  shelf->bytes += arena->held;
+  lido_add_owned(&shelf->bytes, arena->held);
   lido_count_owned(&shelf->put);
 }
 

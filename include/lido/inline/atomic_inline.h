@@ -11,13 +11,17 @@
 #define lido_load_acquire(field) __atomic_load_n(field, __ATOMIC_ACQUIRE)
 #define lido_store_release(field, value) __atomic_store_n(field, value, __ATOMIC_RELEASE)
 
-/* Add one to a statistic that only the calling thread writes and others read relaxed. On x86-64
+/* Add one, or some, to a statistic that only the calling thread writes and others read relaxed. On x86-64
  * that is one instruction on memory, which is what keeps counting off the pair's critical path; a
  * relaxed load and store compile to three. */
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(LIDO_TSAN)
 #define lido_count_owned(field) __asm__("incq %0" : "+m"(*(field)))
+#define lido_add_owned(field, value) __asm__("addq %1, %0" : "+m"(*(field)) : "re"(value))
+#define lido_subtract_owned(field, value) __asm__("subq %1, %0" : "+m"(*(field)) : "re"(value))
 #else
 #define lido_count_owned(field) lido_store_relaxed(field, lido_load_relaxed(field) + 1)
+#define lido_add_owned(field, value) lido_store_relaxed(field, lido_load_relaxed(field) + (value))
+#define lido_subtract_owned(field, value) lido_store_relaxed(field, lido_load_relaxed(field) - (value))
 #endif
 
 #endif
