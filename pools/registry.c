@@ -177,7 +177,8 @@ static void on_thread_exit(void *value) {
   lido_registry_unlock();
 }
 
-static lido_os_exit_hook exit_hook = {.call = on_thread_exit};
+/* The arenas' hook runs clean-ups of the program's, which may use pools. */
+static lido_os_exit_hook exit_hook = {.call = on_thread_exit, .turn = 1};
 
 lido_thread_record *lido_thread_record_get_locked(void) {
   lido_thread *thread = &lido_this_thread;

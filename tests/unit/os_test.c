@@ -1,5 +1,7 @@
 /* os_test.c: what Lido asks of the system. */
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "lib/os/os.h"
 #include "tests/support/objects.h"
@@ -178,4 +180,63 @@ TEST(os, an_exit_hook_is_called_in_the_round_that_arms_it_the_last_one_too) {
     }
   }
   for (int i = 0; i < KEYS; i++) pthread_key_delete(keys[i]);
+}
+
+enum { FORKS = 10, HOOKS = 100 };
+
+static lido_os_exit_hook first_hook = {.call = note_exit};
+
+typedef struct arming {
+  lido_os_exit_hook hooks[HOOKS];
+  pthread_barrier_t meet;
+} arming;
+
+/* Each takes a while to get its key. */
+static void *arm_some(void *argument) {
+  arming *a = argument;
+  exit_note note = {.round = 0};
+  pthread_barrier_wait(&a->meet);
+  for (size_t i = 0; i < HOOKS; i++) {
+    a->hooks[i].call = note_exit;
+    lido_os_thread_exit_arm(&a->hooks[i], &note);
+    pthread_setspecific(a->hooks[i].key, NULL);
+  }
+  return NULL;
+}
+
+TEST(os, a_hook_may_be_armed_in_the_child_of_a_fork_that_came_while_another_thread_did_so) {
+  static arming armings[FORKS];
+  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = 64}); /* joins the fork hooks */
+  CHECK_NOT_NULL(pool);
+  exit_note note = {.round = 0};
+  for (size_t i = 0; i < FORKS; i++) {
+    arming *a = &armings[i];
+    pthread_barrier_init(&a->meet, NULL, 2);
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, arm_some, a), 0);
+    pthread_barrier_wait(&a->meet);
+    pid_t child = fork();
+    if (child == 0) {
+      alarm(20);
+      _exit(lido_os_thread_exit_arm(&first_hook, &note));
+    }
+    int status = -1;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    pthread_join(thread, NULL);
+    pthread_barrier_destroy(&a->meet);
+    for (size_t h = 0; h < HOOKS; h++) pthread_key_delete(a->hooks[h].key);
+    CHECK_EQ(status, 0);
+  }
+  CHECK_EQ(lido_pool_destroy(pool), 0);
+}
+
+TEST(os, a_hook_of_a_later_turn_is_called_after_the_others) {
+  static lido_os_exit_hook late = {.call = note_exit, .turn = 1};
+  static lido_os_exit_hook early = {.call = note_exit};
+  exit_note note = {.round = 0};
+  CHECK_EQ(lido_os_thread_exit_arm(&late, &note), 0);
+  CHECK_EQ(lido_os_thread_exit_arm(&early, &note), 0);
+  CHECK_LT(early.key, late.key);
+  pthread_setspecific(late.key, NULL);
+  pthread_setspecific(early.key, NULL);
 }

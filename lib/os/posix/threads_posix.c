@@ -15,19 +15,20 @@
 
 #include "lib/base/atomic.h"
 
-enum { LOW_KEYS = PTHREAD_KEYS_MAX / 2 };
+enum { LOW_KEYS = PTHREAD_KEYS_MAX / 2, TURN_KEYS = PTHREAD_KEYS_MAX / 16 };
 
 static lido_lock key_lock = LIDO_LOCK_INITIAL(LIDO_RANK_LEAF);
 
 /* Takes keys until one is high enough, or there are no more, and keeps the last. */
 static int make_high_key(lido_os_exit_hook *hook) {
-  pthread_key_t taken[LOW_KEYS + 1];
+  pthread_key_t taken[PTHREAD_KEYS_MAX];
+  pthread_key_t lowest = LOW_KEYS + hook->turn * TURN_KEYS;
   size_t count = 0;
   int error = 0;
   do {
     error = pthread_key_create(&taken[count], hook->call);
     count += error == 0;
-  } while (error == 0 && taken[count - 1] < LOW_KEYS && count <= LOW_KEYS);
+  } while (error == 0 && taken[count - 1] < lowest && count < PTHREAD_KEYS_MAX);
   if (count == 0) return error;
   hook->key = taken[--count];
   while (count > 0) pthread_key_delete(taken[--count]);
@@ -62,9 +63,11 @@ static void before_fork(void) {
     forking[room] = lido_load_acquire(&fork_rooms[room]);
     if (forking[room] != NULL) forking[room]->before();
   }
+  lido_lock_take_for_fork(&key_lock);
 }
 
 static void after_fork(void) {
+  lido_lock_give_after_fork(&key_lock);
   for (unsigned room = LIDO_OS_FORK_ROOMS; room-- > 0;) {
     if (forking[room] != NULL) forking[room]->after();
   }
