@@ -1,5 +1,5 @@
 /* misuse_program.h: what the programs of this folder share. Each one prints the line that it expects, misuses
- * a pool, and should not come back; run_misuse.py compares the line with what came on standard error.
+ * a pool or an arena, and should not come back; run_misuse.py compares the line with what came on standard error.
  *
  * The lines are written out by hand, not by lido_misuse_format(): they are what users see and search for. An
  * object's number is its place in its slab; a fresh pool hands out a slab's objects from 0 upwards.
@@ -85,6 +85,26 @@ static inline void *free_it(void *argument) {
   pool_and_object *both = argument;
   lido_pool_free(both->pool, both->object);
   return NULL;
+}
+
+/* ---- Arenas ---- */
+
+static inline lido_arena *arena_named(const char *name) {
+  lido_arena *arena = lido_arena_create(&(lido_arena_options){.name = name});
+  NEED(arena != NULL);
+  return arena;
+}
+
+static inline void arena_piece(lido_arena *arena) { NEED(lido_arena_alloc(arena, 100) != NULL); }
+
+/* One that waits for the next acquire. */
+static inline lido_arena *arena_released(const char *name) {
+  lido_arena_class *cls = lido_arena_class_create(&(lido_arena_options){.name = name});
+  NEED(cls != NULL);
+  lido_arena *arena = lido_arena_acquire(cls);
+  NEED(arena != NULL);
+  lido_arena_release(arena);
+  return arena;
 }
 
 #endif
