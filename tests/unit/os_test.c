@@ -182,6 +182,9 @@ TEST(os, an_exit_hook_is_called_in_the_round_that_arms_it_the_last_one_too) {
   for (int i = 0; i < KEYS; i++) pthread_key_delete(keys[i]);
 }
 
+/* ThreadSanitizer takes a thread that ended just before the fork for one that the child should have joined. */
+#if !defined(__SANITIZE_THREAD__) && !defined(LIDO_TSAN)
+
 enum { FORKS = 10, HOOKS = 100 };
 
 static lido_os_exit_hook first_hook = {.call = note_exit};
@@ -229,6 +232,8 @@ TEST(os, a_hook_may_be_armed_in_the_child_of_a_fork_that_came_while_another_thre
   }
   CHECK_EQ(lido_pool_destroy(pool), 0);
 }
+
+#endif
 
 TEST(os, a_hook_of_a_later_turn_is_called_after_the_others) {
   static lido_os_exit_hook late = {.call = note_exit, .turn = 1};
