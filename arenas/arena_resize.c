@@ -20,7 +20,7 @@ static bool is_newest(const lido_arena_core *core, char *piece, size_t bytes) {
 
 static void resize_newest(lido_arena_core *core, char *piece, size_t old_bytes, size_t new_bytes) {
   if (new_bytes < old_bytes) lido_arena_note_peak(core);
-  lido_arena_window(core, end_of(core, piece, new_bytes));
+  if (!lido_arena_tools_want_pieces_whole(core)) lido_arena_window(core, end_of(core, piece, new_bytes));
   lido_arena_tell_resize(core, piece, old_bytes, new_bytes);
 }
 
@@ -33,6 +33,7 @@ static bool has_room(lido_arena_core *core, const char *piece, size_t bytes) {
 
 static bool extend(lido_arena_core *core, char *piece, size_t old_bytes, size_t new_bytes) {
   if (new_bytes > core->large_bytes || !is_newest(core, piece, old_bytes)) return false;
+  if (new_bytes > old_bytes && lido_arena_tools_want_pieces_whole(core)) return false;
   if (!has_room(core, piece, new_bytes)) return false;
   resize_newest(core, piece, old_bytes, new_bytes);
   return true;
@@ -103,7 +104,7 @@ void lido_arena_free(lido_arena *arena, void *block, size_t bytes) {
     lido_arena_large_free(core, block);
   } else if (is_newest(core, block, bytes)) {
     resize_newest(core, block, bytes, 0);
-    lido_arena_window(core, block);
+    if (!lido_arena_tools_want_pieces_whole(core)) lido_arena_window(core, block);
   } else if ((core->options.flags & LIDO_ARENA_REUSE) != 0) {
     lido_arena_tell_free(core, block, bytes);
     lido_arena_reuse_put(core, block, bytes);

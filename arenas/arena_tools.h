@@ -1,12 +1,19 @@
 /* arena_tools.h: what sanitizers, Valgrind and the full checks are told of pieces and blocks.
  *
  * Every byte of a block that is in no piece is closed. Under Valgrind each block is a pool of its own to memcheck, so that a
- * rewind can cut it; with LIDO_CHECKS=full what is closed is filled with a pattern, so that a stale pointer shows.
+ * rewind can cut it; but cutting through a piece makes it close bytes far behind (it adds the size of what is kept instead of the
+ * piece's), so under Valgrind no piece may reach from below a mark to above it: while marks are open, none grows in place and
+ * none gives its end back. With LIDO_CHECKS=full what is closed is filled with a pattern, so that a stale pointer shows.
  */
 #ifndef LIDO_ARENAS_ARENA_TOOLS_H
 #define LIDO_ARENAS_ARENA_TOOLS_H
 
 #include "arenas/arena_core.h"
+
+/* Must pieces stay as they are, so that a rewind finds each on one side of its mark? */
+static inline bool lido_arena_tools_want_pieces_whole(const lido_arena_core *core) {
+  return core->valgrind && core->face.depth != 0;
+}
 
 /* A block comes into the arena, with no pieces; it leaves. */
 void lido_arena_tell_block(const lido_arena_core *core, lido_arena_block *block);
