@@ -117,7 +117,7 @@ static void settle(lido_arena_core *core, const lido_arena_options *options, lid
   core->cls = cls;
   core->face.number = LIDO_ARENA_NO_CLASS;
   core->in_buffer = options->buffer != NULL;
-  core->wanted = cls == NULL ? 0 : lido_arena_class_wanted(cls);
+  if (cls != NULL) core->estimate = lido_arena_class_estimate(cls);
   snprintf(core->name, sizeof core->name, "%s", options->name == NULL ? "arena" : options->name);
   core->options.name = core->name;
   settle_sizes(core);

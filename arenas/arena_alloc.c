@@ -8,9 +8,6 @@
 
 enum { ALIGN_MAX = 1 << 20 };
 
-/* Pieces that no allocator has; what is added to a size below does not wrap. */
-#define BYTES_MAX ((size_t)PTRDIFF_MAX / 2)
-
 /* A piece from the current block, or NULL. */
 static void *take(lido_arena_core *core, size_t bytes, size_t align) {
   lido_arena *face = &core->face;
@@ -41,7 +38,7 @@ static void *take_new(lido_arena_core *core, size_t bytes, size_t align) {
 }
 
 static void *take_any(lido_arena_core *core, size_t bytes, size_t align) {
-  if (bytes > BYTES_MAX) return lido_arena_fail(core);
+  if (bytes > LIDO_ARENA_BYTES_MAX) return lido_arena_fail(core);
   if (core->passthrough) return lido_arena_piece_alloc(core, bytes, align);
   void *piece = NULL;
   if (lido_arena_has(core, LIDO_ARENA_REUSED)) piece = lido_arena_reuse_take(core, bytes, align);

@@ -16,13 +16,21 @@ void lido_arena_note_held(lido_arena_core *core) {
   if (core->face.held > lido_arena_retain_bytes(core)) core->face.special |= LIDO_ARENA_ABOVE;
 }
 
-bool lido_arena_charge(lido_arena_core *core, size_t bytes) {
+static bool charge(lido_arena_core *core, size_t bytes) {
   size_t most = core->options.max_bytes;
   if (most != 0 && (core->face.held > most || bytes > most - core->face.held)) return false;
   if (core->options.budget != NULL && !lido_arena_budget_take(core->options.budget, bytes)) return false;
   core->face.held += bytes;
   lido_arena_note_held(core);
   return true;
+}
+
+/* Blocks that are only kept for later must not be the reason for a failure. */
+bool lido_arena_charge(lido_arena_core *core, size_t bytes) {
+  if (charge(core, bytes)) return true;
+  if (core->spare == NULL) return false;
+  lido_arena_spare_trim(core, 0);
+  return charge(core, bytes);
 }
 
 void lido_arena_discharge(lido_arena_core *core, size_t bytes) {

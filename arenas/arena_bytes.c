@@ -61,12 +61,13 @@ char *lido_bytes_room(lido_bytes *bytes, size_t count) {
   return lido_bytes_grow(bytes, count) ? bytes->data + bytes->count : NULL;
 }
 
-static bool add_formatted(lido_bytes *bytes, const char *format, va_list arguments) {
+bool lido_bytes_vprintf(lido_bytes *bytes, const char *format, va_list arguments) {
+  if (bytes->failed) return false;
   va_list again;
   va_copy(again, arguments);
   size_t room = bytes->room - bytes->count;
   int length = vsnprintf(room != 0 ? bytes->data + bytes->count : NULL, room, format, arguments);
-  bool added = length >= 0 && !bytes->failed && ((size_t)length < room || lido_bytes_grow(bytes, (size_t)length));
+  bool added = length >= 0 && ((size_t)length < room || lido_bytes_grow(bytes, (size_t)length));
   if (added && (size_t)length >= room) vsnprintf(bytes->data + bytes->count, (size_t)length + 1, format, again);
   va_end(again);
   if (added) bytes->count += (size_t)length;
@@ -77,7 +78,7 @@ static bool add_formatted(lido_bytes *bytes, const char *format, va_list argumen
 bool lido_bytes_printf(lido_bytes *bytes, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  bool added = !bytes->failed && add_formatted(bytes, format, arguments);
+  bool added = lido_bytes_vprintf(bytes, format, arguments);
   va_end(arguments);
   return added;
 }

@@ -176,21 +176,32 @@ void lido_arena_release_slow(lido_arena *arena) {
 
 /* ---- What is learnt ---- */
 
-size_t lido_arena_class_wanted(const lido_arena_class_core *cls) {
-  return lido_load_relaxed(&cls->wanted); /* RELAXED: a lesson that is missed comes again */
+/* RELAXED: a lesson that is missed comes again. */
+lido_arena_estimate lido_arena_class_estimate(const lido_arena_class_core *cls) {
+  return (lido_arena_estimate){lido_load_relaxed(&cls->wanted), lido_load_relaxed(&cls->row)}; /* RELAXED: see above */
+}
+
+static void learn(lido_arena_class_core *cls, lido_arena_lesson lesson) {
+  lido_arena_estimate estimate = lido_arena_taught(lido_arena_class_estimate(cls), lesson);
+  lido_store_relaxed(&cls->wanted, estimate.wanted); /* RELAXED: see above */
+  lido_store_relaxed(&cls->row, estimate.row);       /* RELAXED: see above */
+}
+
+/* What a count has grown by since it was told last goes to the class's. */
+static void tell(uint64_t *sum, uint64_t now, uint64_t *told) {
+  if (now != *told) lido_add_relaxed(sum, now - *told); /* RELAXED: statistic */
+  *told = now;
 }
 
 void lido_arena_class_tell(lido_arena_core *core, lido_arena_lesson lesson) {
   lido_arena_class_core *cls = core->cls;
-  /* RELAXED: all below are statistics or lessons. */
-  size_t wanted = lido_load_relaxed(&cls->wanted);
-  uint64_t resets = core->resets - core->resets_told;
-  lido_store_relaxed(&cls->wanted, lido_arena_taught(wanted, lesson));                        /* RELAXED: see above */
-  lido_add_relaxed(&cls->resets, resets);                                                     /* RELAXED: see above */
-  lido_add_relaxed(&cls->failures, core->failures - core->failures_told);                     /* RELAXED: see above */
-  if (core->peak > lido_load_relaxed(&cls->peak)) lido_store_relaxed(&cls->peak, core->peak); /* RELAXED: see above */
-  core->resets_told = core->resets;
-  core->failures_told = core->failures;
+  learn(cls, lesson);
+  tell(&cls->resets, core->resets, &core->resets_told);
+  tell(&cls->slow, core->slow, &core->slow_told);
+  tell(&cls->blocks_made, core->blocks_made, &core->blocks_made_told);
+  tell(&cls->failures, core->failures, &core->failures_told);
+  /* RELAXED: statistic. */
+  if (core->peak > lido_load_relaxed(&cls->peak)) lido_store_relaxed(&cls->peak, core->peak); /* RELAXED: statistic */
 }
 
 void lido_arena_class_lost(lido_arena_class_core *cls) { lido_add_relaxed(&cls->ended, 1); /* RELAXED: statistic */ }
@@ -210,9 +221,11 @@ void lido_arena_class_stats_get(const lido_arena_class *face, lido_arena_class_s
       .idle_bytes = (int64_t)sum.bytes < 0 ? 0 : sum.bytes,
       .acquires = above(sum.taken + made, lido_load_relaxed(&cls->dropped)), /* RELAXED: see above */
       .misses = made,
-      .wanted = lido_load_relaxed(&cls->wanted),     /* RELAXED: see above */
-      .peak = lido_load_relaxed(&cls->peak),         /* RELAXED: see above */
-      .resets = lido_load_relaxed(&cls->resets),     /* RELAXED: see above */
-      .failures = lido_load_relaxed(&cls->failures), /* RELAXED: see above */
+      .wanted = lido_load_relaxed(&cls->wanted),           /* RELAXED: see above */
+      .peak = lido_load_relaxed(&cls->peak),               /* RELAXED: see above */
+      .slow = lido_load_relaxed(&cls->slow),               /* RELAXED: see above */
+      .blocks_made = lido_load_relaxed(&cls->blocks_made), /* RELAXED: see above */
+      .resets = lido_load_relaxed(&cls->resets),           /* RELAXED: see above */
+      .failures = lido_load_relaxed(&cls->failures),       /* RELAXED: see above */
   };
 }

@@ -51,6 +51,9 @@ enum {
   LIDO_ARENA_NAME_MAX = 48,
 };
 
+/* More no allocator has; what is added to a size does not wrap. */
+#define LIDO_ARENA_BYTES_MAX ((size_t)PTRDIFF_MAX / 2)
+
 #define LIDO_ARENA_NO_CLASS UINT32_MAX /* more than any thread has shelves */
 
 /* Space between two pieces: none, but a red zone for ASan. */
@@ -78,6 +81,7 @@ typedef struct lido_arena_large {
   size_t bytes; /* of the block */
   uint64_t serial;
   uintptr_t tag; /* tells it from anything else that may stand in front of a piece */
+  bool asked;    /* for, by lido_arena_alloc_large */
 } lido_arena_large;
 
 struct lido_arena_cleanup {
@@ -94,6 +98,12 @@ typedef struct lido_arena_piece {
   size_t bytes;
   uint64_t serial;
 } lido_arena_piece;
+
+/* How much a use of the arena wants. */
+typedef struct lido_arena_estimate {
+  size_t wanted; /* bytes; 0: nothing is known */
+  uint32_t row;  /* uses one after the other that needed more */
+} lido_arena_estimate;
 
 typedef struct lido_arena_reuse lido_arena_reuse;
 typedef struct lido_arena_class_core lido_arena_class_core;
@@ -134,7 +144,7 @@ typedef struct lido_arena_core {
   uint32_t mark_id; /* of the newest mark */
   uint32_t mark_ids[LIDO_ARENA_MARKS];
   /* retention and statistics */
-  size_t wanted;
+  lido_arena_estimate estimate;
   size_t peak;
   uint64_t resets; /* without those since the last look */
   uint64_t slow;
@@ -142,6 +152,8 @@ typedef struct lido_arena_core {
   uint64_t failures;
   uint64_t resets_told; /* to the class */
   uint64_t failures_told;
+  uint64_t slow_told;
+  uint64_t blocks_made_told;
   /* LIDO_CHECKS=full */
   const void *owner; /* a thread's lido_this_arena_thread; NULL: whoever comes next */
 } lido_arena_core;
@@ -211,6 +223,9 @@ lido_arena_block *lido_arena_block_borrow(lido_arena_core *core, char *memory, s
 /* Give a block back that is in no list. */
 void lido_arena_block_release(lido_arena_core *core, lido_arena_block *block);
 
+/* Of the spare blocks, borrowed ones stay, and the first others that are together not more than `most`. */
+void lido_arena_spare_trim(lido_arena_core *core, size_t most);
+
 /* All spare blocks go. */
 void lido_arena_spare_release(lido_arena_core *core);
 
@@ -247,8 +262,10 @@ void *lido_arena_large_alloc(lido_arena_core *core, size_t bytes, size_t align);
 void lido_arena_large_free(lido_arena_core *core, void *piece);
 /* Is it a piece with a block of its own, of whatever arena? Any piece of an arena. */
 bool lido_arena_is_large(const lido_arena_core *core, const void *piece);
-/* Bytes from a large piece to the end of its block. */
-size_t lido_arena_large_room(const void *piece);
+/* Was its block asked for? Any piece of an arena. */
+bool lido_arena_is_asked_large(const lido_arena_core *core, const void *piece);
+/* May a large piece have so many bytes where it is? */
+bool lido_arena_large_holds(const lido_arena_core *core, const void *piece, size_t bytes);
 /* Those with a later serial. */
 void lido_arena_large_free_since(lido_arena_core *core, uint64_t serial);
 void lido_arena_large_free_joined(lido_arena_core *core);
@@ -288,8 +305,8 @@ typedef struct lido_arena_lesson {
 /* What is used now, and what the short resets before used, teaches how much is wanted. */
 void lido_arena_learn(lido_arena_core *core);
 
-/* The rule: what `wanted` becomes by a lesson. */
-size_t lido_arena_taught(size_t wanted, lido_arena_lesson lesson);
+/* The rule: what an estimate becomes by a lesson. */
+lido_arena_estimate lido_arena_taught(lido_arena_estimate before, lido_arena_lesson lesson);
 
 /* After a reset: of the spare blocks, those stay that the rule allows. */
 void lido_arena_retain(lido_arena_core *core);
@@ -312,7 +329,7 @@ bool lido_arena_rewind_to(lido_arena_core *core, lido_arena_mark mark);
 
 /* What an arena has learnt and counted since it last told. */
 void lido_arena_class_tell(lido_arena_core *core, lido_arena_lesson lesson);
-size_t lido_arena_class_wanted(const lido_arena_class_core *cls);
+lido_arena_estimate lido_arena_class_estimate(const lido_arena_class_core *cls);
 void lido_arena_class_lost(lido_arena_class_core *cls); /* one of its arenas is destroyed */
 
 #endif

@@ -13,9 +13,15 @@ static bool is_plain(const lido_arena_core *core) {
   return core->options.buffer == NULL && core->reservation == NULL && !lido_arena_has(core, LIDO_ARENA_RESETTING);
 }
 
+/* A reset would end it. */
+static bool is_above(const lido_arena_core *above, const lido_arena_core *below) {
+  const lido_arena *parent = below->options.parent;
+  while (parent != NULL && parent != &above->face) parent = lido_arena_core_of(parent)->options.parent;
+  return parent != NULL;
+}
+
 static bool fit_together(const lido_arena_core *into, const lido_arena_core *from) {
-  bool outlives = into->options.parent != &from->face; /* or a reset of `into` would end it */
-  return into != from && outlives && is_plain(into) && is_plain(from) && into->backing == from->backing &&
+  return into != from && !is_above(from, into) && is_plain(into) && is_plain(from) && into->backing == from->backing &&
          into->options.budget == from->options.budget && into->passthrough == from->passthrough;
 }
 

@@ -75,14 +75,19 @@ tag_fits(const lido_arena_large *header) {
 bool lido_arena_is_large(const lido_arena_core *core, const void *piece) {
   const lido_arena_large *header = header_of(piece);
 #ifndef LIDO_MSAN
-  if (!core->valgrind) return tag_fits(header);
+  if (!core->valgrind && !core->passthrough) return tag_fits(header);
 #endif
   return ring_has(&core->large, header) || ring_has(&core->joined, header);
 }
 
-size_t lido_arena_large_room(const void *piece) {
+bool lido_arena_is_asked_large(const lido_arena_core *core, const void *piece) {
+  return lido_arena_is_large(core, piece) && header_of(piece)->asked;
+}
+
+bool lido_arena_large_holds(const lido_arena_core *core, const void *piece, size_t bytes) {
   const lido_arena_large *header = header_of(piece);
-  return (size_t)(header->memory + header->bytes - (const char *)piece);
+  size_t room = (size_t)(header->memory + header->bytes - (const char *)piece);
+  return bytes <= room && (header->asked || bytes > core->large_bytes);
 }
 
 bool lido_arena_large_owns(const lido_arena_large *head, const char *address) {
@@ -121,6 +126,19 @@ void *lido_arena_large_alloc(lido_arena_core *core, size_t bytes, size_t align) 
   return (char *)large + HEADER;
 }
 
+void *lido_arena_alloc_large(lido_arena *arena, size_t bytes) {
+  lido_arena_core *core = lido_arena_core_of(arena);
+  bool one_block = core->reservation != NULL || (core->options.flags & LIDO_ARENA_FIXED) != 0;
+  if (one_block || !lido_arena_enter(core)) {
+    errno = EINVAL;
+    return NULL;
+  }
+  if (bytes > LIDO_ARENA_BYTES_MAX) return lido_arena_fail(core);
+  void *piece = lido_arena_large_alloc(core, bytes, LIDO_ARENA_ALIGN);
+  if (piece != NULL) header_of(piece)->asked = true;
+  return piece;
+}
+
 static void leave(lido_arena_core *core, lido_arena_large *large) {
   ring_remove(large);
   core->large_held -= large->bytes;
@@ -154,8 +172,7 @@ void lido_arena_large_free_joined(lido_arena_core *core) {
 
 void *lido_arena_detach(lido_arena *arena, void *block) {
   lido_arena_core *core = lido_arena_core_of(arena);
-  bool leaves =
-      lido_arena_enter(core) && !core->passthrough && lido_arena_owns(arena, block) && lido_arena_is_large(core, block);
+  bool leaves = lido_arena_enter(core) && lido_arena_owns(arena, block) && lido_arena_is_large(core, block);
   if (!leaves) {
     errno = EINVAL;
     return NULL;

@@ -53,14 +53,16 @@ static void *begin_with_data(lido_arena_core *core, lido_arena_block *block, con
   return block->base;
 }
 
+static void *refuse(const lido_arena_core *core, const void *data) {
+  lido_arena_report(core, LIDO_MISUSE_FOREIGN, data);
+  errno = EINVAL;
+  return NULL;
+}
+
 /* Not in the chain: it is copied to a block that is, before anything goes. */
 static const void *bring_into_chain(lido_arena *arena, const void *data, size_t bytes) {
   lido_arena_core *core = lido_arena_core_of(arena);
-  if (!lido_arena_owns(arena, data)) {
-    lido_arena_report(core, LIDO_MISUSE_FOREIGN, data);
-    errno = EINVAL;
-    return NULL;
-  }
+  if (!lido_arena_owns(arena, data)) return refuse(core, data);
   if (!lido_arena_block_add(core, bytes, LIDO_ARENA_ALIGN)) return lido_arena_fail(core);
   char *copy = core->face.at;
   lido_arena_window(core, copy + lido_arena_rounded(bytes));
@@ -82,6 +84,14 @@ static void *keep_piece(lido_arena_core *core, const void *data, size_t bytes) {
   return copy;
 }
 
+/* The clean-ups have run; one of them may have given the data back. */
+static void *begin_again(lido_arena_core *core, const void *data, size_t bytes) {
+  lido_arena_block *block = block_of(core, data, bytes);
+  if (block != NULL) return begin_with_data(core, block, data, bytes);
+  lido_arena_chain_cut(core, NULL, NULL);
+  return refuse(core, data);
+}
+
 void *lido_arena_reset_keep(lido_arena *arena, const void *data, size_t bytes) {
   lido_arena_core *core = lido_arena_core_of(arena);
   if (!lido_arena_may_reset(core)) {
@@ -99,7 +109,7 @@ void *lido_arena_reset_keep(lido_arena *arena, const void *data, size_t bytes) {
   lido_arena_note_peak(core);
   lido_arena_learn(core);
   drop_rest(core);
-  void *kept = begin_with_data(core, block_of(core, data, bytes), data, bytes);
+  void *kept = begin_again(core, data, bytes);
   lido_arena_retain(core);
   return kept;
 }

@@ -32,7 +32,7 @@ static bool has_room(lido_arena_core *core, const char *piece, size_t bytes) {
 }
 
 static bool extend(lido_arena_core *core, char *piece, size_t old_bytes, size_t new_bytes) {
-  if (new_bytes > core->large_bytes || !is_newest(core, piece, old_bytes)) return false;
+  if (!is_newest(core, piece, old_bytes)) return false;
   if (new_bytes > old_bytes && lido_arena_tools_want_pieces_whole(core)) return false;
   if (!has_room(core, piece, new_bytes)) return false;
   resize_newest(core, piece, old_bytes, new_bytes);
@@ -41,10 +41,8 @@ static bool extend(lido_arena_core *core, char *piece, size_t old_bytes, size_t 
 
 /* In place, whatever has to be done for it. A large piece has what is left of its block. */
 static bool resized(lido_arena_core *core, char *piece, size_t old_bytes, size_t new_bytes) {
+  if (lido_arena_is_large(core, piece)) return lido_arena_large_holds(core, piece, new_bytes);
   if (core->passthrough) return new_bytes <= old_bytes;
-  if (old_bytes > core->large_bytes && lido_arena_is_large(core, piece)) {
-    return new_bytes <= lido_arena_large_room(piece) && new_bytes > core->large_bytes;
-  }
   if (new_bytes > old_bytes) return extend(core, piece, old_bytes, new_bytes);
   if (is_newest(core, piece, old_bytes)) resize_newest(core, piece, old_bytes, new_bytes);
   return true;
@@ -63,7 +61,8 @@ void lido_arena_shrink(lido_arena *arena, void *block, size_t old_bytes, size_t 
 }
 
 static void *move(lido_arena *arena, void *block, size_t old_bytes, size_t new_bytes) {
-  void *moved = lido_arena_alloc(arena, new_bytes);
+  void *moved = lido_arena_is_asked_large(lido_arena_core_of(arena), block) ? lido_arena_alloc_large(arena, new_bytes)
+                                                                            : lido_arena_alloc(arena, new_bytes);
   if (moved == NULL) return NULL;
   memcpy(moved, block, lido_min(old_bytes, new_bytes));
   lido_arena_free(arena, block, old_bytes);
@@ -96,12 +95,12 @@ void *lido_arena_realloc(lido_arena *arena, void *block, size_t old_bytes, size_
 void lido_arena_free(lido_arena *arena, void *block, size_t bytes) {
   lido_arena_core *core = lido_arena_core_of(arena);
   if (block == NULL || !lido_arena_enter(core)) return;
-  if (core->passthrough) {
-    lido_arena_piece **link = lido_arena_piece_find(core, block);
-    if (*link != NULL) lido_arena_piece_free(core, link);
-  } else if (bytes > core->large_bytes && lido_arena_is_large(core, block)) {
+  if (lido_arena_is_large(core, block)) {
     lido_arena_note_peak(core);
     lido_arena_large_free(core, block);
+  } else if (core->passthrough) {
+    lido_arena_piece **link = lido_arena_piece_find(core, block);
+    if (*link != NULL) lido_arena_piece_free(core, link);
   } else if (is_newest(core, block, bytes)) {
     resize_newest(core, block, bytes, 0);
     if (!lido_arena_tools_want_pieces_whole(core)) lido_arena_window(core, block);

@@ -42,9 +42,12 @@ struct lido_arena_class_core {
   uint64_t made;
   uint64_t ended;
   uint64_t dropped; /* taken off a shelf to be ended */
+  uint64_t slow;
+  uint64_t blocks_made;
   uint64_t resets;
   uint64_t failures;
-  size_t wanted;
+  size_t wanted; /* the estimate */
+  uint32_t row;
   size_t peak;
 };
 

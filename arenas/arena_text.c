@@ -1,9 +1,11 @@
 /* arena_text.c: copies and formatted text. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "arenas/arena_core.h"
+#include "lib/base/bits.h"
 
 void *lido_arena_memdup(lido_arena *arena, const void *data, size_t bytes) {
   void *copy = lido_arena_alloc(arena, bytes);
@@ -41,7 +43,7 @@ static size_t window_bytes(const lido_arena *arena) {
   (void)arena;
   return 0;
 #else
-  return (size_t)(arena->end - arena->at);
+  return lido_min((size_t)(arena->end - arena->at), INT_MAX); /* more some vsnprintf refuse */
 #endif
 }
 

@@ -112,6 +112,10 @@ LIDO_API void *lido_arena_alloc_array(lido_arena *arena, size_t count, size_t by
 #define LIDO_ARENA_ARRAY(arena, type, count) ((type *)lido_arena_zeroed(arena, count, sizeof(type), LIDO_ALIGNOF(type)))
 LIDO_API void *lido_arena_zeroed(lido_arena *arena, size_t count, size_t bytes, size_t align);
 
+/* A piece with a block of its own, whatever its size: to be given back early, or detached. NULL: ENOMEM, or EINVAL if the arena is
+ * fixed or contiguous. */
+LIDO_API void *lido_arena_alloc_large(lido_arena *arena, size_t bytes);
+
 /* The first function again as a plain exported one, for function pointers and other languages. */
 LIDO_API void *lido_arena_alloc_call(lido_arena *arena, size_t bytes);
 
@@ -132,11 +136,12 @@ LIDO_API void lido_arena_shrink(lido_arena *arena, void *block, size_t old_bytes
 LIDO_API void lido_arena_free(lido_arena *arena, void *block, size_t bytes);
 
 /* A piece that has a block of its own leaves the arena: it is the caller's, and lido_arena_detached_free ends it, from any
- * thread. NULL (EINVAL) for pieces without one (see lido_arena_large_bytes). */
+ * thread. NULL (EINVAL) for pieces without one: ask for it by lido_arena_alloc_large. */
 LIDO_API void *lido_arena_detach(lido_arena *arena, void *block);
 LIDO_API void lido_arena_detached_free(void *block);
 
-/* A piece of more than so many bytes has a block of its own, unless the arena is fixed or contiguous. */
+/* A piece of more than so many bytes for which the current block has no room gets a block of its own, unless the arena is fixed
+ * or contiguous. */
 LIDO_API size_t lido_arena_large_bytes(const lido_arena *arena);
 
 /* ---- Strings ------------------------------------------------------------------------------- */
@@ -172,6 +177,8 @@ typedef struct lido_bytes {
 LIDO_API lido_bytes lido_bytes_begin(lido_arena *arena, size_t expected);         /* room for so many at once */
 LIDO_FAST bool lido_bytes_add(lido_bytes *bytes, const void *data, size_t count); /* false: ENOMEM */
 LIDO_FAST bool lido_bytes_add_byte(lido_bytes *bytes, char byte);
+LIDO_API bool lido_bytes_vprintf(lido_bytes *bytes, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 LIDO_API bool lido_bytes_printf(lido_bytes *bytes, const char *format, ...) __attribute__((format(printf, 2, 3)));
 LIDO_API char *lido_bytes_room(lido_bytes *bytes, size_t count); /* write there, then add to `count`; NULL: ENOMEM */
 LIDO_API char *lido_bytes_end(lido_bytes *bytes); /* what is too much goes back; NULL if something failed */
@@ -274,15 +281,17 @@ LIDO_FAST lido_arena *lido_arena_acquire(const lido_arena_class *cls);
 /* Reset, and wait for the next acquire. Any thread; NULL is ignored. */
 LIDO_FAST void lido_arena_release(lido_arena *arena);
 
-#define LIDO_ARENA_CLASS_STATISTICS(X)                                                 \
-  X(live, gauge, arenas, "arenas acquired and not released")                           \
-  X(idle, gauge, arenas, "arenas waiting in threads")                                  \
-  X(idle_bytes, gauge, bytes, "their blocks")                                          \
-  X(acquires, counter, calls, "acquires")                                              \
-  X(misses, counter, calls, "acquires that had to make an arena")                      \
-  X(wanted, gauge, bytes, "what the class has learnt: the first block of a new arena") \
-  X(peak, gauge, bytes, "most that one arena ever handed out between two resets")      \
-  X(resets, counter, calls, "resets of its arenas, as far as they are reported")       \
+#define LIDO_ARENA_CLASS_STATISTICS(X)                                                             \
+  X(live, gauge, arenas, "arenas acquired and not released")                                       \
+  X(idle, gauge, arenas, "arenas waiting in threads")                                              \
+  X(idle_bytes, gauge, bytes, "their blocks")                                                      \
+  X(acquires, counter, calls, "acquires")                                                          \
+  X(misses, counter, calls, "acquires that had to make an arena")                                  \
+  X(wanted, gauge, bytes, "what the class has learnt: the first block of a new arena")             \
+  X(peak, gauge, bytes, "most that one arena ever handed out between two resets")                  \
+  X(slow, counter, calls, "allocs that no current block could serve, as far as they are reported") \
+  X(blocks_made, counter, blocks, "blocks taken from the backing, as far as they are reported")    \
+  X(resets, counter, calls, "resets of its arenas; they are reported at every 64th at the latest") \
   X(failures, counter, calls, "requests that found no memory, as far as they are reported")
 
 #define LIDO_ARENA_CLASS_STATISTIC_FIELD(name, kind, unit, text) uint64_t name;

@@ -79,13 +79,20 @@ LIDO_BEGIN
 LIDO_FAST bool lido_bytes_add(lido_bytes *bytes, const void *data, size_t count) {
   /* One more for the zero at the end. */
   if (LIDO_UNLIKELY(count >= bytes->room - bytes->count) && !lido_bytes_grow(bytes, count)) return false;
-  if (count != 0) memcpy(bytes->data + bytes->count, data, count);
+  char *end = bytes->data + bytes->count;
   bytes->count += count;
-  bytes->data[bytes->count] = 0;
+  if (count != 0) memcpy(end, data, count);
+  end[count] = 0;
   return true;
 }
 
-LIDO_FAST bool lido_bytes_add_byte(lido_bytes *bytes, char byte) { return lido_bytes_add(bytes, &byte, 1); }
+LIDO_FAST bool lido_bytes_add_byte(lido_bytes *bytes, char byte) {
+  if (LIDO_UNLIKELY(1 >= bytes->room - bytes->count) && !lido_bytes_grow(bytes, 1)) return false;
+  char *end = bytes->data + bytes->count++;
+  end[0] = byte;
+  end[1] = 0;
+  return true;
+}
 
 LIDO_END
 
