@@ -166,6 +166,7 @@ static bool shelve(lido_arena_core *core) {
 void lido_arena_release_slow(lido_arena *arena) {
   if (arena == NULL) return;
   lido_arena_core *core = lido_arena_core_of(arena);
+  lido_arena_hand_over(arena); /* any thread may release */
   if (!lido_arena_may_reset(core)) return;
   int saved_errno = errno;
   lido_arena_reset_slow(arena);
