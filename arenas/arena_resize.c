@@ -104,6 +104,9 @@ void lido_arena_free(lido_arena *arena, void *block, size_t bytes) {
   } else if (is_newest(core, block, bytes)) {
     resize_newest(core, block, bytes, 0);
     if (!lido_arena_tools_want_pieces_whole(core)) lido_arena_window(core, block);
+  } else if (bytes != 0 && lido_arena_is_large(core, block)) { /* it shrank, or came by a join */
+    lido_arena_note_peak(core);
+    lido_arena_large_free(core, block);
   } else if ((core->options.flags & LIDO_ARENA_REUSE) != 0) {
     lido_arena_tell_free(core, block, bytes);
     lido_arena_reuse_put(core, block, bytes);
