@@ -13,7 +13,7 @@ static void check_limit(size_t most, size_t step) {
     }
     CHECK_EQ(errno, ENOMEM);
     CHECK_LE(taken, most);
-    CHECK_GE(taken + most / 2 + 2 * step + 256, most); /* most of it could be had */
+    CHECK_GE(taken + most / 2 + most / 8 + 2 * step + 256, most); /* most of it could be had */
     CHECK(lido_arena_failed(arena));
     CHECK_ARENA(arena);
     lido_arena_reset(arena);
