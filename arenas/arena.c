@@ -147,6 +147,8 @@ lido_arena_core *lido_arena_core_create(const lido_arena_options *options, lido_
   }
   settle(core, options, backing, cls);
   if (begin_memory(core) && join_parent(core)) return core;
+  lido_arena_chain_cut(core, NULL, NULL);
+  lido_arena_spare_release(core);
   if (core->reservation != NULL) lido_arena_unreserve(core);
   let_go(core);
   errno = ENOMEM;
