@@ -40,13 +40,13 @@ TEST(arena_classes, a_released_arena_comes_again) {
   lido_arena *first = acquired(cls);
   for (int i = 0; i < 1000; i++) {
     lido_arena *arena = i == 0 ? first : acquired(cls);
-    CHECK_SAME(arena, first);
+    if (!testing_on_valgrind()) CHECK_SAME(arena, first);
     arena_use(arena, (size_t)i * 10, 100);
     if (i % 100 == 0) arena_piece(arena, 30000, 1);
     lido_arena_release(arena);
     check_counts(cls, 0, 1, (uint64_t)i + 1);
   }
-  CHECK_EQ(arena_class_stats(cls).misses, 1);
+  if (!testing_on_valgrind()) CHECK_EQ(arena_class_stats(cls).misses, 1);
   CHECK_EQ(lido_arena_class_destroy(cls), 0);
 }
 

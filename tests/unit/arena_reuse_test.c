@@ -29,7 +29,8 @@ static void check_connection(size_t smallest, size_t largest) {
   } held[HELD] = {{0}};
   uint64_t settled = 0;
   uint64_t asked = 0;
-  for (size_t i = 0; i < 20000; i++) {
+  size_t messages = testing_scaled(17000) + 3000;
+  for (size_t i = 0; i < messages; i++) {
     size_t slot = testing_below(&random, HELD);
     if (held[slot].data != NULL) {
       CHECK(objects_hold(held[slot].data, held[slot].bytes, slot));
