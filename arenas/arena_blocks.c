@@ -182,6 +182,7 @@ static void make_spare(lido_arena_core *core, lido_arena_block *block) {
 /* The current block leaves the chain; the one before it is current. */
 static void pop(lido_arena_core *core) {
   lido_arena_block *block = core->block;
+  LIDO_ASSERT(block != NULL);
   lido_arena_block *older = block->older;
   block->top = core->face.at;
   make_spare(core, block);

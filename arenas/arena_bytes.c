@@ -63,13 +63,13 @@ char *lido_bytes_room(lido_bytes *bytes, size_t count) {
 
 bool lido_bytes_vprintf(lido_bytes *bytes, const char *format, va_list arguments) {
   if (bytes->failed) return false;
-  va_list again;
-  va_copy(again, arguments);
+  va_list first;
+  va_copy(first, arguments);
   size_t room = bytes->room - bytes->count;
-  int length = vsnprintf(room != 0 ? bytes->data + bytes->count : NULL, room, format, arguments);
+  int length = vsnprintf(room != 0 ? bytes->data + bytes->count : NULL, room, format, first);
+  va_end(first);
   bool added = length >= 0 && ((size_t)length < room || lido_bytes_grow(bytes, (size_t)length));
-  if (added && (size_t)length >= room) vsnprintf(bytes->data + bytes->count, (size_t)length + 1, format, again);
-  va_end(again);
+  if (added && (size_t)length >= room) vsnprintf(bytes->data + bytes->count, (size_t)length + 1, format, arguments);
   if (added) bytes->count += (size_t)length;
   if (bytes->data != NULL) bytes->data[bytes->count] = 0;
   return added || fail(bytes);

@@ -283,7 +283,7 @@ void lido_arena_pieces_free_since(lido_arena_core *core, uint64_t serial);
 
 /* ---- arena_reuse.c ---- */
 
-void lido_arena_reuse_put(lido_arena_core *core, void *piece, size_t bytes);
+void lido_arena_reuse_put(lido_arena_core *core, void *memory, size_t bytes);
 void *lido_arena_reuse_take(lido_arena_core *core, size_t bytes, size_t align);
 void lido_arena_reuse_forget(lido_arena_core *core);
 void lido_arena_reuse_end(lido_arena_core *core);

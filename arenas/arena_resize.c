@@ -50,7 +50,7 @@ static bool resized(lido_arena_core *core, char *piece, size_t old_bytes, size_t
 
 bool lido_arena_try_extend(lido_arena *arena, void *block, size_t old_bytes, size_t new_bytes) {
   lido_arena_core *core = lido_arena_core_of(arena);
-  return block != NULL && new_bytes <= PTRDIFF_MAX && lido_arena_enter(core) &&
+  return block != NULL && old_bytes != 0 && new_bytes <= PTRDIFF_MAX && lido_arena_enter(core) &&
          resized(core, block, old_bytes, new_bytes);
 }
 
@@ -94,7 +94,7 @@ void *lido_arena_realloc(lido_arena *arena, void *block, size_t old_bytes, size_
 
 void lido_arena_free(lido_arena *arena, void *block, size_t bytes) {
   lido_arena_core *core = lido_arena_core_of(arena);
-  if (block == NULL || !lido_arena_enter(core)) return;
+  if (block == NULL || bytes == 0 || !lido_arena_enter(core)) return;
   if (lido_arena_is_large(core, block)) {
     lido_arena_note_peak(core);
     lido_arena_large_free(core, block);
@@ -104,9 +104,6 @@ void lido_arena_free(lido_arena *arena, void *block, size_t bytes) {
   } else if (is_newest(core, block, bytes)) {
     resize_newest(core, block, bytes, 0);
     if (!lido_arena_tools_want_pieces_whole(core)) lido_arena_window(core, block);
-  } else if (bytes != 0 && lido_arena_is_large(core, block)) { /* it shrank, or came by a join */
-    lido_arena_note_peak(core);
-    lido_arena_large_free(core, block);
   } else if ((core->options.flags & LIDO_ARENA_REUSE) != 0) {
     lido_arena_tell_free(core, block, bytes);
     lido_arena_reuse_put(core, block, bytes);

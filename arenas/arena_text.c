@@ -48,18 +48,18 @@ static size_t window_bytes(const lido_arena *arena) {
 }
 
 char *lido_arena_vprintf(lido_arena *arena, const char *format, va_list arguments) {
-  va_list again;
-  va_copy(again, arguments);
+  va_list first;
+  va_copy(first, arguments);
   size_t room = window_bytes(arena);
   int saved_errno = errno;
-  int length = vsnprintf(room != 0 ? arena->at : NULL, room, format, arguments);
+  int length = vsnprintf(room != 0 ? arena->at : NULL, room, format, first);
+  va_end(first);
   char *text = NULL;
   if (length >= 0) {
     errno = saved_errno;
     text = lido_arena_alloc(arena, (size_t)length + 1);
   }
   /* What fits was written where the piece now is. */
-  if (text != NULL && (size_t)length >= room) vsnprintf(text, (size_t)length + 1, format, again);
-  va_end(again);
+  if (text != NULL && (size_t)length >= room) vsnprintf(text, (size_t)length + 1, format, arguments);
   return text;
 }

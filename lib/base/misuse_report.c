@@ -28,7 +28,8 @@ static const char *printable(const char *name, char *text) {
   size_t length = 0;
   for (; length < NAME_BYTES && name[length] != 0; length++) {
     unsigned char c = (unsigned char)name[length];
-    text[length] = c < ' ' || c == 0x7f ? '?' : name[length];
+    bool is_control = c < ' ' || c == 0x7f;
+    text[length] = (char)(is_control ? '?' : name[length]);
   }
   text[length] = 0;
   return text;

@@ -237,7 +237,6 @@ static void count_user(lido_backing *backing) {
 
 void lido_backing_pool_added(lido_backing *backing) { count_user(backing); }
 
-
 void lido_backing_let_go(lido_backing *backing) {
   if (backing->built_in) return;
   lido_lock_take(&backing->lock);
