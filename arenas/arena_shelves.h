@@ -9,8 +9,7 @@
  *   H3  a thread's table has a shelf for each index below count.
  * Threads: a shelf's stack is its thread's; others touch it only when its class ends, which the caller orders after every
  * other use. Tables come, grow and go under the lock, rank CLASSES. Counts are read by others, relaxed.
- * Exit: the hook empties the shelves; what the thread's other destructors acquire later is made and ended without one. A
- * thread that comes here first in the last round of its exit leaves its shelves to the end of the class.
+ * Exit: the hook empties the shelves; what the thread's other destructors acquire later is made and ended without one.
  * Fork: shelves of threads that the child does not have stay until their class ends.
  * Failure: no memory for a table: the thread works without shelves.
  */
