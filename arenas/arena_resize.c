@@ -94,8 +94,8 @@ void *lido_arena_realloc(lido_arena *arena, void *block, size_t old_bytes, size_
 
 void lido_arena_free(lido_arena *arena, void *block, size_t bytes) {
   lido_arena_core *core = lido_arena_core_of(arena);
-  if (block == NULL || bytes == 0 || !lido_arena_enter(core)) return;
-  if (lido_arena_is_large(core, block)) {
+  if (block == NULL || !lido_arena_enter(core)) return;
+  if (bytes != 0 && lido_arena_is_large(core, block)) {
     lido_arena_note_peak(core);
     lido_arena_large_free(core, block);
   } else if (core->passthrough) {
