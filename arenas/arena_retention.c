@@ -3,7 +3,7 @@
  * AUTO keeps what nineteen of twenty recent uses would have needed. The estimate needs no history: a use that needed more
  * raises it by an eighth, one that needed less lowers it by 1/152 (a nineteenth of that), so it comes to rest where one in twenty
  * needs more. So one huge use among many moves it by an eighth, for the time of nineteen small ones; but several in a row
- * are a new size, and raise it by a quarter, a half, and then as much again. Source of the method: stochastic approximation of a
+ * are a new size: the second raises it by a quarter, the third by a half, the fourth to what it needed. Source of the method: stochastic approximation of a
  * quantile (Robbins and Monro, 1951), in steps of a share instead of a constant.
  * Resets of one block that nobody looked at (arena_inline.h) count in bulk: if the most that they used is below
  * the estimate, each of them lowers it.
@@ -33,7 +33,8 @@ static size_t lowered(size_t wanted, size_t uses, size_t most) {
 }
 
 static size_t raised(size_t wanted, uint32_t row, size_t used) {
-  size_t step = wanted >> (RAISE_SHIFT - lido_min(row, RAISE_SHIFT));
+  if (row >= RAISE_SHIFT) return used;
+  size_t step = wanted >> (RAISE_SHIFT - row);
   return lido_min(wanted + lido_max(step, LIDO_ARENA_ALIGN), used);
 }
 

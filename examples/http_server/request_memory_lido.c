@@ -17,7 +17,11 @@ struct request_memory {
 static lido_arena_class *requests;
 static uint64_t calls; /* by requests that have ended */
 
+/* Idle arenas of as many connections as are busy at once shall all be kept, with answers of some 100 KiB in each. */
+enum { IDLE_BYTES = 32 << 20 };
+
 bool request_memory_setup(size_t max_bytes) {
+  lido_arena_idle_limit_set(IDLE_BYTES);
   requests = lido_arena_class_create(&(lido_arena_options){.name = "requests", .max_bytes = max_bytes});
   return requests != NULL;
 }
