@@ -175,7 +175,7 @@ typedef struct lido_bytes {
 } lido_bytes;
 
 LIDO_API lido_bytes lido_bytes_begin(lido_arena *arena, size_t expected);         /* room for so many at once */
-LIDO_FAST bool lido_bytes_add(lido_bytes *bytes, const void *data, size_t count); /* false: ENOMEM */
+LIDO_FAST bool lido_bytes_add(lido_bytes *bytes, const void *data, size_t count); /* data: not NULL. false: ENOMEM */
 LIDO_FAST bool lido_bytes_add_byte(lido_bytes *bytes, char byte);
 LIDO_API bool lido_bytes_vprintf(lido_bytes *bytes, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));

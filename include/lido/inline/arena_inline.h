@@ -81,7 +81,7 @@ LIDO_FAST bool lido_bytes_add(lido_bytes *bytes, const void *data, size_t count)
   if (LIDO_UNLIKELY(count >= bytes->room - bytes->count) && !lido_bytes_grow(bytes, count)) return false;
   char *end = bytes->data + bytes->count;
   bytes->count += count;
-  if (count != 0) memcpy(end, data, count);
+  memcpy(end, data, count);
   end[count] = 0;
   return true;
 }
