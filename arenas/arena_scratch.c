@@ -14,41 +14,38 @@ static bool conflicts_with(const lido_arena *arena, lido_arena *const *conflicts
   return false;
 }
 
-static lido_arena_core *find(lido_arena_thread_record *record, lido_arena *const *conflicts, size_t count) {
-  for (lido_arena_core *core = record->scratch; core != NULL;) {
-    if (!conflicts_with(&core->face, conflicts, count)) return core;
-    core = core->face.next == NULL ? NULL : lido_arena_core_of(core->face.next);
-  }
-  return NULL;
+static lido_arena *find(lido_arena_thread_record *record, lido_arena *const *conflicts, size_t count) {
+  lido_arena *arena = record->scratch;
+  while (arena != NULL && conflicts_with(arena, conflicts, count)) arena = arena->next;
+  return arena;
 }
 
-static lido_arena_core *add(lido_arena_thread_record *record) {
+static lido_arena *add(lido_arena_thread_record *record) {
   lido_arena_core *core = lido_arena_core_create(&(lido_arena_options){.name = "scratch"}, NULL);
-  if (core == NULL || record == NULL) return core;
-  core->face.next = record->scratch == NULL ? NULL : &record->scratch->face;
-  record->scratch = core;
-  return core;
+  if (core == NULL) return NULL;
+  if (record != NULL) {
+    core->face.next = record->scratch;
+    record->scratch = &core->face;
+  }
+  return &core->face;
 }
 
 lido_scratch lido_scratch_begin(lido_arena *const *conflicts, size_t count) {
   int saved_errno = errno;
   lido_arena_thread_record *record = lido_arena_record_get();
-  lido_arena_core *core = record == NULL ? NULL : find(record, conflicts, count);
-  if (core == NULL) core = add(record);
-  if (core == NULL) return (lido_scratch){0};
+  lido_arena *arena = record == NULL ? NULL : find(record, conflicts, count);
+  if (arena == NULL) arena = add(record);
+  if (arena == NULL) return (lido_scratch){0};
   errno = saved_errno;
-  return (lido_scratch){.arena = &core->face, .mark = lido_arena_mark_get(&core->face)};
+  return (lido_scratch){.arena = arena, .mark = lido_arena_mark_get(arena)};
 }
 
 /* Past the thread's exit there is no list; such an arena lives for one scratch. */
-static bool is_listed(const lido_arena *arena) {
+static bool is_listed(const lido_arena *wanted) {
   const lido_arena_thread_record *record = lido_this_arena_thread.record;
-  if (record == NULL) return false;
-  const lido_arena_core *core = record->scratch;
-  while (core != NULL && &core->face != arena) {
-    core = core->face.next == NULL ? NULL : lido_arena_core_of(core->face.next);
-  }
-  return core != NULL;
+  const lido_arena *arena = record == NULL ? NULL : record->scratch;
+  while (arena != NULL && arena != wanted) arena = arena->next;
+  return arena != NULL;
 }
 
 /* The outermost end resets, so that retention may learn. */
@@ -67,18 +64,16 @@ void lido_scratch_end(lido_scratch scratch) {
 
 size_t lido_arena_scratch_trim(lido_arena_thread_record *record) {
   size_t bytes = 0;
-  lido_arena_core *kept = NULL;
-  while (record->scratch != NULL) {
-    lido_arena_core *core = record->scratch;
-    record->scratch = core->face.next == NULL ? NULL : lido_arena_core_of(core->face.next);
-    if (core->face.depth == 0) {
-      bytes += core->face.held;
-      lido_arena_core_destroy(core);
-    } else {
-      core->face.next = kept == NULL ? NULL : &kept->face;
-      kept = core;
+  lido_arena **link = &record->scratch;
+  while (*link != NULL) {
+    lido_arena *arena = *link;
+    if (arena->depth != 0) {
+      link = &arena->next;
+      continue;
     }
+    *link = arena->next;
+    bytes += arena->held;
+    lido_arena_core_destroy(lido_arena_core_of(arena));
   }
-  record->scratch = kept;
   return bytes;
 }

@@ -60,9 +60,9 @@ static void free_table(lido_arena_thread_record *record) {
 
 static void end_scratch(lido_arena_thread_record *record) {
   while (record->scratch != NULL) {
-    lido_arena_core *core = record->scratch;
-    record->scratch = core->face.next == NULL ? NULL : lido_arena_core_of(core->face.next);
-    lido_arena_core_destroy(core);
+    lido_arena *arena = record->scratch;
+    record->scratch = arena->next;
+    lido_arena_core_destroy(lido_arena_core_of(arena));
   }
 }
 

@@ -22,7 +22,7 @@ typedef struct lido_arena_thread_record {
   lido_arena_thread *thread; /* its thread-local; NULL: the thread is gone */
   lido_arena_shelf *shelves; /* [count] */
   uint32_t count;
-  lido_arena_core *scratch; /* by face.next */
+  lido_arena *scratch; /* by next */
   struct lido_arena_thread_record *next;
   struct lido_arena_thread_record *previous;
 } lido_arena_thread_record;
