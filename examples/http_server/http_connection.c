@@ -16,7 +16,7 @@ enum {
 };
 
 static void on_timer(uv_timer_t *timer);
-static void answer_input(struct connection *connection);
+static void parse_input(struct connection *connection);
 
 static struct server_counters *counters_of(struct connection *connection) { return &connection->server->counters; }
 
@@ -46,6 +46,7 @@ static void on_closed(uv_handle_t *handle) {
 static void close_now(struct connection *connection) {
   if (connection->state == CONNECTION_CLOSING) return;
   connection->state = CONNECTION_CLOSING;
+  if (connection->waits) answer_queue_remove(&connection->server->answers, connection);
   uv_handle_t *stream = (uv_handle_t *)&connection->stream;
   uv_handle_t *timer = (uv_handle_t *)&connection->timer;
   uv_close(timer, on_closed);
@@ -90,7 +91,7 @@ static void after_answer(struct connection *connection, int status) {
     linger(connection);
   } else {
     touch_idle(connection);
-    answer_input(connection);
+    parse_input(connection);
   }
 }
 
@@ -195,7 +196,7 @@ static void answer_timeout(struct connection *connection) {
 /* Bytes come, but so slowly that the request never ends? */
 static void check_request_time(struct connection *connection) {
   const struct exchange *exchange = connection->parser.exchange;
-  if (exchange == NULL) return;
+  if (exchange == NULL || connection->waits) return;
   uint64_t age = uv_now(&connection->server->loop) - exchange->began;
   if (age > connection->server->options->request_timeout_ms) answer_timeout(connection);
 }
@@ -212,7 +213,9 @@ static size_t unsent_bytes(struct connection *connection) {
 static void on_timer(uv_timer_t *timer) {
   struct connection *connection = timer->data;
   size_t unsent = unsent_bytes(connection);
-  if (connection->answers > 0 && unsent < connection->unsent) {
+  if (connection->waits && connection->answers == 0) {
+    touch_idle(connection); /* we are slow, not the client */
+  } else if (connection->answers > 0 && unsent < connection->unsent) {
     touch_idle(connection);
     connection->unsent = unsent;
   } else if (connection->state == CONNECTION_OPEN && connection->answers == 0 && connection->parser.exchange != NULL) {
@@ -228,7 +231,7 @@ static void on_timer(uv_timer_t *timer) {
 static void allocate_input(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
   (void)suggested;
   struct connection *connection = handle->data;
-  *buffer = uv_buf_init(connection->input, sizeof connection->input);
+  *buffer = connection->waits ? uv_buf_init(NULL, 0) : uv_buf_init(connection->input, sizeof connection->input);
 }
 
 static void drop_input(struct connection *connection) { connection->input_count = 0; }
@@ -241,7 +244,7 @@ static void parse_some(struct connection *connection) {
   connection->input_first += used;
   connection->input_count -= used;
   if (result == PARSE_COMPLETE) {
-    answer_request(connection);
+    answer_queue_add(&connection->server->answers, connection);
   } else if (result == PARSE_FAILED) {
     answer_failure(connection, parser->failure, parser->problem);
   }
@@ -265,16 +268,16 @@ static void resume_reading(struct connection *connection) {
   if (uv_read_start((uv_stream_t *)&connection->stream, allocate_input, on_read) != 0) close_now(connection);
 }
 
-/* Answer what is in the input; read on if all of it is done with. */
-static void answer_input(struct connection *connection) {
-  while (connection->state == CONNECTION_OPEN && connection->input_count > 0) {
+/* Parse what is in the input, up to the next whole request; read on if all of it is done with. */
+static void parse_input(struct connection *connection) {
+  while (connection->state == CONNECTION_OPEN && connection->input_count > 0 && !connection->waits) {
     if (has_much_to_write(connection)) {
       pause_reading(connection);
       return;
     }
     parse_some(connection);
   }
-  if (connection->state == CONNECTION_CLOSING) return;
+  if (connection->state == CONNECTION_CLOSING || connection->waits) return;
   drop_input(connection);
   resume_reading(connection);
 }
@@ -295,14 +298,16 @@ static void on_input(struct connection *connection, size_t count) {
   connection->input_first = 0;
   connection->input_count = count;
   touch_idle(connection);
-  answer_input(connection);
+  parse_input(connection);
   if (connection->state == CONNECTION_OPEN) check_request_time(connection);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
   (void)buffer;
   struct connection *connection = stream->data;
-  if (count == UV_EOF) {
+  if (count == UV_ENOBUFS) {
+    pause_reading(connection);
+  } else if (count == UV_EOF) {
     on_end(connection);
   } else if (count < 0) {
     close_now(connection);
@@ -312,6 +317,11 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
 }
 
 /* ---- The server's calls ---- */
+
+void connection_answer(struct connection *connection) {
+  answer_request(connection);
+  parse_input(connection);
+}
 
 static void start(struct connection *connection) {
   struct server *server = connection->server;

@@ -1,21 +1,25 @@
 /* http_connection.h: one client: its requests come in, their answers go out in the same order, and it ends cleanly.
  *
  * Life of a connection
- *     OPEN       requests are read and answered. Reading stops while too many answers wait to be written; what has
- *                been read by then stays in the input.
+ *     OPEN       requests are read, wait for their turn and are answered. Reading stops while too many answers wait to
+ *                be written; what has been read by then stays in the input.
  *     LAST       the last answer has been given to the loop; what still comes in is thrown away.
  *     LINGERING  all is written and the sending side is shut. The client may still be sending, and closing now would
  *                make its system throw our answer away; so we wait for its end, for a moment.
  *     CLOSING    the loop has been told to close the handles; their callbacks give the memory back.
  * Invariants
  *   C1  `answers` is the number of exchanges given to the loop and not yet written.
- *   C2  bytes wait in the input only while reading is stopped.
- *   C3  the parser's exchange, if any, is ended by the connection; the others by the callback of their write.
+ *   C2  bytes wait in the input only while reading is stopped, or the connection waits for its turn: then what comes
+ *       finds no room, and stops the reading.
+ *   C3  the parser's exchange, if any, is ended by the connection; the others by the callback of their write. It is
+ *       complete exactly while the connection waits for its turn.
  * Timeouts: one timer, started anew by each byte that comes or goes. When it runs out, the client gets a 408 if its
  * request is half there; else the connection is closed.
  */
 #ifndef LIDO_EXAMPLES_HTTP_CONNECTION_H
 #define LIDO_EXAMPLES_HTTP_CONNECTION_H
+
+#include <sys/queue.h>
 
 #include "examples/http_server/request_parser.h"
 #include "examples/http_server/server_options.h"
@@ -33,6 +37,8 @@ struct connection {
   struct server *server;
   struct connection *previous; /* in the server's list */
   struct connection *next;
+  TAILQ_ENTRY(connection) waiting; /* in the server's answer queue, if it waits */
+  bool waits;
   enum connection_state state;
   struct request_parser parser;
   unsigned answers;
@@ -48,6 +54,9 @@ struct connection {
 
 /* Take the client that waits at the server's listener. -> false: no memory, and it still waits there. */
 bool connection_accept(struct server *server);
+
+/* Its turn has come: the request that is complete gets its answer. */
+void connection_answer(struct connection *connection);
 
 /* The server ends: close it if nothing is going on; else its next answer is the last one. */
 void connection_stop(struct connection *connection);

@@ -116,8 +116,11 @@ int server_run(struct server *server, const struct server_options *options, stru
   request_parser_setup(&server->limits, CONNECTION_INPUT_SIZE);
   if (!works("loop", uv_loop_init(&server->loop))) return 1;
   init_handles(server);
+  answer_queue_init(&server->answers, &server->loop);
   bool started = start(server);
   if (!started) stop(server);
+  uv_run(&server->loop, UV_RUN_DEFAULT);
+  answer_queue_close(&server->answers);
   uv_run(&server->loop, UV_RUN_DEFAULT);
   bool closed = works("loop", uv_loop_close(&server->loop));
   return started && closed ? 0 : 1;

@@ -7,6 +7,7 @@
 #ifndef LIDO_EXAMPLES_SERVER_H
 #define LIDO_EXAMPLES_SERVER_H
 
+#include "examples/http_server/answer_queue.h"
 #include "examples/http_server/http_connection.h"
 #include "examples/http_server/refusal.h"
 #include "examples/http_server/routes.h"
@@ -20,6 +21,7 @@ struct server {
   uv_signal_t signals[SERVER_SIGNALS];
   const struct server_options *options;
   struct request_limits limits;
+  struct answer_queue answers;
   struct sources sources;
   struct server_counters counters;
   struct connection *connections; /* all but those that are gone */

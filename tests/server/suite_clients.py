@@ -125,6 +125,62 @@ class RudeClients(ServerCase):
         self.server.wait_quiet()
 
 
+SLOW = request("/characters?name=NO%20SUCH%20NAME")  # all names are read for it: some milliseconds
+
+
+class WhoseTurn(ServerCase):
+    def answered(self, client):
+        text = client.get("/metrics").body.decode()
+        return sum(int(line.split()[-1]) for line in text.splitlines() if line.startswith("http_requests_total{"))
+
+    def test_one_client_with_much_to_ask_lets_others_in_between(self):
+        with self.server.connect() as greedy, self.server.connect() as other:
+            before = self.answered(other)
+            greedy.send(SLOW * 60)
+            self.assertEqual(greedy.read_answer().status, 200)
+            self.assertLess(self.answered(other) - before, 40)
+            for _ in range(59):
+                self.assertEqual(greedy.read_answer().status, 200)
+
+    def test_a_request_that_comes_while_the_one_before_waits(self):
+        clients = [self.server.connect() for _ in range(8)]
+        for target in ("/characters?name=NO%20SUCH%20NAME", "/characters/0041", "/healthz"):
+            for client in clients:
+                client.send(request(target))
+                time.sleep(0.002)
+        for client in clients:
+            sizes = [len(client.read_answer().body) for _ in range(3)]
+            self.assertEqual(len(set(sizes)), 3)
+            client.end_sending()
+            self.assertTrue(client.is_ended())
+            client.close()
+        self.server.wait_quiet()
+
+    def test_those_who_go_before_their_turn(self):
+        for end in ("close", "reset"):
+            clients = [self.server.connect() for _ in range(20)]
+            for client in clients:
+                client.send(SLOW + HEALTHZ[:10])
+            for client in clients[::2]:
+                getattr(client, end)()
+            for client in clients[1::2]:
+                self.assertEqual(client.read_answer().status, 200)
+                client.close()
+        self.server.wait_quiet()
+
+
+class TurnsAreLong(ServerCase):
+    options = ("--idle-timeout-ms", "100", "--request-timeout-ms", "150")
+
+    def test_who_waits_for_his_turn_is_not_too_slow(self):
+        clients = [self.server.connect() for _ in range(60)]
+        for client in clients:
+            client.send(SLOW)
+        for client in clients:
+            self.assertEqual(client.read_answer().status, 200)
+            client.close()
+
+
 class ManyClients(ServerCase):
     def test_two_hundred_at_once(self):
         clients = [self.server.connect() for _ in range(200)]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Test an http_server over real sockets.
 
-    test_server.py --server PROGRAM [--unicode-data FOLDER] [--seed N] [unittest arguments, such as -k pipelin]
+    test_server.py --server PROGRAM [--unicode-data FOLDER] [--seed N] [-k pipelin]
 """
 
 import argparse
@@ -25,15 +25,16 @@ def main():
     parser.add_argument("--server", required=True)
     parser.add_argument("--unicode-data", default="/usr/share/unicode")
     parser.add_argument("--seed", type=int, help="of the fuzz; it prints the one it used")
-    args, rest = parser.parse_known_args()
+    parser.add_argument("-k", dest="patterns", action="append", default=[], help="only tests with this in their name")
+    args = parser.parse_args()
     Settings.server, Settings.unicode_data = args.server, args.unicode_data
     suite_fuzz.Fuzz.seed = args.seed
     with tempfile.TemporaryDirectory() as folder:
         Settings.database = f"{folder}/characters.db"
         fill_database()
-        names = [argument for argument in rest if not argument.startswith("-")] and rest or [*rest, *SUITES]
-        program = unittest.main(module=None, argv=["test_server.py", *names], exit=False)
-    return 0 if program.result.wasSuccessful() else 1
+        patterns = [word for pattern in args.patterns for word in ("-k", pattern)]
+        result = unittest.main(module=None, argv=["test_server.py", *patterns, *SUITES], exit=False).result
+    return 0 if result.wasSuccessful() and result.testsRun > 0 else 1
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+/* answer_queue.h: whose request is answered next: the one that has been complete for longest.
+ *
+ * Idea: computing an answer can take the loop some hundred microseconds. A connection that were answered as soon as its
+ * bytes are read would be answered in the order in which the system reports descriptors, and one whose next request
+ * came just after the look at them would wait for all the others twice: of 32 busy clients, always the same one. So
+ * reading only puts connections here; they are answered in this order, for TURN_NS at a time, and between two turns
+ * the loop reads whatever has come.
+ * Invariants
+ *   Q1  a connection waits here once, and only with a complete request; it leaves when answered, or before it closes.
+ *   Q2  the loop has the idle handle exactly while somebody waits: so it doesn't sleep then, nor run in vain else.
+ * Threads: the loop's.
+ */
+#ifndef LIDO_EXAMPLES_ANSWER_QUEUE_H
+#define LIDO_EXAMPLES_ANSWER_QUEUE_H
+
+#include <sys/queue.h>
+#include <uv.h>
+
+struct connection;
+
+TAILQ_HEAD(connections_waiting, connection);
+
+struct answer_queue {
+  struct connections_waiting waiting;
+  uv_idle_t turn;
+};
+
+void answer_queue_init(struct answer_queue *queue, uv_loop_t *loop);
+
+/* Nobody waits any more. The loop must run once after it. */
+void answer_queue_close(struct answer_queue *queue);
+
+void answer_queue_add(struct answer_queue *queue, struct connection *connection);
+void answer_queue_remove(struct answer_queue *queue, struct connection *connection);
+
+#endif
