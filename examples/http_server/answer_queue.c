@@ -5,13 +5,13 @@
 
 enum { TURN_NS = 1000000 };
 
-static void take_turn(uv_idle_t *turn) {
+static void serve(uv_idle_t *turn) {
   struct answer_queue *queue = turn->data;
   uint64_t end = uv_hrtime() + TURN_NS;
   do {
     struct connection *connection = TAILQ_FIRST(&queue->waiting);
     answer_queue_remove(queue, connection);
-    connection_answer(connection);
+    connection_take_turn(connection);
   } while (!TAILQ_EMPTY(&queue->waiting) && uv_hrtime() < end);
 }
 
@@ -24,7 +24,7 @@ void answer_queue_init(struct answer_queue *queue, uv_loop_t *loop) {
 void answer_queue_close(struct answer_queue *queue) { uv_close((uv_handle_t *)&queue->turn, NULL); }
 
 void answer_queue_add(struct answer_queue *queue, struct connection *connection) {
-  if (TAILQ_EMPTY(&queue->waiting)) uv_idle_start(&queue->turn, take_turn);
+  if (TAILQ_EMPTY(&queue->waiting)) uv_idle_start(&queue->turn, serve);
   TAILQ_INSERT_TAIL(&queue->waiting, connection, waiting);
   connection->waits = true;
 }

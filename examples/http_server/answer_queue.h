@@ -1,12 +1,12 @@
-/* answer_queue.h: whose request is answered next: the one that has been complete for longest.
+/* answer_queue.h: whose turn it is: the connection whose input has waited for longest.
  *
- * Idea: computing an answer can take the loop some hundred microseconds. A connection that were answered as soon as its
- * bytes are read would be answered in the order in which the system reports descriptors, and one whose next request
- * came just after the look at them would wait for all the others twice: of 32 busy clients, always the same one. So
- * reading only puts connections here; they are answered in this order, for TURN_NS at a time, and between two turns
- * the loop reads whatever has come.
+ * Idea: an answer can take the loop some hundred microseconds. If a connection were served as soon as its bytes are
+ * read, the order were that in which the system reports descriptors, and one whose next request comes just after the
+ * look at them would wait for all the others twice: of 32 busy clients, always the same one. So reading only puts
+ * connections here. They are served in this order, one request each, for TURN_NS at a time, and between two turns the
+ * loop reads what has come. A request begins to use memory when it is served, so that few are in memory at once.
  * Invariants
- *   Q1  a connection waits here once, and only with a complete request; it leaves when answered, or before it closes.
+ *   Q1  a connection waits here once, and only while it has input; it leaves when served, or before it closes.
  *   Q2  the loop has the idle handle exactly while somebody waits: so it doesn't sleep then, nor run in vain else.
  * Threads: the loop's.
  */

@@ -16,7 +16,7 @@ enum {
 };
 
 static void on_timer(uv_timer_t *timer);
-static void parse_input(struct connection *connection);
+static void go_on(struct connection *connection);
 
 static struct server_counters *counters_of(struct connection *connection) { return &connection->server->counters; }
 
@@ -91,21 +91,14 @@ static void after_answer(struct connection *connection, int status) {
     linger(connection);
   } else {
     touch_idle(connection);
-    parse_input(connection);
+    go_on(connection);
   }
 }
 
-static size_t bytes_of(const struct exchange *exchange) {
-  size_t bytes = 0;
-  for (unsigned i = 0; i < exchange->response.part_count; i++) bytes += exchange->response.parts[i].len;
-  return bytes;
-}
-
-static void on_written(uv_write_t *write, int status) {
-  struct exchange *exchange = write->data;
+static void end_answer(struct exchange *exchange, int status) {
   struct connection *connection = exchange->connection;
   if (status == 0) {
-    counters_of(connection)->bytes_out_total += bytes_of(exchange);
+    counters_of(connection)->bytes_out_total += exchange->response.bytes;
   } else {
     counters_of(connection)->answers_aborted_total++;
   }
@@ -113,14 +106,37 @@ static void on_written(uv_write_t *write, int status) {
   after_answer(connection, status);
 }
 
+static void on_written(uv_write_t *write, int status) { end_answer(write->data, status); }
+
 static void log_answer(const struct exchange *exchange) {
   const request_bytes *target = &exchange->request.target;
   const char *method = target->count == 0 ? "-" : http_method_str(exchange->request.method);
   fprintf(stderr, "%s %.*s %d %zu\n", method, (int)target->count, target->count == 0 ? "" : target->data,
-          exchange->response.status, bytes_of(exchange));
+          exchange->response.status, exchange->response.bytes);
 }
 
-/* The exchange is given away: to the loop, or to its end if the loop refuses. */
+/* What the system takes at once, as it takes most answers, needs no callback: the request's memory can serve the next
+ * one while it is in the processor's caches. -> 0: all is written; UV_EAGAIN: `parts` are left; else what went wrong. */
+static int write_at_once(struct connection *connection, struct http_response *response) {
+  int written = uv_try_write((uv_stream_t *)&connection->stream, response->parts, response->part_count);
+  if (written < 0) return written;
+  http_response_drop(response, (size_t)written);
+  return response->part_count == 0 ? 0 : UV_EAGAIN;
+}
+
+/* The exchange is given away: to the loop, or to its end. */
+static void write_answer(struct connection *connection, struct exchange *exchange) {
+  struct http_response *response = &exchange->response;
+  int status = write_at_once(connection, response);
+  if (status == UV_EAGAIN) {
+    exchange->write.data = exchange;
+    status = uv_write(&exchange->write, (uv_stream_t *)&connection->stream, response->parts, response->part_count,
+                      on_written);
+    if (status == 0) return;
+  }
+  end_answer(exchange, status);
+}
+
 static void send_answer(struct connection *connection, struct exchange *exchange) {
   struct http_response *response = &exchange->response;
   if (connection->server->stopping) response->closes = true;
@@ -128,16 +144,10 @@ static void send_answer(struct connection *connection, struct exchange *exchange
   if (connection->server->options->verbose) log_answer(exchange);
   counters_of(connection)->requests[response->status / 100]++;
   if (response->closes) connection->state = CONNECTION_LAST;
-  exchange->write.data = exchange;
-  if (uv_write(&exchange->write, (uv_stream_t *)&connection->stream, response->parts, response->part_count,
-               on_written) != 0) {
-    exchange_end(exchange);
-    close_now(connection);
-    return;
-  }
   connection->answers++;
   counters_of(connection)->answers_waiting++;
   connection->unsent = SIZE_MAX;
+  write_answer(connection, exchange);
 }
 
 static void on_refused(uv_write_t *write, int status) { after_answer(write->data, status); }
@@ -196,7 +206,7 @@ static void answer_timeout(struct connection *connection) {
 /* Bytes come, but so slowly that the request never ends? */
 static void check_request_time(struct connection *connection) {
   const struct exchange *exchange = connection->parser.exchange;
-  if (exchange == NULL || connection->waits) return;
+  if (exchange == NULL) return;
   uint64_t age = uv_now(&connection->server->loop) - exchange->began;
   if (age > connection->server->options->request_timeout_ms) answer_timeout(connection);
 }
@@ -244,7 +254,7 @@ static void parse_some(struct connection *connection) {
   connection->input_first += used;
   connection->input_count -= used;
   if (result == PARSE_COMPLETE) {
-    answer_queue_add(&connection->server->answers, connection);
+    answer_request(connection);
   } else if (result == PARSE_FAILED) {
     answer_failure(connection, parser->failure, parser->problem);
   }
@@ -268,18 +278,23 @@ static void resume_reading(struct connection *connection) {
   if (uv_read_start((uv_stream_t *)&connection->stream, allocate_input, on_read) != 0) close_now(connection);
 }
 
-/* Parse what is in the input, up to the next whole request; read on if all of it is done with. */
-static void parse_input(struct connection *connection) {
-  while (connection->state == CONNECTION_OPEN && connection->input_count > 0 && !connection->waits) {
-    if (has_much_to_write(connection)) {
-      pause_reading(connection);
-      return;
-    }
-    parse_some(connection);
-  }
+/* Wait for a turn if there is input; else read. */
+static void go_on(struct connection *connection) {
   if (connection->state == CONNECTION_CLOSING || connection->waits) return;
-  drop_input(connection);
-  resume_reading(connection);
+  if (connection->state != CONNECTION_OPEN) drop_input(connection);
+  if (connection->input_count == 0) {
+    resume_reading(connection);
+  } else if (has_much_to_write(connection)) {
+    pause_reading(connection);
+  } else {
+    answer_queue_add(&connection->server->answers, connection);
+  }
+}
+
+void connection_take_turn(struct connection *connection) {
+  if (connection->state == CONNECTION_OPEN) parse_some(connection);
+  if (connection->state == CONNECTION_OPEN) check_request_time(connection);
+  go_on(connection);
 }
 
 /* The client sends no more. What it asked for completely is still answered. */
@@ -298,8 +313,7 @@ static void on_input(struct connection *connection, size_t count) {
   connection->input_first = 0;
   connection->input_count = count;
   touch_idle(connection);
-  parse_input(connection);
-  if (connection->state == CONNECTION_OPEN) check_request_time(connection);
+  go_on(connection);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
@@ -317,11 +331,6 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
 }
 
 /* ---- The server's calls ---- */
-
-void connection_answer(struct connection *connection) {
-  answer_request(connection);
-  parse_input(connection);
-}
 
 static void start(struct connection *connection) {
   struct server *server = connection->server;
@@ -353,7 +362,6 @@ bool connection_accept(struct server *server) {
 }
 
 void connection_stop(struct connection *connection) {
-  if (connection->state == CONNECTION_OPEN && connection->answers == 0 && connection->parser.exchange == NULL) {
-    close_now(connection);
-  }
+  bool asked = connection->waits || connection->parser.exchange != NULL;
+  if (connection->state == CONNECTION_OPEN && connection->answers == 0 && !asked) close_now(connection);
 }

@@ -1,18 +1,17 @@
 /* http_connection.h: one client: its requests come in, their answers go out in the same order, and it ends cleanly.
  *
  * Life of a connection
- *     OPEN       requests are read, wait for their turn and are answered. Reading stops while too many answers wait to
- *                be written; what has been read by then stays in the input.
+ *     OPEN       input is read, waits for its turn, and is answered request by request. Reading stops while there is
+ *                input, and while too many answers wait to be written.
  *     LAST       the last answer has been given to the loop; what still comes in is thrown away.
  *     LINGERING  all is written and the sending side is shut. The client may still be sending, and closing now would
  *                make its system throw our answer away; so we wait for its end, for a moment.
  *     CLOSING    the loop has been told to close the handles; their callbacks give the memory back.
  * Invariants
  *   C1  `answers` is the number of exchanges given to the loop and not yet written.
- *   C2  bytes wait in the input only while reading is stopped, or the connection waits for its turn: then what comes
- *       finds no room, and stops the reading.
- *   C3  the parser's exchange, if any, is ended by the connection; the others by the callback of their write. It is
- *       complete exactly while the connection waits for its turn.
+ *   C2  while there is input, the connection waits for its turn, or has too many answers to write; nothing is read
+ *       meanwhile, for what comes finds no room.
+ *   C3  the parser's exchange, if any, is ended by the connection; the others when their answer is written.
  * Timeouts: one timer, started anew by each byte that comes or goes. When it runs out, the client gets a 408 if its
  * request is half there; else the connection is closed.
  */
@@ -55,8 +54,8 @@ struct connection {
 /* Take the client that waits at the server's listener. -> false: no memory, and it still waits there. */
 bool connection_accept(struct server *server);
 
-/* Its turn has come: the request that is complete gets its answer. */
-void connection_answer(struct connection *connection);
+/* Its turn has come: its input is parsed up to the end of a request, and that is answered. */
+void connection_take_turn(struct connection *connection);
 
 /* The server ends: close it if nothing is going on; else its next answer is the last one. */
 void connection_stop(struct connection *connection);

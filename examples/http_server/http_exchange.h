@@ -34,6 +34,7 @@ struct http_response {
   bool closes;         /* the connection ends after it */
   uv_buf_t parts[RESPONSE_PARTS];
   unsigned part_count;
+  size_t bytes; /* of all parts, written or not */
 };
 
 struct exchange {

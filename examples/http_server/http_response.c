@@ -35,6 +35,7 @@ static void take_parts(struct exchange *exchange, uv_buf_t head, uv_buf_t body) 
   response->parts[0] = head;
   response->parts[1] = body;
   response->part_count = exchange->request.method == HTTP_HEAD || body.len == 0 ? 1 : 2;
+  response->bytes = head.len + (response->part_count == 2 ? body.len : 0);
 }
 
 static void render_unavailable(struct exchange *exchange) {
@@ -105,4 +106,15 @@ void http_response_render(struct exchange *exchange) {
   } else {
     take_parts(exchange, part(head.data, head.count), part(response->body.data, response->body.count));
   }
+}
+
+void http_response_drop(struct http_response *response, size_t written) {
+  while (response->part_count > 0 && written >= response->parts[0].len) {
+    written -= response->parts[0].len;
+    response->parts[0] = response->parts[1];
+    response->part_count--;
+  }
+  if (response->part_count == 0) return;
+  response->parts[0].base += written;
+  response->parts[0].len -= written;
 }

@@ -11,6 +11,9 @@
 /* Fills response.parts. Always succeeds, but the status may become 503. */
 void http_response_render(struct exchange *exchange);
 
+/* So many bytes of the parts are written. */
+void http_response_drop(struct http_response *response, size_t written);
+
 /* The 503 that needs no memory, for a connection that ends with it. */
 uv_buf_t http_response_unavailable(void);
 
