@@ -5,8 +5,10 @@
 #include "lido/arena.h"
 #include "lido/backing.h"
 #include "lido/base.h"
+#include "lido/cleanup.h"
 #include "lido/misuse.h"
 #include "lido/pool.h"
 #include "lido/version.h"
+#include "lido/weak.h"
 
 #endif

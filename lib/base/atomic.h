@@ -12,11 +12,17 @@
 #define lido_add_relaxed(field, value) __atomic_fetch_add(field, value, __ATOMIC_RELAXED)
 #define lido_sub_relaxed(field, value) __atomic_fetch_sub(field, value, __ATOMIC_RELAXED)
 
+#define lido_sub_release(field, value) __atomic_fetch_sub(field, value, __ATOMIC_RELEASE)
+#define lido_or_release(field, value) __atomic_fetch_or(field, value, __ATOMIC_RELEASE)
+
 #define lido_cas_relaxed(field, expected, desired) \
   __atomic_compare_exchange_n(field, expected, desired, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
 
 /* True, and `desired` is stored, if the field was `*expected`; else *expected is what it was. */
 #define lido_cas_release(field, expected, desired) \
   __atomic_compare_exchange_n(field, expected, desired, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
+
+#define lido_cas_acq_rel(field, expected, desired) \
+  __atomic_compare_exchange_n(field, expected, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
 
 #endif

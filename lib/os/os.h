@@ -62,7 +62,7 @@ typedef struct lido_os_fork_hooks {
 } lido_os_fork_hooks;
 
 /* The rooms that have something to do, outermost locks first. */
-enum { LIDO_OS_FORK_ARENAS, LIDO_OS_FORK_POOLS, LIDO_OS_FORK_MEM, LIDO_OS_FORK_ROOMS };
+enum { LIDO_OS_FORK_ARENAS, LIDO_OS_FORK_POOLS, LIDO_OS_FORK_REFS, LIDO_OS_FORK_MEM, LIDO_OS_FORK_ROOMS };
 
 /* From now on call these. `hooks` is static. Later calls are cheap. 0, or ENOMEM. */
 int lido_os_fork_join(unsigned room, const lido_os_fork_hooks *hooks);

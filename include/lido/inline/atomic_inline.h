@@ -11,6 +11,10 @@
 #define lido_load_acquire(field) __atomic_load_n(field, __ATOMIC_ACQUIRE)
 #define lido_store_release(field, value) __atomic_store_n(field, value, __ATOMIC_RELEASE)
 
+/* True, and `desired` is stored, if the field was `*expected`; else *expected is what it was. May fail for no reason. */
+#define lido_cas_weak_acquire(field, expected, desired) \
+  __atomic_compare_exchange_n(field, expected, desired, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)
+
 /* Add one, or some, to a statistic that only the calling thread writes and others read relaxed. On x86-64
  * that is one instruction on memory, which is what keeps counting off the pair's critical path; a
  * relaxed load and store compile to three. */

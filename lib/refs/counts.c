@@ -1,0 +1,161 @@
+/* counts.c: see counts.h. */
+#include "lib/refs/counts.h"
+
+#include "lib/base/atomic.h"
+#include "lib/refs/death.h"
+#include "lib/refs/refs_misuse.h"
+
+enum { RESTING_PLACE = 2 }; /* the pinned count, in units of LIDO_WORD_PINNED: far from both ends */
+
+static uint64_t saturated; /* statistic */
+
+static lido_refs_owner *owner_of(const lido_slot *slot) { return lido_span_entry((uintptr_t)slot->object)->owner; }
+
+bool lido_count_begin(lido_slot *slot, uint64_t state, size_t count) {
+  lido_refs_owner *owner = owner_of(slot);
+  if (!owner->hold(owner, slot->object)) return false;
+  uint64_t generation = lido_load_relaxed(&slot->word) & LIDO_WORD_GENERATION; /* RELAXED: this thread is alone */
+  /* RELEASE slot.published: who follows a handle sees the object as it is now. */
+  lido_store_release(&slot->word, generation | state | LIDO_WORD_GUARD | count);
+  return true;
+}
+
+/* ---- One more ---- */
+
+/* The count stays in the middle of where nothing counts. RELAXED: as retain. */
+static void pin(lido_slot *slot) {
+  lido_add_relaxed(&slot->word, (RESTING_PLACE - 1) * LIDO_WORD_PINNED);
+  lido_add_relaxed(&saturated, 1); /* RELAXED: statistic */
+  lido_report_slot(LIDO_MISUSE_SATURATED, slot);
+}
+
+static LIDO_SLOW void *retain_first(lido_slot *slot, size_t count) {
+  return lido_count_begin(slot, LIDO_WORD_COUNTED, 1 + count) ? slot->object : NULL;
+}
+
+/* `old` + count is no count that may be. */
+static LIDO_SLOW void *retain_odd(lido_slot *slot, uint64_t old, size_t count) {
+  uint64_t had = lido_word_count(old);
+  if (had - 1 >= LIDO_WORD_COUNT) { /* RELAXED: an undo */
+    lido_sub_relaxed(&slot->word, count);
+    bool dying = (old & LIDO_WORD_STATE) == LIDO_WORD_DYING;
+    lido_report_slot(dying ? LIDO_MISUSE_DYING : LIDO_MISUSE_DEAD_OBJECT, slot);
+    return NULL;
+  }
+  if (had >= LIDO_WORD_PINNED) {
+    lido_sub_relaxed(&slot->word, count); /* RELAXED: an undo */
+  } else {
+    pin(slot);
+  }
+  return slot->object;
+}
+
+static void *retain(void *object, size_t count) {
+  const lido_span *span = lido_span_entry((uintptr_t)object);
+  lido_slot *slot = lido_slot_of(span, (uintptr_t)object);
+  if (LIDO_UNLIKELY(slot == NULL)) {
+    lido_report_no_slot(span, object);
+    return NULL;
+  }
+  /* RELAXED: the caller has a reference, so the word can't come to rest meanwhile. */
+  if (LIDO_UNLIKELY(lido_word_is_at_rest(lido_load_relaxed(&slot->word)))) return retain_first(slot, count);
+  uint64_t old = lido_add_relaxed(&slot->word, count);
+  if (LIDO_UNLIKELY(lido_word_count(old) - 1 >= LIDO_WORD_PINNED - 1 - count)) return retain_odd(slot, old, count);
+  return object;
+}
+
+void *lido_retain(void *object) { return object != NULL ? retain(object, 1) : NULL; }
+
+/* In steps that can't overflow the word. */
+void *lido_retain_n(void *object, size_t count) {
+  enum { STEP = 1 << 24 };
+  if (object == NULL) return NULL;
+  for (; count > STEP; count -= STEP) {
+    if (retain(object, STEP) == NULL) return NULL;
+  }
+  return count == 0 ? object : retain(object, count);
+}
+
+void *lido_weak_acquire_slow(lido_weak weak) {
+  lido_slot *slot = lido_slot_named(weak);
+  uint64_t count = lido_word_count_for(lido_load_acquire(&slot->word), weak); /* ACQUIRE slot.published: as in get */
+  /* Pinned: it lives for ever, so a reference need not be counted. */
+  return count - 1 < LIDO_WORD_COUNT && count >= LIDO_WORD_PINNED ? slot->object : NULL;
+}
+
+/* ---- One less ---- */
+
+static void end(lido_slot *slot) {
+  /* ACQUIRE count.released: what was done under all the other references is over. */
+  (void)lido_load_acquire(&slot->word);
+  lido_death(slot);
+}
+
+/* `old` is no count from which so many could go and leave one. */
+static LIDO_SLOW void release_odd(lido_slot *slot, uint64_t old, size_t count) {
+  uint64_t had = lido_word_count(old);
+  if (had == count) {
+    end(slot);
+    return;
+  }
+  lido_add_relaxed(&slot->word, count); /* RELAXED: an undo */
+  bool pinned = had >= LIDO_WORD_PINNED && had <= LIDO_WORD_COUNT;
+  if (!pinned) lido_report_slot(LIDO_MISUSE_OVER_RELEASE, slot);
+}
+
+static LIDO_SLOW void release_at_rest(lido_slot *slot, size_t count) {
+  lido_refs_owner *owner = owner_of(slot);
+  if (count == 1) {
+    owner->release_alone(owner, slot->object);
+  } else {
+    lido_report_slot(LIDO_MISUSE_OVER_RELEASE, slot);
+  }
+}
+
+static void release(void *object, size_t count) {
+  const lido_span *span = lido_span_entry((uintptr_t)object);
+  lido_slot *slot = lido_slot_of(span, (uintptr_t)object);
+  if (LIDO_UNLIKELY(slot == NULL)) {
+    lido_report_no_slot(span, object);
+    return;
+  }
+  /* ACQUIRE count.released: as in end, if this is the last reference. */
+  uint64_t word = lido_load_acquire(&slot->word);
+  if (LIDO_UNLIKELY(lido_word_is_at_rest(word))) {
+    release_at_rest(slot, count);
+  } else if (lido_word_is_alone(word) && count == 1) {
+    lido_death(slot);
+  } else {
+    /* RELEASE count.released: see end. */
+    uint64_t old = lido_sub_release(&slot->word, count);
+    if (LIDO_UNLIKELY(lido_word_count(old) - 1 - count >= LIDO_WORD_PINNED - 1 - count)) release_odd(slot, old, count);
+  }
+}
+
+void lido_release(void *object) {
+  if (object != NULL) release(object, 1);
+}
+
+void lido_release_n(void *object, size_t count) {
+  enum { STEP = 1 << 24 };
+  if (object == NULL) return;
+  for (; count > STEP; count -= STEP) release(object, STEP);
+  if (count != 0) release(object, count);
+}
+
+/* ---- Questions ---- */
+
+size_t lido_reference_count(const void *object) {
+  const lido_span *span = lido_span_entry((uintptr_t)object);
+  const lido_slot *slot = lido_slot_of(span, (uintptr_t)object);
+  if (slot == NULL) {
+    lido_report_no_slot(span, object);
+    return 0;
+  }
+  uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: a snapshot */
+  return lido_word_is_at_rest(word) ? 1 : (size_t)(word & LIDO_WORD_COUNT);
+}
+
+void lido_counts_count(lido_weak_stats *stats) {
+  stats->saturated = lido_load_relaxed(&saturated); /* RELAXED: statistic */
+}

@@ -1,0 +1,100 @@
+/* handles.c: the calls of lido/weak.h on handles. See counts.h for the word. */
+#include <errno.h>
+
+#include "lib/base/atomic.h"
+#include "lib/refs/counts.h"
+#include "lib/refs/refs_misuse.h"
+
+static lido_weak handle_of(const lido_slot *slot, uint64_t word) {
+  return lido_weak_from_u64((word & LIDO_WORD_GENERATION) | lido_slot_index(slot));
+}
+
+/* ---- Birth ---- */
+
+/* A live object's slot, with at least `state`. NULL: misuse, reported. */
+static lido_slot *slot_with(const void *object, uint64_t state) {
+  const lido_span *span = lido_span_entry((uintptr_t)object);
+  lido_slot *slot = lido_slot_of(span, (uintptr_t)object);
+  if (LIDO_UNLIKELY(slot == NULL)) {
+    lido_report_no_slot(span, object);
+    return NULL;
+  }
+  uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the caller has a reference */
+  if (lido_word_is_at_rest(word)) return lido_count_begin(slot, state, 1) ? slot : NULL;
+  bool dying = (word & LIDO_WORD_STATE) == LIDO_WORD_DYING;
+  /* RELEASE slot.published: who follows the handle sees the object as it is now. */
+  if (!dying && (word & state) != state) lido_or_release(&slot->word, state);
+  return slot;
+}
+
+static lido_weak handle_with(const void *object, uint64_t state) {
+  lido_slot *slot = object != NULL ? slot_with(object, state) : NULL;
+  if (slot == NULL) return lido_weak_from_u64(0);
+  return handle_of(slot, lido_load_relaxed(&slot->word)); /* RELAXED: the generation is this life's */
+}
+
+lido_weak lido_weak_make(const void *object) { return handle_with(object, LIDO_WORD_PUBLISHED); }
+
+lido_weak lido_weak_reserve(const void *object) { return handle_with(object, LIDO_WORD_COUNTED); }
+
+void lido_weak_publish(const void *object) { lido_weak_make(object); }
+
+/* ---- Life and death ---- */
+
+bool lido_weak_kill(lido_weak weak) {
+  lido_slot *slot = lido_slot_named(weak);
+  if (slot == NULL) return false;
+  uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the exchange is what counts */
+  do {
+    if (lido_word_count_for(word, weak) - 1 >= LIDO_WORD_COUNT) return false;
+    /* ACQUIRE slot.published, RELEASE slot.killed: what the killer did before is seen by who finds it killed. */
+  } while (!lido_cas_acq_rel(&slot->word, &word, word | LIDO_WORD_KILLED));
+  return true;
+}
+
+static lido_weak_state state_of_life(uint64_t word) {
+  switch (word & LIDO_WORD_STATE) {
+    case 0:
+      return LIDO_WEAK_NEVER_ISSUED;
+    case LIDO_WORD_COUNTED:
+      return LIDO_WEAK_UNPUBLISHED;
+    case LIDO_WORD_PUBLISHED:
+      return lido_word_count(word) - 1 < LIDO_WORD_COUNT ? LIDO_WEAK_LIVE : LIDO_WEAK_STALE;
+    case LIDO_WORD_KILLED:
+      return LIDO_WEAK_KILLED;
+    default:
+      return LIDO_WEAK_STALE;
+  }
+}
+
+lido_weak_state lido_weak_state_get(lido_weak weak) {
+  if (weak.bits == 0) return LIDO_WEAK_NULL;
+  lido_slot *slot = lido_slot_named(weak);
+  uint64_t generation = weak.bits & LIDO_WORD_GENERATION;
+  if (slot == NULL || generation == 0) return LIDO_WEAK_NEVER_ISSUED;
+  /* ACQUIRE slot.rest, slot.killed: the state is as new as the handle, if that came by any ordered way. */
+  uint64_t word = lido_load_acquire(&slot->word);
+  if (generation == (word & LIDO_WORD_GENERATION)) return state_of_life(word);
+  return generation < (word & LIDO_WORD_GENERATION) ? LIDO_WEAK_STALE : LIDO_WEAK_NEVER_ISSUED;
+}
+
+/* ---- As doubles ---- */
+
+double lido_weak_to_double(lido_weak weak) {
+  uint64_t generation = weak.bits >> LIDO_GENERATION_SHIFT;
+  uint64_t slot = weak.bits & UINT32_MAX;
+  if (generation >> LIDO_NARROW_GENERATION_BITS != 0 || slot >> LIDO_NARROW_SLOT_BITS != 0) {
+    errno = EOVERFLOW;
+    return 0;
+  }
+  return (double)(generation << LIDO_NARROW_SLOT_BITS | slot);
+}
+
+lido_weak lido_weak_from_double(double number) {
+  const double end = (double)(UINT64_C(1) << (LIDO_NARROW_GENERATION_BITS + LIDO_NARROW_SLOT_BITS));
+  if (!(number > 0 && number < end)) return lido_weak_from_u64(0); /* not NaN either */
+  uint64_t bits = (uint64_t)number;
+  if ((double)bits != number) return lido_weak_from_u64(0);
+  uint64_t slot = bits & ((UINT64_C(1) << LIDO_NARROW_SLOT_BITS) - 1);
+  return lido_weak_from_u64(bits >> LIDO_NARROW_SLOT_BITS << LIDO_GENERATION_SHIFT | slot);
+}

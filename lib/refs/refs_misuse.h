@@ -1,0 +1,14 @@
+/* refs_misuse.h: what is wrong with an address or a count, said through the one handler. */
+#ifndef LIDO_LIB_REFS_REFS_MISUSE_H
+#define LIDO_LIB_REFS_REFS_MISUSE_H
+
+#include "lib/refs/span.h"
+#include "lido/misuse.h"
+
+/* The address is no object's that has a slot: foreign, or inside one. */
+LIDO_SLOW void lido_report_no_slot(const lido_span *span, const void *address);
+
+/* Something wrong with the object at this slot. */
+LIDO_SLOW void lido_report_slot(lido_misuse_kind kind, const lido_slot *slot);
+
+#endif
