@@ -219,8 +219,8 @@ static size_t sweep_slab_locked(lido_pool_core *core, lido_slab *slab) {
     uintptr_t object = slab->start + index * core->geometry.stride;
     uint8_t state = *lido_core_state_of(core, object);
     set_aside += state == LIDO_STATE_SET_ASIDE;
-    bool held = state == LIDO_STATE_LIVE || state == LIDO_STATE_SET_ASIDE;
-    if (!held && !lido_bitmap_get(slab->free, index)) {
+    bool taken = lido_state_is_live(state) || state == LIDO_STATE_SET_ASIDE || state == LIDO_STATE_RETIRED;
+    if (!taken && !lido_bitmap_get(slab->free, index)) {
       /* Its thread may not have come to wiping it. */
       lido_tool_open(object, core->geometry.stride);
       if (core->options.flags & LIDO_POOL_ZERO) memset((void *)object, 0, core->geometry.object_size);

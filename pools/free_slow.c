@@ -70,6 +70,10 @@ bool lido_core_accept(lido_pool_core *core, void *object) {
   return true;
 }
 
+bool lido_core_is_live_object(const lido_pool_core *core, const void *object) {
+  return lido_core_contains(core, (uintptr_t)object);
+}
+
 static bool make_live(const lido_pool_core *core, void *object) {
   (void)core;
   (void)object;
@@ -89,14 +93,20 @@ static bool may_be_object(const lido_pool_core *core, uintptr_t address) {
   return lido_core_contains(core, address) && (address & (((uintptr_t)1 << core->geometry.shift) - 1)) == 0;
 }
 
-static bool is_live_object(const lido_pool_core *core, uintptr_t address) {
+static bool is_plainly_live(const lido_pool_core *core, uintptr_t address) {
   /* RELAXED: as in lido_state_claim. */
   return may_be_object(core, address) && lido_load_relaxed(lido_core_state_of(core, address)) == LIDO_STATE_LIVE;
 }
 
+bool lido_core_is_live_object(const lido_pool_core *core, const void *object) {
+  uintptr_t address = (uintptr_t)object;
+  /* RELAXED: as in lido_state_claim. */
+  return may_be_object(core, address) && lido_state_is_live(lido_load_relaxed(lido_core_state_of(core, address)));
+}
+
 bool lido_core_accept(lido_pool_core *core, void *object) {
   uintptr_t address = (uintptr_t)object;
-  if (is_live_object(core, address)) {
+  if (is_plainly_live(core, address)) {
     wipe(core, object);
     if (lido_state_claim(lido_core_state_of(core, address), LIDO_STATE_FREE)) return true;
   }
@@ -106,7 +116,7 @@ bool lido_core_accept(lido_pool_core *core, void *object) {
 
 static bool make_live(const lido_pool_core *core, void *object) {
   uint8_t *state = lido_core_state_of(core, (uintptr_t)object);
-  if (LIDO_UNLIKELY(lido_load_relaxed(state) <= LIDO_STATE_LIVE)) return false; /* RELAXED: as in lido_cache_pop */
+  if (LIDO_UNLIKELY(lido_load_relaxed(state) <= LIDO_STATE_HELD)) return false; /* RELAXED: as in lido_cache_pop */
   lido_store_relaxed(state, LIDO_STATE_LIVE);
   return true;
 }
@@ -149,22 +159,36 @@ static void free_with_cache(lido_pool_cache *cache, lido_pool *pool, void *objec
   }
 }
 
-void lido_free_slow(lido_pool_cache *cache, lido_pool *pool, void *object) {
-  if (object == NULL) return;
-  int saved_errno = errno;
+/* The pool is known, and it is no affair of handles. */
+static void free_known(lido_pool_cache *cache, lido_pool *pool, lido_pool_core *core, void *object) {
   bool had_cache = cache->rest != NULL;
   bool refused = false;
-  lido_pool_core *core = lido_core_reach(cache, pool);
-  if (core != NULL && !core->direct) cache = lido_cache_reach(cache, core, &refused);
-  if (core == NULL) { /* a typed pool that could not even be made owns nothing */
-    lido_misuse_report((lido_misuse){
-        .kind = LIDO_MISUSE_FOREIGN, .pool = lido_typed_name(pool), .address = object, .object = LIDO_NO_OBJECT});
-  } else if (refused) {
+  if (!core->direct) cache = lido_cache_reach(cache, core, &refused);
+  if (refused) {
     lido_report_wrong_thread(core, object);
   } else if (core->direct || cache == NULL) {
     lido_direct_free(core, object);
   } else {
     free_with_cache(cache, pool, object, !had_cache);
+  }
+}
+
+void lido_free_plainly(lido_pool_core *core, void *object) {
+  int saved_errno = errno;
+  lido_core_sweep_if_needed(core);
+  free_known(lido_pool_cache_of_thread(&core->face), &core->face, core, object);
+  errno = saved_errno;
+}
+
+void lido_free_slow(lido_pool_cache *cache, lido_pool *pool, void *object) {
+  if (object == NULL) return;
+  int saved_errno = errno;
+  lido_pool_core *core = lido_core_reach(cache, pool);
+  if (core == NULL) { /* a typed pool that could not even be made owns nothing */
+    lido_misuse_report((lido_misuse){
+        .kind = LIDO_MISUSE_FOREIGN, .pool = lido_typed_name(pool), .address = object, .object = LIDO_NO_OBJECT});
+  } else if (!core->handles || !lido_handles_free(core, object)) {
+    free_known(cache, pool, core, object);
   }
   errno = saved_errno;
 }

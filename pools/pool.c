@@ -19,8 +19,8 @@
 #include "pools/tool_notes.h"
 
 enum {
-  KNOWN_FLAGS =
-      LIDO_POOL_ZERO | LIDO_POOL_SINGLE_THREAD | LIDO_POOL_SPREAD | LIDO_POOL_HUGE_PAGES | LIDO_POOL_PASSTHROUGH,
+  KNOWN_FLAGS = LIDO_POOL_ZERO | LIDO_POOL_SINGLE_THREAD | LIDO_POOL_SPREAD | LIDO_POOL_HUGE_PAGES |
+                LIDO_POOL_PASSTHROUGH | LIDO_POOL_HANDLES_53,
   RETAIN_BYTES = 1 << 20,
   GROWTH_FACTOR_MAX = 16,
   FIRST_CLAIM = LIDO_STATE_CLAIMS,
@@ -35,8 +35,15 @@ static bool sizes_are_valid(const lido_pool_options *o) {
   return o->max_objects == 0 || o->prealloc <= o->max_objects;
 }
 
+static bool handles_are_valid(const lido_pool_options *o) {
+  unsigned handles = o->flags & LIDO_POOL_HANDLES_53;
+  if (handles == 0) return o->cleanup_queue == NULL;
+  if (handles == (LIDO_POOL_HANDLES_53 & ~LIDO_POOL_HANDLES)) return false;
+  return (o->flags & LIDO_POOL_PASSTHROUGH) == 0 && o->construct == NULL;
+}
+
 static bool options_are_valid(const lido_pool_options *o) {
-  if (o == NULL || !sizes_are_valid(o)) return false;
+  if (o == NULL || !sizes_are_valid(o) || !handles_are_valid(o)) return false;
   bool growth = o->growth_factor == 0 || (o->growth_factor >= 1 && o->growth_factor <= GROWTH_FACTOR_MAX); /* not NaN */
   bool flags = (o->flags & ~(unsigned)KNOWN_FLAGS) == 0;
   bool policy = (unsigned)o->on_exhausted <= LIDO_EXHAUSTED_WAIT;
@@ -63,7 +70,9 @@ static void settle(lido_pool_core *core, const lido_pool_options *options) {
   core->options = *options;
   core->one_thread = !locks;
   if (options->growth_factor == 0) core->options.growth_factor = 1;
-  core->passthrough = (options->flags & LIDO_POOL_PASSTHROUGH) != 0 || lido_passthrough_is_default();
+  core->handles = (options->flags & LIDO_POOL_HANDLES) != 0;
+  core->passthrough =
+      (options->flags & LIDO_POOL_PASSTHROUGH) != 0 || (lido_passthrough_is_default() && !core->handles);
   core->valgrind = lido_tool_valgrind();
   core->direct = core->passthrough || core->valgrind || !core->geometry.cached;
   core->retain_bytes = options->retain_bytes != 0 ? options->retain_bytes : RETAIN_BYTES;
@@ -85,7 +94,9 @@ static lido_pool_core *core_create(const lido_pool_options *options, lido_backin
   lido_geometry geometry;
   lido_pool_core *core = NULL;
   lido_backing_pool_added(backing); /* first: a buffer without users forgets what granule was settled */
-  int error = lido_geometry_make(options, backing, &geometry);
+  bool in_buffer = backing->buffer != NULL;
+  int error = in_buffer && (options->flags & LIDO_POOL_HANDLES) != 0 ? EINVAL : 0;
+  if (error == 0) error = lido_geometry_make(options, backing, &geometry);
   if (error == 0) core = lido_metadata_alloc(&backing->metadata, sizeof *core);
   if (core == NULL) {
     lido_backing_pool_removed(backing);
@@ -95,9 +106,10 @@ static lido_pool_core *core_create(const lido_pool_options *options, lido_backin
   core->backing = backing;
   core->geometry = geometry;
   settle(core, options);
-  if (copy_name(core, options->name)) return core;
+  error = copy_name(core, options->name) ? lido_handles_begin(core) : ENOMEM;
+  if (error == 0) return core;
   core_free(core);
-  errno = ENOMEM;
+  errno = error;
   return NULL;
 }
 
@@ -150,9 +162,11 @@ size_t lido_pool_destroy(lido_pool *pool) {
   lido_pool_core *core = lido_core_of(pool);
   int saved_errno = errno;
   lido_core_sweep_if_needed(core);
+  size_t ended = core->handles ? lido_handles_end(core) : 0;
+  if (ended == SIZE_MAX) return 0;
   unregister(core);
   /* RELAXED: nobody else is here. */
-  size_t live = lido_slab_lists_taken(&core->slabs) - lido_load_relaxed(&core->set_aside) +
+  size_t live = ended + lido_slab_lists_taken(&core->slabs) - lido_load_relaxed(&core->set_aside) +
                 lido_load_relaxed(&core->passthrough_live);
   /* RELEASE typed.pool: the next use makes a new one. */
   if (core->typed != NULL) lido_store_release(&core->typed->pool, NULL);

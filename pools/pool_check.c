@@ -34,7 +34,7 @@ static size_t live_by_state(const lido_pool_core *core) {
   size_t live = 0;
   for (const lido_slab *slab = core->slabs.newest; slab != NULL; slab = slab->older) {
     for (size_t index = 0; index < slab->objects; index++) {
-      live += *lido_core_state_of(core, slab->start + index * core->geometry.stride) == LIDO_STATE_LIVE;
+      live += lido_state_is_live(*lido_core_state_of(core, slab->start + index * core->geometry.stride));
     }
   }
   return live;

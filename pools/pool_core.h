@@ -20,6 +20,7 @@
 #define LIDO_POOLS_POOL_CORE_H
 
 #include "lib/os/os.h"
+#include "lib/refs/span.h"
 #include "pools/depot.h"
 #include "pools/slab_lists.h"
 
@@ -41,6 +42,8 @@ struct lido_pool_core {
   bool one_thread; /* LIDO_POOL_SINGLE_THREAD */
   bool passthrough;
   bool valgrind;          /* tell Valgrind of each object */
+  bool handles;           /* LIDO_POOL_HANDLES */
+  lido_refs_owner refs;   /* what lib/refs knows of this pool */
   lido_typed_pool *typed; /* that made this pool, or NULL */
   size_t retain_bytes;
   /* has a lock of its own */
@@ -74,6 +77,9 @@ struct lido_pool_core {
 static inline lido_pool_core *lido_core_of(const lido_pool *pool) {
   return (lido_pool_core *)(uintptr_t)pool; /* face is the first member, and cores are never const */
 }
+
+/* In the program's hands. */
+static inline bool lido_state_is_live(uint8_t state) { return state == LIDO_STATE_LIVE || state == LIDO_STATE_HELD; }
 
 static inline lido_metadata *lido_core_metadata(lido_pool_core *core) { return &core->backing->metadata; }
 
@@ -136,7 +142,25 @@ unsigned lido_walks_of_thread(const lido_pool_core *core);
 void *lido_direct_alloc(lido_pool_core *core);
 void lido_direct_free(lido_pool_core *core, void *object);
 
+/* ---- Objects with handles (pool_handles.c) ---- */
+
+/* Once the core is made. 0, or ENOMEM. */
+int lido_handles_begin(lido_pool_core *core);
+
+/* A free of an object of which lib/refs keeps a count, or that has a destructor. -> false: it is none; free it plainly. */
+bool lido_handles_free(lido_pool_core *core, void *object);
+
+/* Every object of which somebody must hear that it dies, dies. -> how many; SIZE_MAX: one of them is dying already,
+ * that is, this is called from there: misuse, reported. */
+size_t lido_handles_end(lido_pool_core *core);
+
+/* Free an object without asking for handles. */
+void lido_free_plainly(lido_pool_core *core, void *object);
+
 /* ---- Checks at a slow free (free_slow.c) ---- */
+
+/* Does a live object of this pool start at the address? Any address, as long as it is in a slab if it is in the pool. */
+bool lido_core_is_live_object(const lido_pool_core *core, const void *address);
 
 /* Verify that `object` is live in this pool, wipe it if the pool's objects come zeroed, and make it free; if it is not,
  * report the misuse. -> whether. */

@@ -40,6 +40,7 @@ static void add_slabs(lido_pool_core *core, lido_pool_stats *out) {
   out->fallbacks = core->fallbacks;
   out->exhausted = core->exhausted;
   out->waits = core->waits;
+  out->retired = lists->retired;
   lido_slab_lists_unlock(lists);
   out->bytes_metadata += out->slabs * (lido_slab_descriptor_bytes(g->slab_objects) + (g->slab_bytes >> g->shift));
   out->bytes_reserved = out->slabs * g->slab_bytes;

@@ -43,7 +43,7 @@ static void make_up_states(lido_pool_core *core) { (void)core; }
 
 static bool is_live(const lido_pool_core *core, uintptr_t object) {
   /* RELAXED: exact for objects that nobody allocs or frees meanwhile, as promised. */
-  return lido_load_relaxed(lido_core_state_of(core, object)) == LIDO_STATE_LIVE;
+  return lido_state_is_live(lido_load_relaxed(lido_core_state_of(core, object)));
 }
 
 /* ---- By address ---- */

@@ -31,7 +31,7 @@ static void write_states(const lido_slab *slab, const lido_geometry *g) {
 static void destroy_objects(const lido_slab *slab, size_t count) {
   const lido_pool_core *core = slab->core;
   lido_tool_open(slab->start, slab->objects * core->geometry.stride);
-  if (core->options.destroy == NULL) return;
+  if (core->options.destroy == NULL || core->handles) return;
   for (size_t index = 0; index < count; index++) {
     core->options.destroy((void *)(slab->start + index * core->geometry.stride), core->options.context);
   }
@@ -101,6 +101,33 @@ void lido_slab_hide(lido_slab *slab) {
   lido_region_set_user(slab->region, slab->units, slab->core->geometry.slab_units, NULL);
 }
 
+/* ---- Handles ---- */
+
+static lido_span_shape span_shape(const lido_slab *slab) {
+  const lido_geometry *g = &slab->core->geometry;
+  return (lido_span_shape){.units = slab->units,
+                           .bytes = g->slab_bytes,
+                           .start = slab->start,
+                           .objects = slab->objects,
+                           .stride = (uint32_t)g->stride,
+                           .reciprocal = g->reciprocal};
+}
+
+static int open_span(lido_slab *slab) {
+  if (!slab->core->handles) return 0;
+  lido_span_shape shape = span_shape(slab);
+  slab->first_slot = lido_span_open(&shape, &slab->core->refs);
+  return slab->first_slot != 0 ? 0 : ENOMEM;
+}
+
+static void close_span(const lido_slab *slab) {
+  if (slab->first_slot == 0) return;
+  lido_span_shape shape = span_shape(slab);
+  lido_span_close(&shape, slab->first_slot, &slab->core->refs);
+}
+
+/* ---- The whole of it ---- */
+
 lido_slab *lido_slab_create(lido_pool_core *core) {
   lido_slab *slab = descriptor_create(core);
   if (slab == NULL) return NULL;
@@ -108,8 +135,10 @@ lido_slab *lido_slab_create(lido_pool_core *core) {
   write_states(slab, &core->geometry);
   int error = construct_objects(slab);
   if (error == 0) {
-    error = show(slab);
+    error = open_span(slab);
+    if (error == 0) error = show(slab);
     if (error == 0) return slab;
+    close_span(slab);
     destroy_objects(slab, slab->objects);
   }
   descriptor_destroy(slab);
@@ -119,6 +148,7 @@ lido_slab *lido_slab_create(lido_pool_core *core) {
 
 void lido_slab_destroy(lido_slab *slab) {
   lido_tool_slab_gone(slab);
+  close_span(slab);
   destroy_objects(slab, slab->objects);
   descriptor_destroy(slab);
 }
@@ -180,7 +210,7 @@ static const char *check_states(const lido_slab *slab) {
   for (size_t index = 0; index < slab->objects; index++) {
     uint8_t state = *lido_core_state_of(slab->core, slab->start + index * g->stride);
     if (state == LIDO_STATE_NONE) return "S3: an object without a state";
-    if (lido_bitmap_get(slab->free, index) && state == LIDO_STATE_LIVE) return "S1: a live object's bit is set";
+    if (lido_bitmap_get(slab->free, index) && lido_state_is_live(state)) return "S1: a live object's bit is set";
   }
 #endif
   return NULL;
@@ -190,6 +220,10 @@ const char *lido_slab_check(const lido_slab *slab) {
   if (lido_bitmap_count(slab->free, slab->words * 64) != slab->free_objects) return "S2: free objects miscounted";
   if (slab->objects % 64 != 0 && slab->free[slab->words - 1] >> slab->objects % 64 != 0) {
     return "S2: a bit beyond the last object";
+  }
+  for (size_t index = 0; slab->first_slot != 0 && index < slab->objects; index++) {
+    const void *object = (void *)(slab->start + index * slab->core->geometry.stride);
+    if (lido_slot_at(slab->first_slot + (uint32_t)index)->object != object) return "S4: a slot that names another";
   }
   return check_states(slab);
 }

@@ -8,6 +8,7 @@
  *   S1  a set bit is an object that nobody holds: no cache, no depot, not the program; its state is free.
  *   S2  free_objects is the number of set bits; bits beyond the last object are clear.
  *   S3  every object's state byte is other than NONE, every other state byte of the slab is NONE.
+ *   S4  with handles, object i has slot first_slot + i, which names it.
  * Threads: those of the pool's slab lists; birth and end are private to one thread.
  * Failure: birth: NULL, errno, nothing left behind.
  */
@@ -34,7 +35,9 @@ typedef struct lido_slab {
   unsigned bin;
   bool pinned; /* some cache's hot slot remembers an object here */
   size_t free_objects;
-  uint64_t free[]; /* [words] */
+  size_t retired;      /* objects that will never be free again */
+  uint32_t first_slot; /* of its objects; 0: they have none */
+  uint64_t free[];     /* [words] */
 } lido_slab;
 
 /* A new slab with every object built and free, not yet in any list. NULL: ENOMEM, or what construct

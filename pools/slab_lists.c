@@ -16,9 +16,10 @@ void lido_slab_lists_unlock(lido_slab_lists *lists) {
   if (lists->locks) lido_lock_give(&lists->lock);
 }
 
+/* A slab of nothing but retired objects counts as full: there is nothing to take from it. */
 static unsigned bin_for(const lido_slab *slab) {
   if (slab->free_objects == 0) return LIDO_BIN_FULL;
-  if (slab->free_objects == slab->objects) return LIDO_BIN_EMPTY;
+  if (slab->free_objects + slab->retired == slab->objects) return LIDO_BIN_EMPTY;
   return 1 + (unsigned)(slab->free_objects * 4 / slab->objects);
 }
 
@@ -72,6 +73,7 @@ void lido_slab_lists_remove(lido_slab_lists *lists, lido_slab *slab) {
   lists->released++;
   lists->objects -= slab->objects;
   lists->free_objects -= slab->free_objects;
+  lists->retired -= slab->retired;
 }
 
 static lido_slab *fullest(const lido_slab_lists *lists) {
@@ -102,8 +104,14 @@ bool lido_slab_lists_put(lido_slab_lists *lists, const lido_geometry *geometry, 
   return true;
 }
 
+void lido_slab_lists_retire(lido_slab_lists *lists, lido_slab *slab) {
+  slab->retired++;
+  lists->retired++;
+  rebin(lists, slab);
+}
+
 typedef struct sums {
-  size_t slabs, empty, objects, free;
+  size_t slabs, empty, objects, free, retired;
 } sums;
 
 static const char *check_bin(const lido_slab_lists *lists, unsigned bin, sums *sum) {
@@ -114,6 +122,7 @@ static const char *check_bin(const lido_slab_lists *lists, unsigned bin, sums *s
     sum->slabs++;
     sum->objects += slab->objects;
     sum->free += slab->free_objects;
+    sum->retired += slab->retired;
     sum->empty += bin == LIDO_BIN_EMPTY;
   }
   return NULL;
@@ -126,6 +135,7 @@ const char *lido_slab_lists_check(const lido_slab_lists *lists) {
     if (broken != NULL) return broken;
   }
   if (sum.slabs != lists->slabs || sum.empty != lists->empty_slabs) return "L2: slabs miscounted";
-  if (sum.objects != lists->objects || sum.free != lists->free_objects) return "L2: objects miscounted";
+  if (sum.objects != lists->objects || sum.free != lists->free_objects || sum.retired != lists->retired)
+    return "L2: objects miscounted";
   return NULL;
 }

@@ -4,8 +4,8 @@
  * Six bins (full, four quarters, empty) are nearly as good as an exact order and O(1) to keep.
  * Invariants
  *   L1  a slab is in the list of the bin that its free_objects asks for.
- *   L2  slabs, objects, free_objects, empty_slabs are the sums over all slabs.
- *   L3  taken = objects - free_objects: live, cached, or set aside.
+ *   L2  slabs, objects, free_objects, retired, empty_slabs are the sums over all slabs.
+ *   L3  taken = objects - free_objects - retired: live, cached, or set aside.
  * Threads: any. Lock: rank SLABS, one per pool.
  *              take put add remove walk       - free to run together, L serialized by the lock,
  *     walk      -   -   -    X      -         X excluded: a slab is not removed while someone walks
@@ -30,6 +30,7 @@ typedef struct lido_slab_lists {
   size_t empty_slabs;
   size_t objects;
   size_t free_objects;
+  size_t retired;
   size_t peak; /* of taken */
   uint64_t made;
   uint64_t released;
@@ -40,7 +41,7 @@ void lido_slab_lists_lock(lido_slab_lists *lists);
 void lido_slab_lists_unlock(lido_slab_lists *lists);
 
 static inline size_t lido_slab_lists_taken(const lido_slab_lists *lists) {
-  return lists->objects - lists->free_objects;
+  return lists->objects - lists->free_objects - lists->retired;
 }
 
 /* All below: called with the lock held. */
@@ -49,6 +50,9 @@ void lido_slab_lists_remove(lido_slab_lists *lists, lido_slab *slab);
 size_t lido_slab_lists_take(lido_slab_lists *lists, const lido_geometry *geometry, unsigned stripe, void **objects,
                             size_t count);
 bool lido_slab_lists_put(lido_slab_lists *lists, const lido_geometry *geometry, lido_slab *slab, void *object);
+
+/* One taken object will never be free again. */
+void lido_slab_lists_retire(lido_slab_lists *lists, lido_slab *slab);
 
 /* NULL, or the invariant that does not hold, of the lists or of a slab. */
 const char *lido_slab_lists_check(const lido_slab_lists *lists);

@@ -109,7 +109,8 @@ static void claim_give_locked(lido_pool_core *core, uint8_t claim) {
 /* Caches of pools that do more at a free than push have an owner that never matches, so that each
  * free asks. */
 static uint32_t owner_for(const lido_pool_core *core, uint8_t claim) {
-  if (claim == 0 || core->direct || (core->options.flags & LIDO_POOL_ZERO) != 0) return LIDO_OWNER_NEVER;
+  bool ends_each = core->handles && core->options.destroy != NULL;
+  if (claim == 0 || core->direct || ends_each || (core->options.flags & LIDO_POOL_ZERO) != 0) return LIDO_OWNER_NEVER;
   return core->owner;
 }
 

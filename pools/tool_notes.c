@@ -133,7 +133,7 @@ void lido_note_slab(const lido_pool_core *core, void *start, size_t objects) {
 /* Without states: what is out of the slab, for under Valgrind nothing is in a cache. */
 static bool is_live(const lido_slab *slab, size_t index, uintptr_t object) {
   if (LIDO_CHECKS == LIDO_CHECKS_NONE) return !lido_bitmap_get(slab->free, index);
-  return *lido_core_state_of(slab->core, object) == LIDO_STATE_LIVE;
+  return lido_state_is_live(*lido_core_state_of(slab->core, object));
 }
 
 void lido_tool_slab_gone(const lido_slab *slab) {

@@ -15,21 +15,21 @@
 LIDO_BEGIN
 
 /* X(constant, text) for every kind of misuse; the text is what the default handler prints. */
-#define LIDO_MISUSE_KINDS(X)                              \
-  X(LIDO_MISUSE_DOUBLE_FREE, "double free")               \
-  X(LIDO_MISUSE_FOREIGN, "foreign pointer")               \
-  X(LIDO_MISUSE_INTERIOR, "interior pointer")             \
-  X(LIDO_MISUSE_WRONG_POOL, "wrong pool")                 \
-  X(LIDO_MISUSE_WRITE_AFTER_FREE, "write after free")     \
-  X(LIDO_MISUSE_OVERFLOW, "write past the end")           \
-  X(LIDO_MISUSE_WRONG_THREAD, "wrong thread")             \
-  X(LIDO_MISUSE_CORRUPTION, "corrupted state")            \
-  X(LIDO_MISUSE_STALE_MARK, "stale mark")                 \
-  X(LIDO_MISUSE_RELEASED, "use after release")            \
-  X(LIDO_MISUSE_REENTRY, "reset inside a clean-up")       \
-  X(LIDO_MISUSE_DEAD_OBJECT, "use of a dead object")      \
-  X(LIDO_MISUSE_OVER_RELEASE, "release too many")         \
-  X(LIDO_MISUSE_DYING, "new reference to a dying object") \
+#define LIDO_MISUSE_KINDS(X)                               \
+  X(LIDO_MISUSE_DOUBLE_FREE, "double free")                \
+  X(LIDO_MISUSE_FOREIGN, "foreign pointer")                \
+  X(LIDO_MISUSE_INTERIOR, "interior pointer")              \
+  X(LIDO_MISUSE_WRONG_POOL, "wrong pool")                  \
+  X(LIDO_MISUSE_WRITE_AFTER_FREE, "write after free")      \
+  X(LIDO_MISUSE_OVERFLOW, "write past the end")            \
+  X(LIDO_MISUSE_WRONG_THREAD, "wrong thread")              \
+  X(LIDO_MISUSE_CORRUPTION, "corrupted state")             \
+  X(LIDO_MISUSE_STALE_MARK, "stale mark")                  \
+  X(LIDO_MISUSE_RELEASED, "use after release")             \
+  X(LIDO_MISUSE_REENTRY, "reset or end inside a clean-up") \
+  X(LIDO_MISUSE_DEAD_OBJECT, "use of a dead object")       \
+  X(LIDO_MISUSE_OVER_RELEASE, "release too many")          \
+  X(LIDO_MISUSE_DYING, "new reference to a dying object")  \
   X(LIDO_MISUSE_SATURATED, "too many references")
 
 #define LIDO_MISUSE_CONSTANT(constant, text) constant,

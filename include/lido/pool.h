@@ -43,6 +43,11 @@ enum {
                                    that several threads free and allocate at once; costs memory */
   LIDO_POOL_HUGE_PAGES = 8,    /* ask the system for huge pages under this pool's slabs */
   LIDO_POOL_PASSTHROUGH = 16,  /* every allocation is one of malloc: for debugging with its tools */
+  LIDO_POOL_HANDLES = 32,    /* strong counts, weak handles and cleanups (lido/weak.h, lido/cleanup.h): 16 bytes more an
+                                  object, and free becomes the release of one reference. Not with PASSTHROUGH (and not
+                                  affected by lido_pool_passthrough_set), construct, or a backing in a buffer. */
+  LIDO_POOL_HANDLES_53 = 96, /* the same, with handles that fit into a double (lido_weak_to_double): a slot lasts
+                                  for 2^24 deaths rather than 2^32, and there are 2^29 slots */
 };
 
 /* What alloc does when max_objects are out (objects waiting in thread caches count as out). */
@@ -69,13 +74,17 @@ typedef struct lido_pool_options {
    * survives free and alloc. 0, or an errno value: then the objects already built are destroyed,
    * the slab goes back, and alloc gives NULL with that errno. No lock is held. Not with ZERO. */
   int (*construct)(void *object, void *context);
-  /* Called for each object of a slab that goes back to the backing. No lock is held. */
+  /* Called for each object of a slab that goes back to the backing; in a pool with handles instead at each object's
+   * death, before its cleanups: it can't be resurrected, and a new reference to it is misuse. No lock is held. */
   void (*destroy)(void *object, void *context);
   void *context;         /* for construct and destroy */
   lido_backing *backing; /* NULL = lido_backing_default() */
   size_t cache_bytes;    /* most that one thread's cache holds: 0 = 128 KiB, SIZE_MAX = no cache */
   size_t retain_bytes;   /* free memory kept in the depot, and again in empty slabs, before it goes
                             back by itself: 0 = 1 MiB; empty slabs may also reach 1/4 of those in use */
+  struct lido_cleanup_queue
+      *cleanup_queue; /* where cleanups of this pool's objects go, if they name no queue of their own:
+                                               NULL = the releasing thread runs them. It must outlive the pool. */
 } lido_pool_options;
 
 /* ---- Life of a pool ------------------------------------------------------------------------ */
@@ -85,7 +94,8 @@ typedef struct lido_pool_options {
 LIDO_API lido_pool *lido_pool_create(const lido_pool_options *options);
 
 /* End a pool and give all its memory back. -> objects that were still live; they are gone. NULL is
- * ignored. No other thread may be inside a call on this pool, or come later. */
+ * ignored. No other thread may be inside a call on this pool, or come later. With handles, those objects die as by their last
+ * release, and what their cleanups make in this pool dies too; not from inside a destructor or cleanup of its own. */
 LIDO_API size_t lido_pool_destroy(lido_pool *pool);
 
 LIDO_API const char *lido_pool_name(const lido_pool *pool);
@@ -160,7 +170,8 @@ LIDO_API size_t lido_pool_for_each(lido_pool *pool, bool (*visit)(void *object, 
   X(bytes_metadata, gauge, bytes, "state bytes, bitmaps, magazines, the pool itself")                            \
   X(fallbacks, counter, objects, "objects handed out beyond max_objects")                                        \
   X(exhausted, counter, calls, "allocs that met max_objects")                                                    \
-  X(waits, counter, calls, "allocs that waited for a free")
+  X(waits, counter, calls, "allocs that waited for a free")                                                      \
+  X(retired, gauge, objects, "objects whose handles' generations are used up: lost until their slab goes")
 
 #define LIDO_POOL_STATISTIC_FIELD(name, kind, unit, text) uint64_t name;
 typedef struct lido_pool_stats {

@@ -36,17 +36,19 @@ static void mark_dying(lido_slot *slot) {
   lido_store_relaxed(&slot->word, generation | LIDO_WORD_DYING | LIDO_WORD_GUARD);
 }
 
-/* Steps 5 and 6. RELEASE slot.rest: what the dead object's user did is over when a handle of the next generation is asked about. */
+/* Steps 5 and 6. */
 static void give_back(lido_slot *slot, lido_refs_owner *owner) {
   void *object = slot->object;
   uint64_t generation = lido_load_relaxed(&slot->word) >> LIDO_GENERATION_SHIFT; /* RELAXED: this thread wrote it */
   lido_cleanups_open(slot);
   if (LIDO_UNLIKELY(generation >= lido_generation_last(owner->narrow))) {
     lido_add_relaxed(&retired, 1); /* RELAXED: statistic */
+    /* RELEASE slot.rest: as below. */
     lido_store_release(&slot->word, generation << LIDO_GENERATION_SHIFT | LIDO_WORD_RETIRED | LIDO_WORD_GUARD);
     owner->retire(owner, object);
     return;
   }
+  /* RELEASE slot.rest: what the dead object's user did is over for whoever finds the next generation here. */
   lido_store_release(&slot->word, (generation + 1) << LIDO_GENERATION_SHIFT | LIDO_WORD_GUARD);
   owner->dispose(owner, object);
 }

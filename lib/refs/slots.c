@@ -32,7 +32,7 @@ typedef struct run_list {
   size_t made;
 } run_list;
 
-static lido_lock slots_lock = LIDO_LOCK_INITIAL(LIDO_RANK_LEAF);
+static lido_lock slots_lock = LIDO_LOCK_INITIAL(LIDO_RANK_SLOTS);
 
 /* All below: under the lock. */
 static lido_slot_side *sides;

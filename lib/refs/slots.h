@@ -11,7 +11,7 @@
  *   H2  slots below `limit` have memory; slot 0 is nobody's, so {0} is no handle.
  *   H3  a slot is in one run, and a run is in use or on one list.
  *   H4  the slots of runs on a list are at rest: state, count and cleanups are zero.
- * Threads: any. Lock: LEAF. The word and the side of a slot are used without it: see counts.h, death.h, cleanups.h.
+ * Threads: any. Lock: SLOTS. The word and the side of a slot are used without it: see counts.h, death.h, cleanups.h.
  * Failure: ENOMEM, nothing changed. Giving back can't fail, as the list's room is made when a run is taken.
  * Not done: joining neighbours of given back runs; giving pages of old runs back (they hold the generations).
  */

@@ -1,0 +1,139 @@
+/* pool_handles.c: what a pool with handles is to lib/refs, and the other way round.
+ *
+ * Idea: as long as nobody asked lib/refs about an object, its state byte says LIVE and the pool treats it like any other: alloc and
+ * free are the same inlined code as in a pool without handles. The first question makes it HELD: no free fits any more but the one here,
+ * which is a release; and when the last reference goes, lib/refs gives it back here, LIVE again for the moment of its
+ * plain free. With a destructor every object's end must be heard, so there every free comes by here (the cache's owner never
+ * matches), and the object is held for its last moment.
+ * Invariants
+ *   K1  HELD <=> the slot's word is not at rest, but for the moments of hold, dispose and retire.
+ *   K2  a RETIRED object is in no cache and its bit is not set; `retired` of its slab counts it.
+ * Threads: any. Failure: none but at the begin.
+ */
+#include <stddef.h>
+
+#include "lib/base/atomic.h"
+#include "lib/base/misuse_report.h"
+#include "lib/refs/counts.h"
+#include "lib/refs/death.h"
+#include "lib/refs/refs_fork.h"
+#include "lido/weak.h"
+#include "pools/slow_paths.h"
+#include "pools/tool_notes.h"
+
+static lido_pool_core *core_behind(lido_refs_owner *owner) {
+  return (lido_pool_core *)(void *)((char *)owner - offsetof(lido_pool_core, refs));
+}
+
+static lido_slot *slot_of(const void *object) {
+  return lido_slot_of(lido_span_entry((uintptr_t)object), (uintptr_t)object);
+}
+
+/* ---- What lib/refs asks for ---- */
+
+static bool hold(lido_refs_owner *owner, void *object) {
+  const lido_pool_core *core = core_behind(owner);
+  if (!lido_core_is_live_object(core, object)) {
+    lido_misuse_report((lido_misuse){.kind = LIDO_MISUSE_DEAD_OBJECT,
+                                     .pool = core->name,
+                                     .address = object,
+                                     .object = lido_core_find(core, object).index});
+    return false;
+  }
+  lido_core_set_state(core, object, LIDO_STATE_HELD);
+  return true;
+}
+
+static void release_alone(lido_refs_owner *owner, void *object) { lido_pool_free(&core_behind(owner)->face, object); }
+
+static void dispose(lido_refs_owner *owner, void *object) {
+  lido_pool_core *core = core_behind(owner);
+  lido_core_set_state(core, object, LIDO_STATE_LIVE);
+  if (core->options.destroy == NULL) {
+    lido_pool_free(&core->face, object);
+  } else {
+    lido_free_plainly(core, object);
+  }
+}
+
+static void retire(lido_refs_owner *owner, void *object) {
+  lido_pool_core *core = core_behind(owner);
+  lido_core_set_state(core, object, LIDO_STATE_RETIRED);
+  lido_tool_free(core, object);
+  lido_add_relaxed(&core->direct_frees, 1); /* RELAXED: statistic */
+  lido_slab_lists_lock(&core->slabs);
+  lido_slab_lists_retire(&core->slabs, lido_core_slab_of(core, object));
+  lido_slab_lists_unlock(&core->slabs);
+}
+
+int lido_handles_begin(lido_pool_core *core) {
+  if (!core->handles) return 0;
+  core->refs = (lido_refs_owner){.name = core->name,
+                                 .object_bytes = core->geometry.object_size,
+                                 .narrow = (core->options.flags & LIDO_POOL_HANDLES_53) == LIDO_POOL_HANDLES_53,
+                                 .destroy = core->options.destroy,
+                                 .context = core->options.context,
+                                 .queue = core->options.cleanup_queue,
+                                 .hold = hold,
+                                 .release_alone = release_alone,
+                                 .dispose = dispose,
+                                 .retire = retire};
+  return lido_refs_fork_join();
+}
+
+/* ---- What the pool asks for ---- */
+
+static bool is_held(const lido_slot *slot) {
+  return !lido_word_is_at_rest(lido_load_relaxed(&slot->word)); /* RELAXED: the caller has a reference */
+}
+
+bool lido_handles_free(lido_pool_core *core, void *object) {
+  if (!lido_core_is_live_object(core, object)) return false;
+  lido_slot *slot = slot_of(object);
+  if (slot == NULL) return false;
+  if (is_held(slot)) {
+    lido_release(object);
+    return true;
+  }
+  if (core->options.destroy == NULL) return false;
+  if (lido_count_begin(slot, LIDO_WORD_COUNTED, 1)) lido_death(slot);
+  return true;
+}
+
+/* ---- The end of the pool ---- */
+
+typedef struct ending {
+  lido_pool_core *core;
+  size_t ended;
+  bool busy; /* one of them is dying: this is called from there */
+} ending;
+
+static bool end_one(void *object, void *arg) {
+  ending *e = arg;
+  lido_slot *slot = slot_of(object);
+  bool held = is_held(slot);
+  if (!held && e->core->options.destroy == NULL) return true;
+  if (held &&
+      (lido_load_relaxed(&slot->word) & LIDO_WORD_STATE) == LIDO_WORD_DYING) { /* RELAXED: nobody else is here */
+    e->busy = true;
+    return false;
+  }
+  if (held || lido_count_begin(slot, LIDO_WORD_COUNTED, 1)) lido_death_by_force(slot);
+  e->ended++;
+  return true;
+}
+
+size_t lido_handles_end(lido_pool_core *core) {
+  size_t ended = 0;
+  ending e = {.core = core};
+  lido_deaths_finish();
+  do {
+    ended += e.ended;
+    e.ended = 0;
+    lido_pool_for_each(&core->face, end_one, &e);
+  } while (e.ended != 0 && !e.busy);
+  if (!e.busy) return ended;
+  lido_misuse_report(
+      (lido_misuse){.kind = LIDO_MISUSE_REENTRY, .pool = core->name, .address = &core->face, .object = LIDO_NO_OBJECT});
+  return SIZE_MAX;
+}
