@@ -1,8 +1,9 @@
 /* arena_rows.c: see arena_rows.h. */
 #include "arena_rows.h"
 
+#include "timed_row.h"
+
 enum {
-  SUBJECTS_MAX = 8,
   RETENTION_REQUESTS = 1000000,
   RETENTION_AFTER = 1000,
   SMALL_PIECES = 8, /* of SMALL_BYTES: the requests of 8 KiB */
@@ -22,40 +23,13 @@ bench_options arena_begin(int argc, char **argv) {
 
 /* ---- Time ---- */
 
-static double time_requests(const arena_subject *subject, size_t count) {
-  double start = bench_now();
-  subject->requests(count);
-  return bench_now() - start;
-}
-
-/* -> requests of a slice. */
-static size_t calibrate(const arena_subject *subject, double wanted_ns) {
-  size_t count = 64;
-  double elapsed = time_requests(subject, count);
-  while (elapsed < wanted_ns / 4) {
-    count *= 2;
-    elapsed = time_requests(subject, count);
-  }
-  size_t wanted = (size_t)((double)count * wanted_ns / elapsed);
-  return wanted > 0 ? wanted : 1;
-}
-
-static double per_part(const arena_subject *subject, double elapsed, size_t count) {
-  size_t parts = subject->parts != 0 ? subject->parts : 1;
-  return elapsed / (double)count / (double)parts;
-}
-
 void arena_row(const bench_options *options, const char *row, const arena_subject *subjects, size_t count) {
-  static double samples[SUBJECTS_MAX][BENCH_SAMPLES_MAX];
-  size_t counts[SUBJECTS_MAX];
-  if (count > SUBJECTS_MAX) bench_die("more than %d subjects", SUBJECTS_MAX);
-  for (size_t i = 0; i < count; i++) counts[i] = calibrate(&subjects[i], options->slice_ms * 1e6);
-  for (unsigned s = 0; s < options->slices; s++)
-    for (size_t i = 0; i < count; i++) {
-      size_t at = (i + s) % count; /* the order turns, so that nobody always follows the same one */
-      samples[at][s] = per_part(&subjects[at], time_requests(&subjects[at], counts[at]), counts[at]);
-    }
-  for (size_t i = 0; i < count; i++) bench_figure(row, subjects[i].name, "ns", samples[i], options->slices);
+  timed_subject timed[TIMED_SUBJECTS_MAX];
+  if (count > TIMED_SUBJECTS_MAX) bench_die("more than %d subjects", TIMED_SUBJECTS_MAX);
+  for (size_t i = 0; i < count; i++) {
+    timed[i] = (timed_subject){.name = subjects[i].name, .run = subjects[i].requests, .parts = subjects[i].parts};
+  }
+  timed_row(options, row, timed, count);
 }
 
 /* ---- Memory ---- */

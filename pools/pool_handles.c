@@ -26,7 +26,9 @@ static lido_pool_core *core_behind(lido_refs_owner *owner) {
 }
 
 static lido_slot *slot_of(const void *object) {
-  return lido_slot_of(lido_span_entry((uintptr_t)object), (uintptr_t)object);
+  lido_slot *slot = NULL;
+  lido_slot_find((uintptr_t)object, &slot);
+  return slot;
 }
 
 /* ---- What lib/refs asks for ---- */
@@ -70,6 +72,7 @@ int lido_handles_begin(lido_pool_core *core) {
   if (!core->handles) return 0;
   core->refs = (lido_refs_owner){.name = core->name,
                                  .object_bytes = core->geometry.object_size,
+                                 .stride = core->geometry.stride,
                                  .narrow = (core->options.flags & LIDO_POOL_HANDLES_53) == LIDO_POOL_HANDLES_53,
                                  .destroy = core->options.destroy,
                                  .context = core->options.context,

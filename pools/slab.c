@@ -105,12 +105,8 @@ void lido_slab_hide(lido_slab *slab) {
 
 static lido_span_shape span_shape(const lido_slab *slab) {
   const lido_geometry *g = &slab->core->geometry;
-  return (lido_span_shape){.units = slab->units,
-                           .bytes = g->slab_bytes,
-                           .start = slab->start,
-                           .objects = slab->objects,
-                           .stride = (uint32_t)g->stride,
-                           .reciprocal = g->reciprocal};
+  return (lido_span_shape){
+      .units = slab->units, .bytes = g->slab_bytes, .start = slab->start, .objects = slab->objects};
 }
 
 static int open_span(lido_slab *slab) {

@@ -69,6 +69,10 @@ LIDO_FAST void *lido_weak_get(lido_weak weak);
  * compare-and-swap. */
 LIDO_FAST void *lido_weak_acquire(lido_weak weak);
 
+/* Release what lido_weak_acquire(weak) gave. The same as lido_release of the object, but cheaper, and a release too many is found even when
+ * the memory has another object by now. Any value; {0} is ignored. */
+LIDO_FAST void lido_weak_release(lido_weak weak);
+
 /* Any value. Right at some moment of the call; LIVE may be over when it returns, STALE and KILLED stay what they are (but KILLED
  * becomes STALE). */
 LIDO_API lido_weak_state lido_weak_state_get(lido_weak weak);
@@ -88,7 +92,7 @@ LIDO_API void *lido_retain_n(void *object, size_t count);
 
 /* One reference less, or `count` less; with the last one the object dies, in this call or, inside a destructor or cleanup, when
  * that has returned. NULL is ignored. Wait-free but for the death. lido_pool_free() on such a pool is the same. */
-LIDO_API void lido_release(void *object);
+LIDO_FAST void lido_release(void *object);
 LIDO_API void lido_release_n(void *object, size_t count);
 
 /* How many references there are; 1 for an object that was never retained. Only for tests and statistics: it may have changed when
@@ -113,8 +117,8 @@ LIDO_API lido_weak lido_weak_from_double(double number);
 /* ---- Typed twins --------------------------------------------------------------------------- */
 
 /* LIDO_WEAK_DEFINE(conn, struct conn) makes the type conn_weak and, on it,
- *     conn_weak conn_weak_make(const struct conn *);  struct conn *conn_weak_get(conn_weak);  conn_weak_acquire, conn_weak_state_get,
- *     conn_weak_kill, conn_weak_equal;  struct conn *conn_retain(struct conn *);  void conn_release(struct conn *);
+ *     conn_weak conn_weak_make(const struct conn *);  struct conn *conn_weak_get(conn_weak);  conn_weak_acquire, conn_weak_release,
+ *     conn_weak_state_get, conn_weak_kill, conn_weak_equal;  struct conn *conn_retain(struct conn *);  void conn_release(struct conn *);
  *     lido_weak conn_weak_untyped(conn_weak);  conn_weak conn_weak_typed(lido_weak): the caller vouches for the type.
  * No semicolon follows. */
 #define LIDO_WEAK_DEFINE(prefix, type) LIDO_WEAK_DEFINE_BODY(prefix, type)

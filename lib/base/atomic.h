@@ -12,7 +12,6 @@
 #define lido_add_relaxed(field, value) __atomic_fetch_add(field, value, __ATOMIC_RELAXED)
 #define lido_sub_relaxed(field, value) __atomic_fetch_sub(field, value, __ATOMIC_RELAXED)
 
-#define lido_sub_release(field, value) __atomic_fetch_sub(field, value, __ATOMIC_RELEASE)
 #define lido_or_release(field, value) __atomic_fetch_or(field, value, __ATOMIC_RELEASE)
 
 #define lido_cas_relaxed(field, expected, desired) \

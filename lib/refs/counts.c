@@ -51,10 +51,9 @@ static LIDO_SLOW void *retain_odd(lido_slot *slot, uint64_t old, size_t count) {
 }
 
 static void *retain(void *object, size_t count) {
-  const lido_span *span = lido_span_entry((uintptr_t)object);
-  lido_slot *slot = lido_slot_of(span, (uintptr_t)object);
-  if (LIDO_UNLIKELY(slot == NULL)) {
-    lido_report_no_slot(span, object);
+  lido_slot *slot;
+  if (LIDO_UNLIKELY(!lido_slot_find((uintptr_t)object, &slot))) {
+    lido_report_no_slot(object);
     return NULL;
   }
   /* RELAXED: the caller has a reference, so the word can't come to rest meanwhile. */
@@ -92,7 +91,7 @@ static void end(lido_slot *slot) {
 }
 
 /* `old` is no count from which so many could go and leave one. */
-static LIDO_SLOW void release_odd(lido_slot *slot, uint64_t old, size_t count) {
+void lido_release_odd(lido_slot *slot, uint64_t old, size_t count) {
   uint64_t had = lido_word_count(old);
   if (had == count) {
     end(slot);
@@ -101,6 +100,20 @@ static LIDO_SLOW void release_odd(lido_slot *slot, uint64_t old, size_t count) {
   lido_add_relaxed(&slot->word, count); /* RELAXED: an undo */
   bool pinned = had >= LIDO_WORD_PINNED && had <= LIDO_WORD_COUNT;
   if (!pinned) lido_report_slot(LIDO_MISUSE_OVER_RELEASE, slot);
+}
+
+void lido_weak_release_odd(lido_weak weak, uint64_t old) {
+  if (weak.bits == 0) {
+    /* RELAXED: an undo, of what was subtracted from slot 0, which is nobody's. */
+    if (lido_slot_exists(weak)) lido_add_relaxed(&lido_slot_named(weak)->word, 1);
+  } else if (!lido_slot_exists(weak)) {
+    lido_report_handle(LIDO_MISUSE_OVER_RELEASE, weak);
+  } else if ((old & LIDO_WORD_GENERATION) == (weak.bits & LIDO_WORD_GENERATION)) {
+    lido_release_odd(lido_slot_named(weak), old, 1);
+  } else {
+    lido_add_relaxed(&lido_slot_named(weak)->word, 1); /* RELAXED: an undo */
+    lido_report_handle(LIDO_MISUSE_OVER_RELEASE, weak);
+  }
 }
 
 static LIDO_SLOW void release_at_rest(lido_slot *slot, size_t count) {
@@ -112,11 +125,11 @@ static LIDO_SLOW void release_at_rest(lido_slot *slot, size_t count) {
   }
 }
 
-static void release(void *object, size_t count) {
-  const lido_span *span = lido_span_entry((uintptr_t)object);
-  lido_slot *slot = lido_slot_of(span, (uintptr_t)object);
-  if (LIDO_UNLIKELY(slot == NULL)) {
-    lido_report_no_slot(span, object);
+void lido_release_slow(void *object, size_t count) {
+  if (object == NULL || count == 0) return;
+  lido_slot *slot;
+  if (LIDO_UNLIKELY(!lido_slot_find((uintptr_t)object, &slot))) {
+    lido_report_no_slot(object);
     return;
   }
   /* ACQUIRE count.released: as in end, if this is the last reference. */
@@ -128,28 +141,23 @@ static void release(void *object, size_t count) {
   } else {
     /* RELEASE count.released: see end. */
     uint64_t old = lido_sub_release(&slot->word, count);
-    if (LIDO_UNLIKELY(lido_word_count(old) - 1 - count >= LIDO_WORD_PINNED - 1 - count)) release_odd(slot, old, count);
+    if (!lido_word_outlasts(old, count)) lido_release_odd(slot, old, count);
   }
 }
 
-void lido_release(void *object) {
-  if (object != NULL) release(object, 1);
-}
-
+/* In steps that can't underflow the word. */
 void lido_release_n(void *object, size_t count) {
   enum { STEP = 1 << 24 };
-  if (object == NULL) return;
-  for (; count > STEP; count -= STEP) release(object, STEP);
-  if (count != 0) release(object, count);
+  for (; count > STEP; count -= STEP) lido_release_slow(object, STEP);
+  lido_release_slow(object, count);
 }
 
 /* ---- Questions ---- */
 
 size_t lido_reference_count(const void *object) {
-  const lido_span *span = lido_span_entry((uintptr_t)object);
-  const lido_slot *slot = lido_slot_of(span, (uintptr_t)object);
-  if (slot == NULL) {
-    lido_report_no_slot(span, object);
+  lido_slot *slot;
+  if (LIDO_UNLIKELY(!lido_slot_find((uintptr_t)object, &slot))) {
+    lido_report_no_slot(object);
     return 0;
   }
   uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: a snapshot */

@@ -34,11 +34,6 @@ static inline bool lido_word_is_alone(uint64_t word) {
   return (uint32_t)word == (LIDO_WORD_COUNTED | LIDO_WORD_GUARD | 1);
 }
 
-/* The count as a number without guard; something huge after a release too many. */
-static inline uint64_t lido_word_count(uint64_t word) {
-  return (word & (LIDO_WORD_GUARD | LIDO_WORD_COUNT)) - LIDO_WORD_GUARD;
-}
-
 /* From "alone in its owner's hands" to `state` with `count` references. false: it is not live; reported. */
 bool lido_count_begin(lido_slot *slot, uint64_t state, size_t count);
 

@@ -13,10 +13,9 @@ static lido_weak handle_of(const lido_slot *slot, uint64_t word) {
 
 /* A live object's slot, with at least `state`. NULL: misuse, reported. */
 static lido_slot *slot_with(const void *object, uint64_t state) {
-  const lido_span *span = lido_span_entry((uintptr_t)object);
-  lido_slot *slot = lido_slot_of(span, (uintptr_t)object);
-  if (LIDO_UNLIKELY(slot == NULL)) {
-    lido_report_no_slot(span, object);
+  lido_slot *slot;
+  if (LIDO_UNLIKELY(!lido_slot_find((uintptr_t)object, &slot))) {
+    lido_report_no_slot(object);
     return NULL;
   }
   uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the caller has a reference */
@@ -42,8 +41,8 @@ void lido_weak_publish(const void *object) { lido_weak_make(object); }
 /* ---- Life and death ---- */
 
 bool lido_weak_kill(lido_weak weak) {
+  if (!lido_slot_exists(weak)) return false;
   lido_slot *slot = lido_slot_named(weak);
-  if (slot == NULL) return false;
   uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the exchange is what counts */
   do {
     if (lido_word_count_for(word, weak) - 1 >= LIDO_WORD_COUNT) return false;
@@ -69,9 +68,9 @@ static lido_weak_state state_of_life(uint64_t word) {
 
 lido_weak_state lido_weak_state_get(lido_weak weak) {
   if (weak.bits == 0) return LIDO_WEAK_NULL;
-  lido_slot *slot = lido_slot_named(weak);
   uint64_t generation = weak.bits & LIDO_WORD_GENERATION;
-  if (slot == NULL || generation == 0) return LIDO_WEAK_NEVER_ISSUED;
+  if (!lido_slot_exists(weak) || generation == 0) return LIDO_WEAK_NEVER_ISSUED;
+  const lido_slot *slot = lido_slot_named(weak);
   /* ACQUIRE slot.rest, slot.killed: the state is as new as the handle, if that came by any ordered way. */
   uint64_t word = lido_load_acquire(&slot->word);
   if (generation == (word & LIDO_WORD_GENERATION)) return state_of_life(word);

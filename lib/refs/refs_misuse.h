@@ -6,7 +6,10 @@
 #include "lido/misuse.h"
 
 /* The address is no object's that has a slot: foreign, or inside one. */
-LIDO_SLOW void lido_report_no_slot(const lido_span *span, const void *address);
+LIDO_SLOW void lido_report_no_slot(const void *address);
+
+/* Something wrong with a handle that leads to no living object. */
+LIDO_SLOW void lido_report_handle(lido_misuse_kind kind, lido_weak weak);
 
 /* Something wrong with the object at this slot. */
 LIDO_SLOW void lido_report_slot(lido_misuse_kind kind, const lido_slot *slot);

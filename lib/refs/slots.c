@@ -20,6 +20,8 @@ enum {
   RUN_MIN = 4,
   RUN_KINDS = 19, /* powers of two from RUN_MIN to LIDO_SLOT_RUN_MAX */
   COMMIT_SLOTS = 1 << 14,
+  COMMIT_SLOTS_HUGE = 1 << 17, /* 2 MiB: once there are so many, they come by huge pages */
+  HUGE_PAGE = 2 << 20,
   RANGE_LOG2_MAX = 32,
   RANGE_LOG2_MIN = 16,
 };
@@ -45,15 +47,17 @@ static run_list free_runs[2][RUN_KINDS]; /* wide, narrow */
 /* ---- The range ---- */
 
 static bool reserve_both(uint64_t slots) {
-  void *slot_pages = lido_os_pages_reserve(slots * sizeof(lido_slot));
+  size_t slot_bytes = slots * sizeof(lido_slot) + HUGE_PAGE; /* from a huge page's start on */
+  size_t side_bytes = slots * sizeof(lido_slot_side);
+  void *slot_pages = lido_os_pages_reserve(slot_bytes);
   if (slot_pages == NULL) return false;
-  sides = lido_os_pages_reserve(slots * sizeof(lido_slot_side));
+  sides = lido_os_pages_reserve(side_bytes);
   if (sides == NULL) {
-    lido_os_pages_unmap(slot_pages, slots * sizeof(lido_slot));
+    lido_os_pages_unmap(slot_pages, slot_bytes);
     return false;
   }
-  lido_fault_account(-(int64_t)(slots * (sizeof(lido_slot) + sizeof(lido_slot_side)))); /* for ever, so not a leak */
-  lido_slots.slots = slot_pages;
+  lido_fault_account(-(int64_t)(slot_bytes + side_bytes)); /* for ever, so not a leak */
+  lido_slots.slots = (lido_slot *)lido_round_up((uintptr_t)slot_pages, HUGE_PAGE);
   range = slots;
   frontier = RUN_MIN; /* H2: slot 0 is nobody's */
   return true;
@@ -71,11 +75,14 @@ static bool reserve_locked(void) {
 static int commit_locked(uint64_t end) {
   while (lido_slots.limit < end) {
     uint64_t first = lido_slots.limit;
-    int error = lido_os_pages_commit(&lido_slots.slots[first], COMMIT_SLOTS * sizeof(lido_slot));
-    if (error == 0) error = lido_os_pages_commit(&sides[first], COMMIT_SLOTS * sizeof(lido_slot_side));
+    size_t count = first < COMMIT_SLOTS_HUGE ? COMMIT_SLOTS : COMMIT_SLOTS_HUGE;
+    lido_slot *slots = &lido_slots.slots[first];
+    int error = lido_os_pages_commit(slots, count * sizeof *slots);
+    if (error == 0) error = lido_os_pages_commit(&sides[first], count * sizeof *sides);
     if (error != 0) return error;
+    if (count == COMMIT_SLOTS_HUGE) lido_os_pages_want_huge(slots, count * sizeof *slots);
     /* RELEASE slots.limit: a reader that is below it finds the table and the memory. */
-    lido_store_release(&lido_slots.limit, first + COMMIT_SLOTS);
+    lido_store_release(&lido_slots.limit, first + count);
   }
   return 0;
 }

@@ -45,8 +45,7 @@ static bool reach_leaves(uintptr_t units, size_t bytes) {
 static void write_entry(lido_span *entry, const lido_span_shape *shape, uint64_t slots, lido_refs_owner *owner) {
   lido_store_relaxed(&entry->start, shape->start);
   lido_store_relaxed(&entry->owner, owner);
-  lido_store_relaxed(&entry->reciprocal, shape->reciprocal);
-  lido_store_relaxed(&entry->stride, shape->stride);
+  lido_store_relaxed(&entry->reciprocal, owner != NULL ? UINT64_MAX / owner->stride + 1 : 0);
   lido_store_relaxed(&entry->slots, slots);
 }
 
@@ -69,7 +68,7 @@ uint32_t lido_span_open(const lido_span_shape *shape, lido_refs_owner *owner) {
   uint32_t first = lido_slots_take(shape->objects, owner->narrow);
   if (first == 0) return 0;
   for (size_t i = 0; i < shape->objects; i++)
-    name_object(first + (uint32_t)i, (void *)(shape->start + i * shape->stride));
+    name_object(first + (uint32_t)i, (void *)(shape->start + i * owner->stride));
   write_entries(shape, (uint64_t)first << 32 | shape->objects, owner);
   return first;
 }
@@ -88,7 +87,7 @@ void lido_span_close(const lido_span_shape *shape, uint32_t first_slot, const li
 
 size_t lido_span_index(const lido_span *span, uintptr_t address) {
   if (span == NULL || span->slots == 0 || address < span->start) return SIZE_MAX;
-  size_t index = (address - span->start) / span->stride;
+  size_t index = (address - span->start) / span->owner->stride;
   return index < (uint32_t)span->slots ? index : SIZE_MAX;
 }
 

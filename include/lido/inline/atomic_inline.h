@@ -10,6 +10,7 @@
 #define lido_store_relaxed(field, value) __atomic_store_n(field, value, __ATOMIC_RELAXED)
 #define lido_load_acquire(field) __atomic_load_n(field, __ATOMIC_ACQUIRE)
 #define lido_store_release(field, value) __atomic_store_n(field, value, __ATOMIC_RELEASE)
+#define lido_sub_release(field, value) __atomic_fetch_sub(field, value, __ATOMIC_RELEASE)
 
 /* True, and `desired` is stored, if the field was `*expected`; else *expected is what it was. May fail for no reason. */
 #define lido_cas_weak_acquire(field, expected, desired) \

@@ -43,14 +43,57 @@ typedef struct lido_slot_table {
 } lido_slot_table;
 extern LIDO_API lido_slot_table lido_slots;
 
-LIDO_API LIDO_SLOW void *lido_weak_acquire_slow(lido_weak weak);
+__extension__ typedef unsigned __int128 lido_uint128;
 
-/* The slot that a handle names, or NULL if there is no such slot. */
-LIDO_FAST lido_slot *lido_slot_named(lido_weak weak) {
-  uint64_t index = weak.bits & UINT32_MAX;
-  /* ACQUIRE slots.limit: below it, the table and the memory are there. */
-  return LIDO_LIKELY(index < lido_load_acquire(&lido_slots.limit)) ? &lido_slots.slots[index] : NULL;
+/* From an object's address to its slot: an entry for each 64 KiB of addresses (lib/refs/span.h). */
+typedef struct lido_span {
+  uintptr_t start;               /* of the first object */
+  struct lido_refs_owner *owner; /* private to the library */
+  uint64_t slots;                /* first << 32 | objects; 0: no span */
+  uint64_t reciprocal;           /* floor(2^64 / stride) + 1 */
+} lido_span;
+enum { LIDO_SPAN_UNIT_SHIFT = 16, LIDO_SPAN_LEAF_SHIFT = 32, LIDO_SPAN_ROOTS = 1 << 16 };
+extern LIDO_API lido_span *lido_span_root[LIDO_SPAN_ROOTS];
+
+LIDO_API LIDO_SLOW void *lido_weak_acquire_slow(lido_weak weak);
+/* Any release; and one that has been subtracted from a word that was `old`, and should perhaps not have been. */
+LIDO_API LIDO_SLOW void lido_release_slow(void *object, size_t count);
+LIDO_API LIDO_SLOW void lido_release_odd(lido_slot *slot, uint64_t old, size_t count);
+LIDO_API LIDO_SLOW void lido_weak_release_odd(lido_weak weak, uint64_t old);
+
+/* The entry for an address, or NULL: there never was a span near. */
+LIDO_FAST const lido_span *lido_span_entry(uintptr_t address) {
+  uintptr_t root = address >> LIDO_SPAN_LEAF_SHIFT;
+  if (LIDO_UNLIKELY(root >= LIDO_SPAN_ROOTS)) return NULL;
+  /* ACQUIRE span.leaf: pairs with the release in span.c, so that a leaf is seen zeroed. */
+  const lido_span *leaf = lido_load_acquire(&lido_span_root[root]);
+  return LIDO_LIKELY(leaf != NULL) ? &leaf[(address >> LIDO_SPAN_UNIT_SHIFT) & 0xffff] : NULL;
 }
+
+/* The slot of the object that starts at `address`; false: none does. The product's upper half is the index of the object that the
+ * address lies in, and its lower half is below the reciprocal exactly if the address is that object's start (Lemire, Kaser, Kurz,
+ * "Faster remainder by direct computation", 2019). An address before the first object gives an index beyond the last. */
+LIDO_FAST bool lido_slot_find(uintptr_t address, lido_slot **slot) {
+  const lido_span *span = lido_span_entry(address);
+  if (LIDO_UNLIKELY(span == NULL)) return false;
+  /* RELAXED, here and below: for an object's address the entry is at rest; for any other there is nothing to be found. */
+  uint64_t slots = lido_load_relaxed(&span->slots);
+  uint64_t reciprocal = lido_load_relaxed(&span->reciprocal);
+  lido_uint128 product = (lido_uint128)(address - lido_load_relaxed(&span->start)) * reciprocal;
+  uint64_t index = (uint64_t)(product >> 64);
+  if (LIDO_UNLIKELY(index >= (uint32_t)slots) || LIDO_UNLIKELY((uint64_t)product >= reciprocal)) return false;
+  *slot = &lido_slots.slots[(slots >> 32) + index];
+  return true;
+}
+
+/* Is there a slot that the handle names? */
+LIDO_FAST bool lido_slot_exists(lido_weak weak) {
+  /* ACQUIRE slots.limit: below it, the table and the memory are there. */
+  return (uint32_t)weak.bits < lido_load_acquire(&lido_slots.limit);
+}
+
+/* pre: it exists. */
+LIDO_FAST lido_slot *lido_slot_named(lido_weak weak) { return &lido_slots.slots[(uint32_t)weak.bits]; }
 
 /* The count, if the word says that this handle leads to an object; else a number that is none. */
 LIDO_FAST uint64_t lido_word_count_for(uint64_t word, lido_weak weak) {
@@ -58,8 +101,8 @@ LIDO_FAST uint64_t lido_word_count_for(uint64_t word, lido_weak weak) {
 }
 
 LIDO_FAST void *lido_weak_get(lido_weak weak) {
+  if (LIDO_UNLIKELY(!lido_slot_exists(weak))) return NULL;
   lido_slot *slot = lido_slot_named(weak);
-  if (LIDO_UNLIKELY(slot == NULL)) return NULL;
   /* ACQUIRE slot.published: who follows the handle sees the object as it was when it was published. */
   uint64_t count = lido_word_count_for(lido_load_acquire(&slot->word), weak);
   /* RELAXED: the object's address, which is there since before the word said so. */
@@ -67,14 +110,48 @@ LIDO_FAST void *lido_weak_get(lido_weak weak) {
 }
 
 LIDO_FAST void *lido_weak_acquire(lido_weak weak) {
+  if (LIDO_UNLIKELY(!lido_slot_exists(weak))) return NULL;
   lido_slot *slot = lido_slot_named(weak);
-  if (LIDO_UNLIKELY(slot == NULL)) return NULL;
   uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the exchange below is what counts */
   do {
     if (LIDO_UNLIKELY(lido_word_count_for(word, weak) - 1 >= LIDO_WORD_PINNED - 1)) return lido_weak_acquire_slow(weak);
     /* ACQUIRE slot.published: as in get. Nothing is published by taking a reference, so no release. */
   } while (LIDO_UNLIKELY(!lido_cas_weak_acquire(&slot->word, &word, word + 1)));
   return lido_load_relaxed(&slot->object); /* RELAXED: as in get */
+}
+
+/* The count as a number without guard; something huge after a release too many. */
+LIDO_FAST uint64_t lido_word_count(uint64_t word) {
+  return (word & (LIDO_WORD_GUARD | LIDO_WORD_COUNT)) - LIDO_WORD_GUARD;
+}
+
+/* Does a word say that more than `count` references are counted, and not so many that counting has ended? */
+LIDO_FAST bool lido_word_outlasts(uint64_t word, size_t count) {
+  return lido_word_count(word) - 1 - count < LIDO_WORD_PINNED - 1 - count;
+}
+
+LIDO_FAST void lido_release(void *object) {
+  lido_slot *slot;
+  /* RELAXED: at rest it stays until this caller, who is alone with the object, has done something. */
+  if (LIDO_UNLIKELY(!lido_slot_find((uintptr_t)object, &slot)) ||
+      LIDO_UNLIKELY((uint32_t)lido_load_relaxed(&slot->word) == LIDO_WORD_GUARD)) {
+    lido_release_slow(object, 1);
+    return;
+  }
+  /* RELEASE count.released: what this reference's holder did is over for who ends the object. */
+  uint64_t old = lido_sub_release(&slot->word, 1);
+  if (LIDO_UNLIKELY(!lido_word_outlasts(old, 1))) lido_release_odd(slot, old, 1);
+}
+
+LIDO_FAST void lido_weak_release(lido_weak weak) {
+  if (LIDO_UNLIKELY(!lido_slot_exists(weak))) {
+    lido_weak_release_odd(weak, 0);
+    return;
+  }
+  /* RELEASE count.released: as in lido_release. */
+  uint64_t old = lido_sub_release(&lido_slot_named(weak)->word, 1);
+  bool same_life = (old & LIDO_WORD_GENERATION) == (weak.bits & LIDO_WORD_GENERATION);
+  if (LIDO_UNLIKELY(!same_life) || LIDO_UNLIKELY(!lido_word_outlasts(old, 1))) lido_weak_release_odd(weak, old);
 }
 
 #define LIDO_WEAK_DEFINE_BODY(prefix, type)                                                                            \
@@ -98,6 +175,7 @@ LIDO_FAST void *lido_weak_acquire(lido_weak weak) {
   }                                                                                                                    \
   LIDO_FAST bool prefix##_weak_kill(prefix##_weak weak) { return lido_weak_kill(prefix##_weak_untyped(weak)); }        \
   LIDO_FAST bool prefix##_weak_equal(prefix##_weak a, prefix##_weak b) { return a.bits == b.bits; }                    \
+  LIDO_FAST void prefix##_weak_release(prefix##_weak weak) { lido_weak_release(prefix##_weak_untyped(weak)); }         \
   LIDO_FAST type *prefix##_retain(type *object) { return (type *)lido_retain(object); }                                \
   LIDO_FAST void prefix##_release(type *object) { lido_release(object); }
 
