@@ -13,7 +13,7 @@ struct object {
 std::shared_ptr<object> kept;
 std::weak_ptr<object> weak;
 
-}  // namespace
+} // namespace
 
 extern "C" void weak_ptr_begin(void) {
   kept = std::make_shared<object>();

@@ -20,7 +20,7 @@
 
 enum {
   KNOWN_FLAGS = LIDO_POOL_ZERO | LIDO_POOL_SINGLE_THREAD | LIDO_POOL_SPREAD | LIDO_POOL_HUGE_PAGES |
-                LIDO_POOL_PASSTHROUGH | LIDO_POOL_HANDLES_53,
+                LIDO_POOL_PASSTHROUGH | LIDO_POOL_HANDLES_53 | LIDO_POOL_GUARDED,
   RETAIN_BYTES = 1 << 20,
   GROWTH_FACTOR_MAX = 16,
   FIRST_CLAIM = LIDO_STATE_CLAIMS,
@@ -37,7 +37,7 @@ static bool sizes_are_valid(const lido_pool_options *o) {
 
 static bool handles_are_valid(const lido_pool_options *o) {
   unsigned handles = o->flags & LIDO_POOL_HANDLES_53;
-  if (handles == 0) return o->cleanup_queue == NULL;
+  if (handles == 0) return o->cleanup_queue == NULL && (o->flags & LIDO_POOL_GUARDED) == 0;
   if (handles == (LIDO_POOL_HANDLES_53 & ~LIDO_POOL_HANDLES)) return false;
   return (o->flags & LIDO_POOL_PASSTHROUGH) == 0 && o->construct == NULL;
 }

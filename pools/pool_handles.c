@@ -16,6 +16,7 @@
 #include "lib/base/misuse_report.h"
 #include "lib/refs/counts.h"
 #include "lib/refs/death.h"
+#include "lib/refs/grace_period.h"
 #include "lib/refs/refs_fork.h"
 #include "lido/weak.h"
 #include "pools/slow_paths.h"
@@ -74,6 +75,7 @@ int lido_handles_begin(lido_pool_core *core) {
                                  .object_bytes = core->geometry.object_size,
                                  .stride = core->geometry.stride,
                                  .narrow = (core->options.flags & LIDO_POOL_HANDLES_53) == LIDO_POOL_HANDLES_53,
+                                 .guarded = (core->options.flags & LIDO_POOL_GUARDED) != 0,
                                  .destroy = core->options.destroy,
                                  .context = core->options.context,
                                  .queue = core->options.cleanup_queue,
@@ -81,6 +83,7 @@ int lido_handles_begin(lido_pool_core *core) {
                                  .release_alone = release_alone,
                                  .dispose = dispose,
                                  .retire = retire};
+  if (core->refs.guarded) lido_guard_prepare();
   return lido_refs_fork_join();
 }
 
@@ -108,35 +111,49 @@ bool lido_handles_free(lido_pool_core *core, void *object) {
 typedef struct ending {
   lido_pool_core *core;
   size_t ended;
-  bool busy; /* one of them is dying: this is called from there */
+  size_t dying; /* those that were so already */
 } ending;
+
+static bool is_dying(const lido_slot *slot) {
+  return (lido_load_relaxed(&slot->word) & LIDO_WORD_STATE) == LIDO_WORD_DYING; /* RELAXED: nobody else is here */
+}
+
+static bool count_dying(void *object, void *arg) {
+  ((ending *)arg)->dying += is_dying(slot_of(object));
+  return true;
+}
 
 static bool end_one(void *object, void *arg) {
   ending *e = arg;
   lido_slot *slot = slot_of(object);
   bool held = is_held(slot);
+  if (held && is_dying(slot)) return true;
   if (!held && e->core->options.destroy == NULL) return true;
-  if (held &&
-      (lido_load_relaxed(&slot->word) & LIDO_WORD_STATE) == LIDO_WORD_DYING) { /* RELAXED: nobody else is here */
-    e->busy = true;
-    return false;
-  }
   if (held || lido_count_begin(slot, LIDO_WORD_COUNTED, 1)) lido_death_by_force(slot);
   e->ended++;
   return true;
 }
 
-size_t lido_handles_end(lido_pool_core *core) {
-  size_t ended = 0;
-  ending e = {.core = core};
+/* Deaths that have begun and wait, for readers or for this thread. */
+static void finish_begun(lido_pool_core *core) {
+  if (core->refs.guarded) lido_guard_finish_owner(&core->refs);
   lido_deaths_finish();
-  do {
-    ended += e.ended;
-    e.ended = 0;
+}
+
+size_t lido_handles_end(lido_pool_core *core) {
+  ending e = {.core = core};
+  finish_begun(core);
+  lido_pool_for_each(&core->face, count_dying, &e);
+  if (e.dying != 0) {
+    lido_misuse_report((lido_misuse){
+        .kind = LIDO_MISUSE_REENTRY, .pool = core->name, .address = &core->face, .object = LIDO_NO_OBJECT});
+    return SIZE_MAX;
+  }
+  size_t before = 0;
+  do { /* what the last turn's cleanups made dies in the next */
+    before = e.ended;
     lido_pool_for_each(&core->face, end_one, &e);
-  } while (e.ended != 0 && !e.busy);
-  if (!e.busy) return ended;
-  lido_misuse_report(
-      (lido_misuse){.kind = LIDO_MISUSE_REENTRY, .pool = core->name, .address = &core->face, .object = LIDO_NO_OBJECT});
-  return SIZE_MAX;
+    finish_begun(core);
+  } while (e.ended != before);
+  return e.ended;
 }

@@ -6,6 +6,7 @@
 #include "lido/backing.h"
 #include "lido/base.h"
 #include "lido/cleanup.h"
+#include "lido/guard.h"
 #include "lido/misuse.h"
 #include "lido/pool.h"
 #include "lido/version.h"

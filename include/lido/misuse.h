@@ -30,6 +30,7 @@ LIDO_BEGIN
   X(LIDO_MISUSE_DEAD_OBJECT, "use of a dead object")       \
   X(LIDO_MISUSE_OVER_RELEASE, "release too many")          \
   X(LIDO_MISUSE_DYING, "new reference to a dying object")  \
+  X(LIDO_MISUSE_NOT_INSIDE, "leave without enter")         \
   X(LIDO_MISUSE_SATURATED, "too many references")
 
 #define LIDO_MISUSE_CONSTANT(constant, text) constant,

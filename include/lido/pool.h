@@ -48,6 +48,7 @@ enum {
                                   affected by lido_pool_passthrough_set), construct, or a backing in a buffer. */
   LIDO_POOL_HANDLES_53 = 96, /* the same, with handles that fit into a double (lido_weak_to_double): a slot lasts
                                   for 2^24 deaths rather than 2^32, and there are 2^29 slots */
+  LIDO_POOL_GUARDED = 128,   /* with HANDLES: dead objects wait for readers (lido/guard.h) */
 };
 
 /* What alloc does when max_objects are out (objects waiting in thread caches count as out). */

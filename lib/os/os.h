@@ -54,6 +54,18 @@ typedef struct lido_os_exit_hook {
  * then, in a destructor of whatever round. 0, or ENOMEM/EAGAIN. */
 int lido_os_thread_exit_arm(lido_os_exit_hook *hook, void *value);
 
+/* The system's number of the calling thread, for people. */
+uint64_t lido_os_thread_number(void);
+
+/* Let others run. */
+void lido_os_yield(void);
+
+/* Can lido_os_barrier() be used? Once per process before it. */
+bool lido_os_barrier_prepare(void);
+
+/* Every other thread of the process passes a full barrier somewhere between call and return. */
+void lido_os_barrier(void);
+
 /* What a room does around fork. */
 typedef struct lido_os_fork_hooks {
   void (*before)(void);   /* take the room's locks */

@@ -3,6 +3,7 @@
 
 #include "lib/base/atomic.h"
 #include "lib/refs/cleanups.h"
+#include "lib/refs/grace_period.h"
 
 /* This thread's: slots whose objects are dying, oldest first. */
 static __thread struct {
@@ -68,12 +69,20 @@ void lido_deaths_finish(void) {
   dying.busy = outer;
 }
 
-void lido_death(lido_slot *slot) {
-  mark_dying(slot);
+void lido_death_now_or_soon(lido_slot *slot) {
   note(slot);
   if (dying.busy) return;
   lido_deaths_finish();
   lido_cleanups_assist();
+}
+
+void lido_death(lido_slot *slot) {
+  mark_dying(slot);
+  if (lido_span_entry((uintptr_t)slot->object)->owner->guarded) {
+    lido_guard_defer(slot);
+  } else {
+    lido_death_now_or_soon(slot);
+  }
 }
 
 void lido_death_by_force(lido_slot *slot) {

@@ -9,7 +9,7 @@
  *   6. the memory goes back to the owner, who poisons it.
  * Invariants
  *   D1  a life ends once: only who takes the count to 0 (or ends a pool) comes to step 1.
- *   D2  between 1 and 6 a slot is on one thread's list of the dying, or is the one being finished.
+ *   D2  between 1 and 6 a slot waits for readers (grace_period.h), is on one thread's list of the dying, or is the one being finished.
  *   D3  no lock of Lido is held while steps 3 and 4 call the program.
  * Stack: a death inside step 3 or 4 is only noted, in the thread's list, and finished when that step has returned. The list's
  * links lie beside the slots, so noting can't fail. A pool that is destroyed in there first finishes the whole list.
@@ -23,6 +23,9 @@
 
 /* The object dies: its count is 0, or it is published for nobody and the caller is alone with it. */
 void lido_death(lido_slot *slot);
+
+/* The object is dying, and what it waited for has come: steps 2 to 6, in this call or when the one that is being finished has returned. */
+void lido_death_now_or_soon(lido_slot *slot);
 
 /* The same whatever its count, and at once: the owner ends. */
 void lido_death_by_force(lido_slot *slot);

@@ -2,6 +2,7 @@
 #include "lib/refs/cleanups.h"
 #include "lib/refs/counts.h"
 #include "lib/refs/death.h"
+#include "lib/refs/grace_period.h"
 
 void lido_weak_stats_get(lido_weak_stats *out) {
   *out = (lido_weak_stats){0};
@@ -13,5 +14,6 @@ void lido_weak_stats_get(lido_weak_stats *out) {
 
 const char *lido_weak_check(void) {
   const char *broken = lido_slots_check();
+  if (broken == NULL) broken = lido_guard_check();
   return broken != NULL ? broken : lido_cleanups_check();
 }

@@ -22,6 +22,7 @@ typedef struct lido_refs_owner {
   size_t object_bytes;
   size_t stride; /* from object to object */
   bool narrow;   /* LIDO_POOL_HANDLES_53 */
+  bool guarded;  /* LIDO_POOL_GUARDED */
   /* Called at each death, for the object; NULL: nothing to do. */
   void (*destroy)(void *object, void *context);
   void *context;

@@ -16,6 +16,9 @@
 #define lido_cas_weak_acquire(field, expected, desired) \
   __atomic_compare_exchange_n(field, expected, desired, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)
 
+#define lido_fence_full() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define lido_compiler_barrier() __asm__ volatile("" : : : "memory")
+
 /* Add one, or some, to a statistic that only the calling thread writes and others read relaxed. On x86-64
  * that is one instruction on memory, which is what keeps counting off the pair's critical path; a
  * relaxed load and store compile to three. */

@@ -1,0 +1,44 @@
+/* grace_period.h: deaths that wait for readers.
+ *
+ * Idea: a reader writes the present epoch into its own record when it enters, and 0 when it leaves. A death in a guarded pool ends the
+ * handles, and then puts the slot on the list of this epoch. To finish deaths somebody looks at all records: if every
+ * reader inside entered in the present epoch, the next one begins, and what died two epochs before it is finished; if nobody
+ * is inside at all, everything is.
+ * Invariants
+ *   G1  `fresh` holds what died in the present epoch, `aging` what died in the one before; nothing older waits.
+ *   G2  between the end of a death's handles and the look at a record lies a barrier in the reader's thread.
+ *   G3  `deferred` is the number of slots on both lists.
+ *   G4  a record in the list belongs to a living thread; a thread without one that is inside counts in `crowd`.
+ * Why a reader never sees the memory of a finished death: let the object die in epoch s; its handles end (W1) before it is listed, and the
+ * barrier M of the first look after that comes later still. A reader announces itself (R1), then follows the handle
+ * (R2). If R2 comes after M in the reader's thread, it sees W1 and gets NULL. Else R1 came before M too, and the look finds
+ * the record as R1 wrote it, with an epoch of s at most (or 0: it has left, and left means done, by release and acquire): the epoch can go to
+ * s + 1 with that reader inside, if it announced s, but not to s + 2. Deaths of s are finished at s + 2, or when nobody was inside at a look after M.
+ * Without membarrier the reader fences between R1 and R2, and the look fences in M's place.
+ * Threads: enter and leave any; the lists and records under the lock. Lock: LEAF, held during the barrier; deaths are finished without it.
+ * Failure: no memory for a record: the thread counts in `crowd` while it is inside, and holds up everything.
+ * Not done: on liburcu, which is as fast (benchmarks, guard rows), but needs its own thread for deferred work or a caller that may
+ * block, registers threads for ever, and would make handles depend on more than libc; hazard pointers (a
+ * fence or a barrier for each object instead of each section); asking readers to leave.
+ */
+#ifndef LIDO_LIB_REFS_GRACE_PERIOD_H
+#define LIDO_LIB_REFS_GRACE_PERIOD_H
+
+#include "lib/refs/span.h"
+#include "lido/guard.h"
+
+/* Before the first guarded object; later calls are cheap. */
+void lido_guard_prepare(void);
+
+/* The object at this slot is dying; finish it when nobody can be reading it. */
+void lido_guard_defer(lido_slot *slot);
+
+/* Finish what waits of this owner's, readers or not: it ends, and nobody may be reading. */
+void lido_guard_finish_owner(const lido_refs_owner *owner);
+
+const char *lido_guard_check(void);
+void lido_guard_lock_for_fork(void);
+void lido_guard_unlock_after_fork(void);
+void lido_guard_in_child(void);
+
+#endif
