@@ -2,6 +2,10 @@
  *
  *     handle_get_1k, _1m     follow one of so many random objects and read a word: by a raw pointer, by a handle; the handles
  *                            or pointers in an array, the index from xorshift in both
+ *     handle_chain_1k, _1m   the same where the next index depends on the word that was read, so that nothing overlaps
+ *     handle_guard_1k        follow inside guards: one for 64 of them, one for each; the same with liburcu's memb flavour around
+ *                            the raw pointer, where it is installed
+ *     handle_guard_two       throughput of two threads that follow inside guards, in those of one
  *     handle_acquire         acquire and release of one object; the floor is a load with a compare-and-swap, and a
  *                            fetch_sub, on one word; std::weak_ptr where there is a C++ compiler
  *     handle_acquire_1k      the same for random ones of 1,000 objects
@@ -19,6 +23,9 @@
 #ifdef WEAK_PTR
 #include "handles_weak_ptr.h"
 #endif
+#ifdef URCU
+#include <urcu/urcu-memb.h>
+#endif
 
 enum { FEW = 1000, MANY = 1000000 };
 
@@ -27,7 +34,8 @@ typedef struct object {
   char rest[MICRO_OBJECT - sizeof(uint64_t)];
 } object;
 
-static lido_pool *plain_pool, *handle_pool;
+static lido_pool *plain_pool, *handle_pool, *guarded_pool;
+static lido_weak guarded_handles[FEW];
 static object **objects;
 static lido_weak *handles;
 static uint64_t seed;
@@ -70,11 +78,139 @@ static void follow_handles(size_t count) {
   sink += sum;
 }
 
+static void chain_raw(size_t count) {
+  uint64_t state = seed;
+  size_t range = live;
+  for (size_t i = 0; i < count; i++) state += objects[bench_random(&state) % range]->value;
+  sink += state;
+}
+
+static void chain_handles(size_t count) {
+  uint64_t state = seed;
+  size_t range = live;
+  for (size_t i = 0; i < count; i++) {
+    const object *found = lido_weak_get(handles[bench_random(&state) % range]);
+    if (found != NULL) state += found->value;
+  }
+  sink += state;
+}
+
 static void get_row(const bench_options *options, const char *row, size_t objects_live) {
-  const timed_subject subjects[] = {{.name = "raw", .run = follow_raw}, {.name = "get", .run = follow_handles}};
+  const timed_subject subjects[] = {{.name = "raw", .run = follow_raw},
+                                    {.name = "get", .run = follow_handles},
+                                    {.name = "raw_chain", .run = chain_raw},
+                                    {.name = "get_chain", .run = chain_handles}};
   fill(objects_live);
-  timed_row(options, row, subjects, 2);
+  timed_row(options, row, subjects, sizeof subjects / sizeof *subjects);
   drain(objects_live);
+}
+
+/* ---- Guards ---- */
+
+enum { GUARD_READS = 64 };
+
+static inline uint64_t read_guarded(uint64_t *state, size_t range) {
+  const object *found = lido_weak_get(guarded_handles[bench_random(state) % range]);
+  return found != NULL ? found->value : 0;
+}
+
+static void guarded_reads(size_t count) {
+  uint64_t state = seed, sum = 0;
+  size_t range = live;
+  for (size_t i = 0; i < count; i += GUARD_READS) {
+    lido_guard_enter();
+    for (size_t j = 0; j < GUARD_READS; j++) sum += read_guarded(&state, range);
+    lido_guard_leave();
+  }
+  __asm__ volatile("" : : "r"(sum));
+}
+
+static void guarded_each(size_t count) {
+  uint64_t state = seed, sum = 0;
+  size_t range = live;
+  for (size_t i = 0; i < count; i++) {
+    lido_guard_enter();
+    sum += read_guarded(&state, range);
+    lido_guard_leave();
+  }
+  __asm__ volatile("" : : "r"(sum));
+}
+
+#ifdef URCU
+static void urcu_reads(size_t count) {
+  uint64_t state = seed, sum = 0;
+  size_t range = live;
+  for (size_t i = 0; i < count; i += GUARD_READS) {
+    urcu_memb_read_lock();
+    for (size_t j = 0; j < GUARD_READS; j++) sum += objects[bench_random(&state) % range]->value;
+    urcu_memb_read_unlock();
+  }
+  __asm__ volatile("" : : "r"(sum));
+}
+
+static void urcu_each(size_t count) {
+  uint64_t state = seed, sum = 0;
+  size_t range = live;
+  for (size_t i = 0; i < count; i++) {
+    urcu_memb_read_lock();
+    sum += objects[bench_random(&state) % range]->value;
+    urcu_memb_read_unlock();
+  }
+  __asm__ volatile("" : : "r"(sum));
+}
+#endif
+
+static void fill_guarded(void) {
+  for (size_t i = 0; i < FEW; i++) {
+    object *made = lido_pool_alloc(guarded_pool);
+    if (made == NULL) bench_die("no memory for a guarded object");
+    made->value = i;
+    guarded_handles[i] = lido_weak_make(made);
+  }
+}
+
+static void run_guarded(void *argument) { guarded_reads(*(size_t *)argument); }
+
+static void guard_two_row(const bench_options *options) {
+  double ratios[BENCH_SAMPLES_MAX];
+  if (!bench_two_cores()) {
+    bench_skipped("handle_guard_two", "one processor only");
+    return;
+  }
+  size_t count = (size_t)(options->slice_ms * 200000);
+  for (unsigned s = 0; s < options->slices; s++) {
+    bench_job here = {.run = run_guarded, .argument = &count}, there = here;
+    bench_together(&here, NULL);
+    double alone = here.elapsed;
+    bench_together(&here, &there);
+    ratios[s] = 2 * alone / (here.elapsed > there.elapsed ? here.elapsed : there.elapsed);
+  }
+  bench_figure("handle_guard_two", "guarded", "x", ratios, options->slices);
+}
+
+static void guard_rows(const bench_options *options) {
+  const timed_subject subjects[] = {{.name = "raw", .run = follow_raw},
+                                    {.name = "guarded", .run = guarded_reads},
+                                    {.name = "guarded_each", .run = guarded_each},
+#ifdef URCU
+                                    {.name = "urcu", .run = urcu_reads},
+                                    {.name = "urcu_each", .run = urcu_each}
+#endif
+  };
+#ifdef URCU
+  urcu_memb_register_thread();
+#endif
+  fill(FEW);
+  fill_guarded();
+  if (bench_wants(options, "handle_guard_1k")) {
+    timed_row(options, "handle_guard_1k", subjects, sizeof subjects / sizeof *subjects);
+  }
+  if (bench_wants(options, "handle_guard_two")) guard_two_row(options);
+  for (size_t i = 0; i < FEW; i++) lido_release(lido_weak_get(guarded_handles[i]));
+  drain(FEW);
+#ifdef URCU
+  urcu_memb_unregister_thread();
+#endif
 }
 
 /* ---- Acquire and release ---- */
@@ -227,12 +363,14 @@ int main(int argc, char **argv) {
   seed = options.seed;
   plain_pool = make("plain", 0);
   handle_pool = make("handles", LIDO_POOL_HANDLES);
+  guarded_pool = make("guarded", LIDO_POOL_HANDLES | LIDO_POOL_GUARDED);
   objects = bench_pages(MANY * sizeof *objects);
   handles = bench_pages(MANY * sizeof *handles);
   bench_fact("peer", "lido");
   bench_fact("version", lido_version());
   if (bench_wants(&options, "handle_get_1k")) get_row(&options, "handle_get_1k", FEW);
   if (bench_wants(&options, "handle_get_1m")) get_row(&options, "handle_get_1m", MANY);
+  guard_rows(&options);
   if (bench_wants(&options, "handle_acquire")) acquire_rows(&options);
   if (bench_wants(&options, "handle_pair")) pair_row(&options);
   if (bench_wants(&options, "handle_cleanup")) cleanup_row(&options);

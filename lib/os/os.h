@@ -45,7 +45,7 @@ uint64_t lido_os_now_ns(void);
 /* What to call when a thread exits; static, one for each room that wants it. */
 typedef struct lido_os_exit_hook {
   void (*call)(void *value);
-  unsigned turn; /* a hook may arm, for the first time in its thread, those of a higher turn: 0, 1 */
+  unsigned turn; /* a hook may arm, for the first time in its thread, those of a higher turn: 0 to 2 */
   pthread_key_t key;
   bool has_key;
 } lido_os_exit_hook;

@@ -1,0 +1,67 @@
+"""The rows for handles: what is run, the targets, the table."""
+
+from bench_table import grid, short, title
+from bench_targets import Target
+
+LIDO = "handles_lido"
+ROWS = ("handle_get_1k", "handle_get_1m", "handle_guard_1k", "handle_guard_two", "handle_acquire", "handle_acquire_1k",
+        "handle_pair", "handle_cleanup")
+
+
+def run(runner):
+    for number in range(runner.settings.rounds):
+        for row in ROWS:
+            if row == "handle_acquire_1k":  # with handle_acquire
+                continue
+            runner.progress.show(f"handles, round {number + 1}", row)
+            runner.run(LIDO, runner.micro_arguments(row), number)
+
+
+# ---- Targets ----
+
+def value(row, subject):
+    return LIDO, row, subject
+
+
+def targets():
+    few, many, acquire = "handle_get_1k", "handle_get_1m", "handle_acquire"
+    yield Target("get, 1,000 objects", "get", value(few, "get"), value(few, "raw"), at_most=1.1, note="of the raw pointer")
+    yield Target("get, a million", "get", value(many, "get"), value(many, "raw"), at_most=1.9, note="of the raw pointer")
+    for row, what in ((few, "1,000 in a chain"), (many, "a million in a chain")):
+        yield Target(f"get, {what}", "get", value(row, "get_chain"), value(row, "raw_chain"), note="of the raw pointer")
+    for subject, what in (("lido_by_handle", "released by handle"), ("lido", "released by object")):
+        yield Target(f"acquire, {what}", "lido", value(acquire, subject), value(acquire, "bare"), at_most=1.2,
+                     note="of a bare CAS and fetch_sub")
+        yield Target(f"acquire, {what}", "weak_ptr", value(acquire, "weak_ptr"), value(acquire, subject), at_least=1,
+                     note="of Lido's")
+    yield Target("acquire, one of 1,000", "lido", value("handle_acquire_1k", "lido"), value("handle_acquire_1k", "bare"),
+                 note="of a bare CAS and fetch_sub")
+    guard = "handle_guard_1k"
+    yield Target("guarded get, 64 a guard", "lido", value(guard, "guarded"), value(guard, "raw"), at_most=1.15,
+                 note="of the raw pointer")
+    yield Target("guarded get, 1 a guard", "lido", value(guard, "guarded_each"), value(guard, "raw"),
+                 note="of the raw pointer")
+    yield Target("raw pointer, 64 a section", "urcu", value(guard, "urcu"), value(guard, "raw"), note="of the raw pointer")
+    yield Target("raw pointer, 1 a section", "urcu", value(guard, "urcu_each"), value(guard, "raw"),
+                 note="of the raw pointer")
+    yield Target("guarded get, two threads", "lido", value("handle_guard_two", "guarded"), at_least=1.95,
+                 note="of one thread")
+    yield Target("pair, no handle made", "free", value("handle_pair", "free"), value("handle_pair", "plain"), at_most=1.7,
+                 note="of a pool without handles")
+    for subject in ("release", "make"):
+        yield Target(f"pair, {subject}", subject, value("handle_pair", subject), value("handle_pair", "plain"),
+                     note="of a pool without handles")
+    yield Target("alloc, cleanup, release", "lido", value("handle_cleanup", "cleanup"), value("handle_cleanup", "floor"),
+                 at_most=15, note="floor pairs")
+
+
+# ---- Table ----
+
+def table(figures):
+    rows = []
+    for row in ROWS:
+        for program, subject in figures.subjects(row):
+            spread = figures.spread(program, row, subject)
+            rows.append([row, subject, short(spread.median), short(spread.least), short(spread.greatest)])
+    heads = ["row", "subject", "median", "least", "greatest"]
+    return title("Handles, nanoseconds (two threads: throughput in that of one)") + grid(rows, heads, {2, 3, 4}) if rows else []
