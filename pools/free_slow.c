@@ -149,11 +149,11 @@ static void free_special(lido_pool_cache *cache, void *object) {
 }
 
 static void free_with_cache(lido_pool_cache *cache, lido_pool *pool, void *object, bool attached_now) {
-  /* The fast path stopped for a reason that is gone: take it again. */
-  if (lido_cache_honour(cache) || (attached_now && cache->rest->owner != LIDO_OWNER_NEVER)) {
-    lido_cache_free(cache, pool, object);
-  } else if (cache->rest->owner == LIDO_OWNER_NEVER) {
+  bool was_asked = lido_cache_honour(cache);
+  if (cache->rest->owner == LIDO_OWNER_NEVER) {
     free_special(cache, object);
+  } else if (was_asked || attached_now) {
+    lido_cache_free(cache, pool, object); /* the fast path stopped for a reason that is gone: take it again */
   } else {
     report_free(cache->rest->core, object);
   }
