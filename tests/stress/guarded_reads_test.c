@@ -58,7 +58,7 @@ static void work(crew_member *me) {
 
 static void run(unsigned flags) {
   static crew team;
-  board b = {.rounds = testing_scaled(CREW_SANITIZED ? 20000 : 100000)};
+  board b = {.rounds = testing_scaled(100000)};
   b.pool = lido_pool_create(&(lido_pool_options){.name = "guarded",
                                                  .object_size = OBJECT_BYTES,
                                                  .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED | flags,
