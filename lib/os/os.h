@@ -54,6 +54,14 @@ typedef struct lido_os_exit_hook {
  * then, in a destructor of whatever round. 0, or ENOMEM/EAGAIN. */
 int lido_os_thread_exit_arm(lido_os_exit_hook *hook, void *value);
 
+/* A thread of Lido's. It takes no signals of the program's. 0, ENOMEM or EAGAIN. */
+typedef pthread_t lido_os_thread;
+int lido_os_thread_start(lido_os_thread *thread, void *(*body)(void *argument), void *argument);
+/* Each thread that was started is joined or detached, once. */
+void lido_os_thread_join(lido_os_thread thread);
+void lido_os_thread_detach(lido_os_thread thread);
+bool lido_os_thread_is_this(lido_os_thread thread);
+
 /* The system's number of the calling thread, for people. */
 uint64_t lido_os_thread_number(void);
 
@@ -87,5 +95,16 @@ void lido_os_condition_end(lido_os_condition *condition);
  * UINT64_MAX = no deadline. May wake for no reason. No cancellation point: the lock would stay held. */
 bool lido_os_condition_wait(lido_os_condition *condition, lido_lock *lock, uint64_t deadline_ns);
 void lido_os_condition_wake_all(lido_os_condition *condition);
+
+/* ---- Events ---- */
+
+/* A descriptor that can be polled, readable while it is raised; lowered at first. -1: errno says why. */
+int lido_os_event_open(void);
+void lido_os_event_close(int event);
+/* Neither waits, both leave errno alone; twice is once. */
+void lido_os_event_raise(int event);
+void lido_os_event_lower(int event);
+/* In the child of a fork, who shares its parent's: under the same number a new one, lowered. false: it could not be made. */
+bool lido_os_event_renew(int event);
 
 #endif

@@ -1,4 +1,4 @@
-/* threads_posix.c: exit hooks by pthread keys, fork hooks by pthread_atfork, conditions.
+/* threads_posix.c: exit hooks by pthread keys, threads, fork hooks by pthread_atfork, conditions.
  *
  * Why a pthread key and not C++'s or C11's exit handlers: its destructor runs after theirs, and may be armed while
  * the thread already exits.
@@ -11,9 +11,12 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <time.h>
 
+#include "lib/base/assertion.h"
 #include "lib/base/atomic.h"
+#include "lib/base/fault.h"
 
 enum { LOW_KEYS = PTHREAD_KEYS_MAX / 2, TURN_KEYS = PTHREAD_KEYS_MAX / 16 };
 
@@ -47,6 +50,27 @@ int lido_os_thread_exit_arm(lido_os_exit_hook *hook, void *value) {
   int error = make_key(hook);
   return error != 0 ? error : pthread_setspecific(hook->key, value);
 }
+
+int lido_os_thread_start(lido_os_thread *thread, void *(*body)(void *argument), void *argument) {
+  sigset_t all;
+  sigset_t before;
+  if (lido_fault_here()) return ENOMEM;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before); /* the new thread inherits it */
+  int error = pthread_create(thread, NULL, body, argument);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return error;
+}
+
+void lido_os_thread_join(lido_os_thread thread) {
+  int error = pthread_join(thread, NULL);
+  LIDO_ASSERT(error == 0);
+  (void)error;
+}
+
+void lido_os_thread_detach(lido_os_thread thread) { pthread_detach(thread); }
+
+bool lido_os_thread_is_this(lido_os_thread thread) { return pthread_equal(thread, pthread_self()) != 0; }
 
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static int fork_error;
