@@ -57,7 +57,7 @@ static bool reserve_locked(void) {
     if (lido_cleanup_nodes.nodes == NULL) continue;
     lido_fault_account(-(int64_t)bytes); /* for ever, so not a leak */
     range = UINT64_C(1) << log2;
-    frontier = 1; /* K3 */
+    frontier = 1; /* E3 */
   }
   errno = saved_errno;
   return range != 0;
@@ -283,15 +283,15 @@ static const char *check_links(const lido_cleanup_node *node) {
   uint32_t index = lido_cleanup_node_index(node);
   const lido_slot_side *side = lido_slot_side_of(lido_slot_at(node->slot));
   uint32_t before = node->previous != 0 ? lido_cleanup_node_at(node->previous)->next : side->cleanups;
-  if (before != index) return "K1: a listed node is not on the list of its object";
-  if (node->next != 0 && lido_cleanup_node_at(node->next)->previous != index) return "K1: a list leads only one way";
+  if (before != index) return "E1: a listed node is not on the list of its object";
+  if (node->next != 0 && lido_cleanup_node_at(node->next)->previous != index) return "E1: a list leads only one way";
   return NULL;
 }
 
 static const char *check_node(const lido_cleanup_node *node, uint64_t *idle) {
   uint64_t word = lido_load_relaxed(&node->word); /* RELAXED: nobody uses handles meanwhile */
   unsigned state = lido_cleanup_state_of(word);
-  if (word >> LIDO_GENERATION_SHIFT == 0) return "K2: a node without a generation";
+  if (word >> LIDO_GENERATION_SHIFT == 0) return "E2: a node without a generation";
   *idle += state == LIDO_NODE_FREE || state == LIDO_NODE_RETIRED;
   return state == LIDO_NODE_LISTED ? check_links(node) : NULL;
 }
@@ -301,13 +301,13 @@ const char *lido_cleanup_nodes_check(void) {
   uint64_t idle = 0;
   uint64_t chained = 0;
   lido_lock_take(&nodes_lock);
-  if (frontier > 1 && frontier > lido_cleanup_nodes.limit) broken = "K3: a node without memory";
+  if (frontier > 1 && frontier > lido_cleanup_nodes.limit) broken = "E3: a node without memory";
   for (uint32_t index = 1; broken == NULL && index < frontier; index++) {
     broken = check_node(lido_cleanup_node_at(index), &idle);
   }
   for (uint32_t i = first_free; i != 0 && chained <= free_count; i = lido_cleanup_node_at(i)->next) chained++;
-  if (broken == NULL && chained != free_count) broken = "K1: the free list is miscounted";
-  if (broken == NULL && idle != free_count + cached_locked() + retired) broken = "K1: a free node is nowhere";
+  if (broken == NULL && chained != free_count) broken = "E1: the free list is miscounted";
+  if (broken == NULL && idle != free_count + cached_locked() + retired) broken = "E1: a free node is nowhere";
   lido_lock_give(&nodes_lock);
   return broken;
 }

@@ -10,10 +10,10 @@
  * free if it is stopped while its object lives. Who stops one that is on its way, on a closed list or on a queue, only marks it
  * `stopped`; who comes for it then frees it. Each step from listed or queued is one compare-and-swap: of stop and run one wins.
  * Invariants
- *   K1  a node is in one place: the list of an object, a queue, a thread's hands, a thread's cache or the free list.
- *   K2  a node's generation never goes down; a node whose generations are used up is never free again.
- *   K3  nodes below `limit` have memory; node 0 is nobody's, so {0} is no handle.
- *   K4  LAST_RAN says of the life before the one that the word names whether it ended by running.
+ *   E1  a node is in one place: the list of an object, a queue, a thread's hands, a thread's cache or the free list.
+ *   E2  a node's generation never goes down; a node whose generations are used up is never free again.
+ *   E3  nodes below `limit` have memory; node 0 is nobody's, so {0} is no handle.
+ *   E4  LAST_RAN says of the life before the one that the word names whether it ended by running.
  * Threads: any. Lock: LEAF, for the free list. Words are changed as said above, all else of a node by who has it in hands.
  * Failure: take: ENOMEM, nothing changed. Without memory for a cache a thread does without.
  * Not done: giving nodes back to the system (they hold generations).
@@ -31,9 +31,9 @@ enum {
   LIDO_NODE_QUEUED,  /* the object is dead; on a queue or on the way there */
   LIDO_NODE_RUNNING, /* in the hands of the thread that calls it */
   LIDO_NODE_STOPPED, /* where it was when it was listed or queued, but it will not run */
-  LIDO_NODE_RETIRED, /* K2 */
+  LIDO_NODE_RETIRED, /* E2 */
   LIDO_NODE_STATE = 7,
-  LIDO_NODE_LAST_RAN = 8, /* K4; of a retired node: this life */
+  LIDO_NODE_LAST_RAN = 8, /* E4; of a retired node: this life */
 };
 
 typedef struct lido_cleanup_node {

@@ -270,7 +270,7 @@ void lido_cleanup_queues_assist(void) {
 enum { CAME_FIRST = 1, CROWDS = 2 };
 
 static void raise_locked(lido_cleanup_queue *queue) {
-  if (!has_some_locked(queue)) return; /* it was taken since: Q3 */
+  if (!has_some_locked(queue)) return; /* it was taken since: J3 */
   if (queue->event >= 0 && !queue->raised) {
     lido_os_event_raise(queue->event);
     queue->raised = true;
@@ -316,7 +316,7 @@ static uint32_t push_onto_stack(lido_cleanup_queue *queue, lido_cleanup_node *no
 bool lido_cleanup_queue_push(lido_cleanup_node *node) {
   lido_cleanup_queue *queue = node->queue;
   lido_cleanup_queue_hold(queue); /* the node's reference may be gone as soon as it is on the stack */
-  uint64_t pending = lido_add_relaxed(&queue->pending, 1) + 1; /* RELAXED: Q2 */
+  uint64_t pending = lido_add_relaxed(&queue->pending, 1) + 1; /* RELAXED: J2 */
   uint32_t below = push_onto_stack(queue, node);
   if (below == ENDED) {
     lido_sub_relaxed(&queue->pending, 1);
@@ -437,10 +437,10 @@ static const char *check_queue(const lido_cleanup_queue *queue) {
   uint32_t newest = lido_load_relaxed(&queue->newest); /* RELAXED: nobody uses the queue meanwhile */
   uint64_t younger = count_chain(queue, newest);
   uint64_t older = count_chain(queue, queue->oldest);
-  if (younger == UINT64_MAX || older == UINT64_MAX) return "Q1: a node on a queue that is not its own";
-  if (younger + older != lido_load_relaxed(&queue->pending)) return "Q2: pending is miscounted";
-  if (queue->event >= 0 && queue->raised != (younger + older != 0)) return "Q3: the event does not say what is pending";
-  if (queue->ended != (newest == ENDED) || (queue->ended && queue->oldest != 0)) return "Q4: an ended queue goes on";
+  if (younger == UINT64_MAX || older == UINT64_MAX) return "J1: a node on a queue that is not its own";
+  if (younger + older != lido_load_relaxed(&queue->pending)) return "J2: pending is miscounted";
+  if (queue->event >= 0 && queue->raised != (younger + older != 0)) return "J3: the event does not say what is pending";
+  if (queue->ended != (newest == ENDED) || (queue->ended && queue->oldest != 0)) return "J4: an ended queue goes on";
   return NULL;
 }
 

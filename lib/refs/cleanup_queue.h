@@ -8,12 +8,12 @@
  * stack. The end waits for those of other threads, so afterwards no callback and no cleanup of the queue is under way; its own are
  * found on its stack and not waited for.
  * Invariants
- *   Q1  a node on the stack or the list is queued, stopped, and has a reference to this queue.
- *   Q2  pending is how many nodes are on the stack and the list, plus pushes that are under way.
- *   Q3  an event is raised only while something is on the stack or the list; and once the push that found the stack empty is
+ *   J1  a node on the stack or the list is queued, stopped, and has a reference to this queue.
+ *   J2  pending is how many nodes are on the stack and the list, plus pushes that are under way.
+ *   J3  an event is raised only while something is on the stack or the list; and once the push that found the stack empty is
  *       over, as long as something is.
- *   Q4  head is ENDED for ever, once it is; then list and stack are empty.
- *   Q5  no lock is held while a function of the program runs.
+ *   J4  head is ENDED for ever, once it is; then list and stack are empty.
+ *   J5  no lock is held while a function of the program runs.
  * Wake-up: only the push that finds the stack empty raises the event, wakes the worker and calls notify, always, after it has pushed.
  * A taker that finds nothing has, under the lock, seen the stack empty; so the next push finds it empty. (Deciding by `pending` instead
  * loses a wake-up: tests/interleavings/cleanup_queue_test.c shows how.)
@@ -44,7 +44,7 @@ typedef enum lido_worker_state {
 struct lido_cleanup_queue {
   uint32_t newest;  /* the stack's head */
   uint32_t crowded; /* on_high_water was called, and there were not fewer than half since */
-  uint64_t pending; /* Q2 */
+  uint64_t pending; /* J2 */
   uint64_t references;
   lido_cleanup_queue_options options; /* fixed at birth */
   _Alignas(64) lido_lock lock;

@@ -3,8 +3,8 @@
  * Idea: the worker is a drain that waits. It visits its queue for as long as it lives, and holds a reference; so neither the
  * queue's memory nor its end can overtake it.
  * Invariants
- *   T1  a queue has one worker at most; worker_thread is joined by the stop that found it running, or detached by itself.
- *   T2  once it was told to end, a worker takes no more nodes.
+ *   Y1  a queue has one worker at most; worker_thread is joined by the stop that found it running, or detached by itself.
+ *   Y2  once it was told to end, a worker takes no more nodes.
  * Threads: any. Lock: the queue's; a thread is made under it, so that who finds a worker finds its thread.
  * Failure: start: ENOMEM, EAGAIN; there is no worker then.
  * The worker that ends its own queue, from a cleanup, can't wait for itself: it leaves when that cleanup returns.

@@ -177,7 +177,7 @@ static bool stop_listed(lido_cleanup_node *node, uint64_t word) {
   uint32_t slot = lido_load_acquire(&node->slot);
   lido_slot_side *side = lido_slot_side_of(lido_slot_at(slot));
   lido_lock_take(lock_of(slot));
-  /* ACQUIRE cleanups.opened: L4. */
+  /* ACQUIRE cleanups.opened: F4. */
   bool open = lido_load_acquire(&side->cleanups) != LIDO_CLEANUPS_CLOSED;
   bool listed = lido_load_relaxed(&node->word) == word; /* RELAXED: ordered by the two above */
   if (open && listed) unlink_locked(node, side);
@@ -257,7 +257,7 @@ void lido_cleanups_run(uint32_t newest, lido_refs_owner *owner) {
 void lido_cleanups_open(lido_slot *slot) {
   lido_slot_side *side = lido_slot_side_of(slot);
   if (lido_load_relaxed(&side->cleanups) == 0) return; /* RELAXED: it was never closed */
-  /* RELEASE cleanups.opened: L3. */
+  /* RELEASE cleanups.opened: F3. */
   lido_store_release(&side->cleanups, 0);
 }
 

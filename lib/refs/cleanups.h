@@ -5,14 +5,14 @@
  * is one. After that nobody changes its links: the death walks it without a lock, and each node is won by it or by a stop with one
  * compare-and-swap (cleanup_nodes.h).
  * Invariants
- *   L1  an open list holds nodes that are listed, of this slot, newest first; a closed one also such that were stopped.
- *   L2  a list is closed at most from the death of its object until the slot's next life, and nothing is added meanwhile.
- *   L3  when the list is opened again, no node that was on it is listed.
- *   L4  who holds the lock and has seen the list open, and then the node listed, in this order, may unlink it.
+ *   F1  an open list holds nodes that are listed, of this slot, newest first; a closed one also such that were stopped.
+ *   F2  a list is closed at most from the death of its object until the slot's next life, and nothing is added meanwhile.
+ *   F3  when the list is opened again, no node that was on it is listed.
+ *   F4  who holds the lock and has seen the list open, and then the node listed, in this order, may unlink it.
  * Why a death may skip the lock when it finds no node: adds are made by holders of references, so each of them came before the
  * last release, which the dying thread has acquired; it therefore reads what the last add wrote or something later; later come
  * only stops, and after one that leaves nothing there comes nothing.
- * Why L4: the list is opened by a release after the old nodes' last steps (L3). Who acquires "open" of a new life therefore finds
+ * Why F4: the list is opened by a release after the old nodes' last steps (F3). Who acquires "open" of a new life therefore finds
  * no old node listed; and who holds the lock in an old life's open list keeps it from being closed.
  * Who may run together, on one object
  *                add     stop     death
