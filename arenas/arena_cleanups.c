@@ -7,7 +7,7 @@
 
 #include "arenas/arena_core.h"
 
-lido_arena_cleanup *lido_arena_cleanup_add(lido_arena *arena, void (*fn)(void *arg), void *arg) {
+lido_arena_cleanup *lido_arena_cleanup_add(lido_arena *arena, lido_cleanup_function fn, void *arg) {
   lido_arena_core *core = lido_arena_core_of(arena);
   lido_arena_cleanup *cleanup = lido_arena_alloc(arena, sizeof *cleanup);
   if (cleanup == NULL) return NULL;
@@ -18,7 +18,7 @@ lido_arena_cleanup *lido_arena_cleanup_add(lido_arena *arena, void (*fn)(void *a
   return cleanup;
 }
 
-int lido_arena_on_reset(lido_arena *arena, void (*fn)(void *arg), void *arg) {
+int lido_arena_on_reset(lido_arena *arena, lido_cleanup_function fn, void *arg) {
   int saved_errno = errno;
   if (lido_arena_cleanup_add(arena, fn, arg) != NULL) return 0;
   int error = errno;
@@ -26,16 +26,24 @@ int lido_arena_on_reset(lido_arena *arena, void (*fn)(void *arg), void *arg) {
   return error;
 }
 
-void lido_arena_cleanup_stop(lido_arena_cleanup *cleanup) {
-  if (cleanup != NULL) cleanup->fn = NULL;
+lido_cleanup_outcome lido_arena_cleanup_stop(lido_arena_cleanup *cleanup) {
+  if (cleanup == NULL || cleanup->fn == NULL) return LIDO_CLEANUP_NOT_FOUND;
+  if (cleanup->serial == 0) return LIDO_CLEANUP_RUNNING;
+  cleanup->fn = NULL;
+  return LIDO_CLEANUP_STOPPED;
+}
+
+void lido_arena_cleanup_run(lido_arena_cleanup *cleanup) {
+  cleanup->serial = 0;
+  if (cleanup->fn != NULL) cleanup->fn(cleanup->arg);
 }
 
 /* The node is off the list before its function runs, which may add others. */
 static void run_newest(lido_arena_core *core) {
-  lido_arena_cleanup cleanup = *core->cleanups;
-  core->cleanups = cleanup.older;
+  lido_arena_cleanup *cleanup = core->cleanups;
+  core->cleanups = cleanup->older;
   core->cleanup_count--;
-  if (cleanup.fn != NULL) cleanup.fn(cleanup.arg);
+  lido_arena_cleanup_run(cleanup);
 }
 
 void lido_arena_cleanups_run(lido_arena_core *core, uint64_t serial) {

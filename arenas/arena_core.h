@@ -86,9 +86,9 @@ typedef struct lido_arena_large {
 
 struct lido_arena_cleanup {
   struct lido_arena_cleanup *older;
-  void (*fn)(void *arg); /* NULL: stopped */
+  lido_cleanup_function fn; /* NULL: stopped */
   void *arg;
-  uint64_t serial;
+  uint64_t serial; /* 0: it is being run */
 };
 
 /* A block of malloc's that is a piece. */
@@ -289,6 +289,9 @@ void lido_arena_reuse_forget(lido_arena_core *core);
 void lido_arena_reuse_end(lido_arena_core *core);
 
 /* ---- arena_cleanups.c ---- */
+
+/* Call it, unless it was stopped. pre: it is on no list that a reset looks at. */
+void lido_arena_cleanup_run(lido_arena_cleanup *cleanup);
 
 /* Run those with a later serial, newest first, until there are none. */
 void lido_arena_cleanups_run(lido_arena_core *core, uint64_t serial);

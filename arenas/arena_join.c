@@ -29,7 +29,7 @@ static void run_group(void *first) {
   lido_arena_cleanup *next = NULL;
   for (lido_arena_cleanup *cleanup = first; cleanup != NULL; cleanup = next) {
     next = cleanup->older;
-    if (cleanup->fn != NULL) cleanup->fn(cleanup->arg);
+    lido_arena_cleanup_run(cleanup);
   }
 }
 

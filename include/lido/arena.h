@@ -31,6 +31,7 @@
 
 #include "lido/backing.h"
 #include "lido/base.h"
+#include "lido/cleanup.h"
 
 LIDO_BEGIN
 
@@ -205,16 +206,19 @@ LIDO_API void lido_arena_rewind(lido_arena *arena, lido_arena_mark mark);
 
 /* ---- Clean-ups ----------------------------------------------------------------------------- */
 
+/* The words are those of lido/cleanup.h; only the handle is another, a pointer into the arena. */
+
 /* Call fn(arg) at the next reset, at a rewind to a mark from before, or at destroy; newest first. It may use the arena and
  * register more, which run too. 0, ENOMEM. */
-LIDO_API int lido_arena_on_reset(lido_arena *arena, void (*fn)(void *arg), void *arg);
+LIDO_API int lido_arena_on_reset(lido_arena *arena, lido_cleanup_function fn, void *arg);
 
 /* The same with a handle to stop it by; NULL: ENOMEM. The handle is good until the clean-up has run. */
 typedef struct lido_arena_cleanup lido_arena_cleanup;
-LIDO_API lido_arena_cleanup *lido_arena_cleanup_add(lido_arena *arena, void (*fn)(void *arg), void *arg);
+LIDO_API lido_arena_cleanup *lido_arena_cleanup_add(lido_arena *arena, lido_cleanup_function fn, void *arg);
 
-/* It will not run. O(1). */
-LIDO_API void lido_arena_cleanup_stop(lido_arena_cleanup *cleanup);
+/* LIDO_CLEANUP_STOPPED: it will not run; RUNNING: it is being run, this is inside it; NOT_FOUND: NULL, or stopped before. RAN is
+ * never said, for then the handle is no longer good. O(1). */
+LIDO_API lido_cleanup_outcome lido_arena_cleanup_stop(lido_arena_cleanup *cleanup);
 
 /* ---- Together ------------------------------------------------------------------------------ */
 

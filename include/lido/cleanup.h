@@ -11,7 +11,9 @@
  * causes happen after it has returned, so chains of any length use no stack. It must return (no longjmp, no exception).
  *
  * Threads: any. Errors: handles are {0} and errno is set; lack of memory is possible only when a cleanup is added.
- * Arenas have the same for a reset (lido_arena_cleanup_add in lido/arena.h), with the same kind of function.
+ * Signals: nothing here may be called in handlers. Fork: the child has all cleanups and queues, without workers.
+ * Arenas have the same for a reset (lido_arena_cleanup_add in lido/arena.h), in the same words: the same kind of function, and the
+ * same answers to a stop.
  */
 #ifndef LIDO_CLEANUP_H
 #define LIDO_CLEANUP_H
@@ -28,10 +30,11 @@ typedef struct lido_cleanup {
 } lido_cleanup;
 
 typedef enum lido_cleanup_outcome {
-  LIDO_CLEANUP_NOT_FOUND, /* {0}, never given out, stopped before, or over for so long that it is not known any more */
+  LIDO_CLEANUP_NOT_FOUND, /* {0}, never given out, stopped before, handed back, or over for so long that it is not known
+                             any more: others have been added and have ended since */
   LIDO_CLEANUP_STOPPED,   /* it will not run; whatever arg owns is the caller's again */
   LIDO_CLEANUP_RUNNING,   /* it is being run; also inside itself */
-  LIDO_CLEANUP_RAN,       /* it has run */
+  LIDO_CLEANUP_RAN,       /* it has run, and the caller sees what it did */
 } lido_cleanup_outcome;
 
 /* ---- Adding and stopping ------------------------------------------------------------------- */
@@ -58,9 +61,10 @@ typedef struct lido_cleanup_queue lido_cleanup_queue;
 
 typedef struct lido_cleanup_queue_options {
   const char *name; /* copied; NULL = "cleanups" */
-  /* Called when something comes onto the empty queue, on the releasing thread, with no lock held; NULL: none. */
+  /* Called when a cleanup comes, and none has come since a drain last looked for more: so who drains all whenever this is called
+   * misses none. On the releasing thread, with no lock held; it may drain. NULL: none. */
   void (*notify)(void *context);
-  /* Called when `high_water` cleanups wait; again when that happens after there were fewer than half. */
+  /* Called when `high_water` cleanups wait; again when that happens after there were fewer than half. As notify. */
   void (*on_high_water)(size_t pending, void *context);
   void *context;
   size_t high_water; /* 0 = never */
@@ -72,8 +76,9 @@ typedef struct lido_cleanup_queue_options {
 /* NULL options: the defaults. NULL: ENOMEM, or what eventfd said. */
 LIDO_API lido_cleanup_queue *lido_cleanup_queue_create(const lido_cleanup_queue_options *options);
 
-/* Runs what is pending, on this thread, and ends the queue; NULL is ignored. Cleanups that were added for this queue and whose objects still live
- * run on the releasing thread from now on. A worker is stopped first. -> how many ran. */
+/* Ends the queue, and runs what is pending, on this thread; NULL is ignored. Cleanups that were added for this queue and whose objects still live
+ * run on the releasing thread from now on. Waits until no other thread is in a cleanup or callback of this queue; its worker
+ * is stopped. May be called from its own cleanups and callbacks. -> how many ran. */
 LIDO_API size_t lido_cleanup_queue_destroy(lido_cleanup_queue *queue);
 
 /* The same, but what is pending is handed back instead: `take` is called for each, oldest first, with what fn would have been given,
@@ -91,10 +96,12 @@ LIDO_API lido_cleanup lido_cleanup_add_copy_to(lido_cleanup_queue *queue, void *
  * -> how many ran. Any thread, several at once: then each runs others' too. */
 LIDO_API size_t lido_cleanup_queue_drain(lido_cleanup_queue *queue, size_t max, uint64_t budget_ns);
 
+/* How many wait, stopped ones too until a drain comes to them. May have changed when it is returned. */
 LIDO_API size_t lido_cleanup_queue_pending(const lido_cleanup_queue *queue);
 LIDO_API const char *lido_cleanup_queue_name(const lido_cleanup_queue *queue);
 
-/* Readable while something is pending; -1 if the options did not ask for one. The caller only polls it. */
+/* Readable while something is pending; -1 if the options did not ask for one. The caller only polls it. The child of a fork has one of its
+ * own under this number, or -1 if it could not be made; an epoll instance that was inherited still watches the parent's. */
 LIDO_API int lido_cleanup_queue_eventfd(const lido_cleanup_queue *queue);
 
 /* A thread of Lido's that drains the queue until it is stopped. start: 0, EALREADY, ENOMEM or EAGAIN. stop: waits for the cleanup it

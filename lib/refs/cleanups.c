@@ -179,12 +179,11 @@ static bool stop_listed(lido_cleanup_node *node, uint64_t word) {
   lido_lock_take(lock_of(slot));
   /* ACQUIRE cleanups.opened: F4. */
   bool open = lido_load_acquire(&side->cleanups) != LIDO_CLEANUPS_CLOSED;
-  bool listed = lido_load_relaxed(&node->word) == word; /* RELAXED: ordered by the two above */
-  if (open && listed) unlink_locked(node, side);
-  bool marked = !open && listed && lido_cleanup_node_stop(node, word);
+  bool marked = lido_cleanup_node_stop(node, word);
+  if (marked && open) unlink_locked(node, side);
   lido_lock_give(lock_of(slot));
-  if (open && listed) end_node(node);
-  return marked || (open && listed);
+  if (marked && open) end_node(node);
+  return marked;
 }
 
 static bool stop_waiting(lido_cleanup_node *node, uint64_t word) {

@@ -8,7 +8,8 @@
  *   F1  an open list holds nodes that are listed, of this slot, newest first; a closed one also such that were stopped.
  *   F2  a list is closed at most from the death of its object until the slot's next life, and nothing is added meanwhile.
  *   F3  when the list is opened again, no node that was on it is listed.
- *   F4  who holds the lock and has seen the list open, and then the node listed, in this order, may unlink it.
+ *   F4  who holds the lock, has seen the list open, and then has made the node stopped, in this order, unlinks it; if it was closed,
+ *       who walks the list frees it.
  * Why a death may skip the lock when it finds no node: adds are made by holders of references, so each of them came before the
  * last release, which the dying thread has acquired; it therefore reads what the last add wrote or something later; later come
  * only stops, and after one that leaves nothing there comes nothing.

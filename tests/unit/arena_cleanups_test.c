@@ -47,10 +47,10 @@ TEST(arena_cleanups, a_stopped_one_does_not_run) {
   arena_trace trace = {.count = 0};
   lido_arena_cleanup *handles[5];
   for (int i = 0; i < 5; i++) handles[i] = arena_trace_add(arena, &trace, (char)('a' + i));
-  lido_arena_cleanup_stop(handles[4]);
-  lido_arena_cleanup_stop(handles[1]);
-  lido_arena_cleanup_stop(handles[1]); /* twice is once */
-  lido_arena_cleanup_stop(NULL);
+  CHECK_EQ(lido_arena_cleanup_stop(handles[4]), LIDO_CLEANUP_STOPPED);
+  CHECK_EQ(lido_arena_cleanup_stop(handles[1]), LIDO_CLEANUP_STOPPED);
+  CHECK_EQ(lido_arena_cleanup_stop(handles[1]), LIDO_CLEANUP_NOT_FOUND); /* twice is once */
+  CHECK_EQ(lido_arena_cleanup_stop(NULL), LIDO_CLEANUP_NOT_FOUND);
   CHECK_ARENA(arena);
   lido_arena_reset(arena);
   CHECK_TEXT(trace.text, "dca");
@@ -165,6 +165,31 @@ TEST(arena_cleanups, may_stop_an_older_one) {
   CHECK_EQ(lido_arena_on_reset(arena, stop_it, older), 0);
   lido_arena_reset(arena);
   CHECK_EQ(calls, 0);
+  lido_arena_destroy(arena);
+}
+
+typedef struct suicide {
+  lido_arena_cleanup *own;
+  lido_cleanup_outcome outcome;
+} suicide;
+
+static void stop_itself(void *arg) {
+  suicide *s = arg;
+  s->outcome = lido_arena_cleanup_stop(s->own);
+}
+
+TEST(arena_cleanups, can_not_stop_themselves) {
+  lido_arena *arena = arena_with(NULL);
+  lido_arena *joined = arena_with(NULL);
+  suicide first = {.outcome = LIDO_CLEANUP_NOT_FOUND};
+  suicide second = first;
+  first.own = lido_arena_cleanup_add(arena, stop_itself, &first);
+  second.own = lido_arena_cleanup_add(joined, stop_itself, &second);
+  CHECK_EQ(lido_arena_join(arena, joined), 0);
+  lido_arena_reset(arena);
+  CHECK_EQ(first.outcome, LIDO_CLEANUP_RUNNING);
+  CHECK_EQ(second.outcome, LIDO_CLEANUP_RUNNING);
+  lido_arena_destroy(joined);
   lido_arena_destroy(arena);
 }
 
