@@ -46,17 +46,13 @@ static lido_cleanup refused(int error) {
   return none;
 }
 
-static LIDO_SLOW bool report_no_slot(const lido_span *span, const void *object) {
-  lido_report_no_slot(span, object);
-  return false;
-}
-
 /* false: no object's address; that was reported. */
 static bool find(const void *object, place *at) {
-  const lido_span *span = lido_span_entry((uintptr_t)object);
-  at->slot = lido_slot_of(span, (uintptr_t)object);
-  if (LIDO_UNLIKELY(at->slot == NULL)) return report_no_slot(span, object);
-  at->owner = span->owner;
+  if (LIDO_UNLIKELY(!lido_slot_find((uintptr_t)object, &at->slot))) {
+    lido_report_no_slot(object);
+    return false;
+  }
+  at->owner = lido_span_entry((uintptr_t)object)->owner;
   return true;
 }
 
