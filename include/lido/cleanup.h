@@ -92,7 +92,7 @@ LIDO_API lido_cleanup lido_cleanup_add_to(lido_cleanup_queue *queue, void *objec
 LIDO_API lido_cleanup lido_cleanup_add_copy_to(lido_cleanup_queue *queue, void *object, lido_cleanup_function fn,
                                                const void *data, size_t bytes);
 
-/* Run up to `max` pending cleanups (0 = all that are there now), and begin none after budget_ns nanoseconds (0 = no limit).
+/* Run up to `max` pending cleanups (0 = all that are there now, and not what they bring), and begin none after budget_ns nanoseconds (0 = no limit).
  * -> how many ran. Any thread, several at once: then each runs others' too. */
 LIDO_API size_t lido_cleanup_queue_drain(lido_cleanup_queue *queue, size_t max, uint64_t budget_ns);
 

@@ -173,8 +173,9 @@ static void note_taken_locked(lido_cleanup_queue *queue) {
   }
 }
 
-lido_cleanup_node *lido_cleanup_queue_take_locked(lido_cleanup_queue *queue) {
-  if (queue->oldest == 0 && has_some_locked(queue)) {
+lido_cleanup_node *lido_cleanup_queue_take_locked(lido_cleanup_queue *queue, size_t *looks) {
+  if (queue->oldest == 0 && *looks > 0 && has_some_locked(queue)) {
+    --*looks;
     /* ACQUIRE queue.pushed: all nodes of the stack are as they were pushed. */
     queue->oldest = turned_round(lido_exchange_acquire(&queue->newest, 0));
   }
@@ -186,9 +187,9 @@ lido_cleanup_node *lido_cleanup_queue_take_locked(lido_cleanup_queue *queue) {
   return node;
 }
 
-static lido_cleanup_node *take(lido_cleanup_queue *queue) {
+static lido_cleanup_node *take(lido_cleanup_queue *queue, size_t *looks) {
   lido_lock_take(&queue->lock);
-  lido_cleanup_node *node = lido_cleanup_queue_take_locked(queue);
+  lido_cleanup_node *node = lido_cleanup_queue_take_locked(queue, looks);
   lido_lock_give(&queue->lock);
   return node;
 }
@@ -202,12 +203,14 @@ bool lido_cleanup_run(lido_cleanup_node *node, unsigned from) {
   return runs;
 }
 
-/* Until `most` ran, `looked_at` were there, or the time has come. */
-static size_t run_some(lido_cleanup_queue *queue, size_t most, size_t looked_at, uint64_t deadline_ns) {
+/* Until `max` ran or the time has come. With max 0 all that there are: the list, what is on the stack when that has been run, and no
+ * more; whatever comes after that look finds the stack empty and is announced. */
+static size_t run_some(lido_cleanup_queue *queue, size_t max, uint64_t deadline_ns) {
   size_t ran = 0;
-  for (; ran < most && looked_at > 0; looked_at--) {
+  size_t looks = max != 0 ? SIZE_MAX : 1;
+  while (max == 0 || ran < max) {
     if (deadline_ns != 0 && lido_os_now_ns() >= deadline_ns) break;
-    lido_cleanup_node *node = take(queue);
+    lido_cleanup_node *node = take(queue, &looks);
     if (node == NULL) break;
     ran += lido_cleanup_run(node, LIDO_NODE_QUEUED);
   }
@@ -217,12 +220,11 @@ static size_t run_some(lido_cleanup_queue *queue, size_t most, size_t looked_at,
 size_t lido_cleanup_queue_drain(lido_cleanup_queue *queue, size_t max, uint64_t budget_ns) {
   int saved_errno = errno;
   lido_queue_visit visit;
-  size_t there = lido_cleanup_queue_pending(queue);
   uint64_t deadline_ns = budget_ns != 0 ? lido_os_now_ns() + budget_ns : 0;
   if (deadline_ns < budget_ns) deadline_ns = 0; /* never */
-  if (there == 0) return 0;
+  if (lido_cleanup_queue_pending(queue) == 0) return 0;
   lido_cleanup_queue_enter(queue, &visit);
-  size_t ran = run_some(queue, max != 0 ? max : SIZE_MAX, max != 0 ? SIZE_MAX : there, deadline_ns);
+  size_t ran = run_some(queue, max, deadline_ns);
   lido_cleanup_queue_leave(&visit);
   errno = saved_errno;
   return ran;

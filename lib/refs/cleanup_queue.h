@@ -16,7 +16,7 @@
  *   J5  no lock is held while a function of the program runs.
  * Wake-up: only the push that finds the stack empty raises the event, wakes the worker and calls notify, always, after it has pushed.
  * A taker that finds nothing has, under the lock, seen the stack empty; so the next push finds it empty. (Deciding by `pending` instead
- * loses a wake-up: tests/interleavings/cleanup_queue_test.c shows how.)
+ * loses a wake-up, and so does a drain of as many as were pending: tests/interleavings/cleanup_queue_test.c shows how.)
  * Who may run together: pushes with everything; takers, the end, starting and stopping a worker take turns by the lock.
  * Memory orders: push releases the node and what its thread did, the taker acquires it (queue.pushed).
  * References: the creator's until destroy, one for each node registered, each visit, and each owner whose default it is. Who drops the
@@ -88,8 +88,9 @@ bool lido_cleanup_run(lido_cleanup_node *node, unsigned from);
 void lido_cleanup_queue_enter(lido_cleanup_queue *queue, lido_queue_visit *visit);
 void lido_cleanup_queue_leave(lido_queue_visit *visit);
 
-/* Under the lock: the oldest node, which is the caller's now; NULL: there is none. */
-lido_cleanup_node *lido_cleanup_queue_take_locked(lido_cleanup_queue *queue);
+/* Under the lock: the oldest node, which is the caller's now; NULL: there is none. Looks at the stack only when the list is empty, and at
+ * most *looks times. */
+lido_cleanup_node *lido_cleanup_queue_take_locked(lido_cleanup_queue *queue, size_t *looks);
 
 /* After deaths: see cleanups.h. */
 void lido_cleanup_queues_assist(void);

@@ -21,8 +21,9 @@ static bool is_worker_locked(const lido_cleanup_queue *queue) {
 /* Waits for a node. NULL: the worker is to end. */
 static lido_cleanup_node *wait_for_node(lido_cleanup_queue *queue) {
   lido_cleanup_node *node = NULL;
+  size_t looks = SIZE_MAX;
   lido_lock_take(&queue->lock);
-  while (queue->worker == LIDO_WORKER_RUNS && (node = lido_cleanup_queue_take_locked(queue)) == NULL) {
+  while (queue->worker == LIDO_WORKER_RUNS && (node = lido_cleanup_queue_take_locked(queue, &looks)) == NULL) {
     lido_os_condition_wait(&queue->changed, &queue->lock, UINT64_MAX);
   }
   lido_lock_give(&queue->lock);
