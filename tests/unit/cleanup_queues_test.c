@@ -1,4 +1,4 @@
-/* cleanup_queue_test.c: cleanups that wait on a queue for somebody to run them: an event loop, a worker, the child of a fork. */
+/* cleanup_queues_test.c: cleanups that wait on a queue for somebody to run them: an event loop, a worker, the child of a fork. */
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -73,7 +73,7 @@ static size_t calls_of(const size_t *count) { return __atomic_load_n(count, __AT
 
 /* ---- Draining ---- */
 
-TEST(cleanup_queue, runs_what_came_first_first) {
+TEST(cleanup_queues, runs_what_came_first_first) {
   lido_cleanup_queue *queue = queue_with((lido_cleanup_queue_options){0});
   lido_pool *pool = pool_for(NULL);
   uint64_t queued_before = numbers().cleanups_queued;
@@ -96,7 +96,7 @@ TEST(cleanup_queue, runs_what_came_first_first) {
   end(pool);
 }
 
-TEST(cleanup_queue, is_the_pools_default_and_may_be_avoided) {
+TEST(cleanup_queues, is_the_pools_default_and_may_be_avoided) {
   lido_cleanup_queue *queue = queue_with((lido_cleanup_queue_options){.name = "of the pool"});
   lido_cleanup_queue *other = lido_cleanup_queue_create(NULL);
   lido_pool *pool = pool_for(queue);
@@ -124,7 +124,7 @@ TEST(cleanup_queue, is_the_pools_default_and_may_be_avoided) {
   lido_cleanup_queue_destroy(other);
 }
 
-TEST(cleanup_queue, a_drain_ends_at_its_maximum) {
+TEST(cleanup_queues, a_drain_ends_at_its_maximum) {
   lido_cleanup_queue *queue = queue_with((lido_cleanup_queue_options){0});
   lido_pool *pool = pool_for(NULL);
   trace_begin();
@@ -146,7 +146,7 @@ static void take_a_millisecond(void *arg) {
   count_call(arg);
 }
 
-TEST(cleanup_queue, a_drain_begins_nothing_beyond_its_budget) {
+TEST(cleanup_queues, a_drain_begins_nothing_beyond_its_budget) {
   enum { MANY = 50 };
   lido_cleanup_queue *queue = queue_with((lido_cleanup_queue_options){0});
   lido_pool *pool = pool_for(NULL);
@@ -181,7 +181,7 @@ static void count_handed(lido_cleanup_function fn, void *arg, void *context) {
   *(size_t *)context += fn == come_again && *(size_t *)arg != 0;
 }
 
-TEST(cleanup_queue, a_drain_of_all_does_not_run_what_comes_meanwhile) {
+TEST(cleanup_queues, a_drain_of_all_does_not_run_what_comes_meanwhile) {
   size_t calls = 0;
   again.queue = queue_with((lido_cleanup_queue_options){0});
   again.pool = pool_for(NULL);
@@ -198,7 +198,7 @@ TEST(cleanup_queue, a_drain_of_all_does_not_run_what_comes_meanwhile) {
 
 /* ---- Stopping ---- */
 
-TEST(cleanup_queue, what_waits_can_be_stopped) {
+TEST(cleanup_queues, what_waits_can_be_stopped) {
   lido_cleanup_queue *queue = queue_with((lido_cleanup_queue_options){0});
   lido_pool *pool = pool_for(NULL);
   size_t calls = 0;
@@ -242,7 +242,7 @@ static void note_high_water(size_t pending, void *context) {
   t->pending = pending;
 }
 
-TEST(cleanup_queue, notifies_when_something_comes_onto_the_empty_queue) {
+TEST(cleanup_queues, notifies_when_something_comes_onto_the_empty_queue) {
   told t = {0};
   lido_cleanup_queue *queue = queue_with((lido_cleanup_queue_options){.notify = note_notify, .context = &t});
   lido_pool *pool = pool_for(NULL);
@@ -261,7 +261,7 @@ static void drain_at_once(void *context) {
   t->notified += lido_cleanup_queue_drain(t->queue, 0, 0);
 }
 
-TEST(cleanup_queue, may_be_drained_by_the_notification_itself) {
+TEST(cleanup_queues, may_be_drained_by_the_notification_itself) {
   told t = {0};
   t.queue = queue_with((lido_cleanup_queue_options){.notify = drain_at_once, .context = &t});
   lido_pool *pool = pool_for(NULL);
@@ -273,7 +273,7 @@ TEST(cleanup_queue, may_be_drained_by_the_notification_itself) {
   end(pool);
 }
 
-TEST(cleanup_queue, warns_at_high_water_and_again_after_there_were_fewer_than_half) {
+TEST(cleanup_queues, warns_at_high_water_and_again_after_there_were_fewer_than_half) {
   told t = {0};
   lido_cleanup_queue *queue =
       queue_with((lido_cleanup_queue_options){.on_high_water = note_high_water, .high_water = 4, .context = &t});
@@ -301,7 +301,7 @@ static bool is_readable(int descriptor) {
   return (poller.revents & POLLIN) != 0;
 }
 
-TEST(cleanup_queue, an_eventfd_is_readable_while_something_waits) {
+TEST(cleanup_queues, an_eventfd_is_readable_while_something_waits) {
   lido_cleanup_queue *queue = queue_with((lido_cleanup_queue_options){.wants_eventfd = true});
   lido_pool *pool = pool_for(NULL);
   int event = lido_cleanup_queue_eventfd(queue);
@@ -322,7 +322,7 @@ TEST(cleanup_queue, an_eventfd_is_readable_while_something_waits) {
   end(pool);
 }
 
-TEST(cleanup_queue, a_thread_whose_release_comes_on_top_of_too_many_runs_some) {
+TEST(cleanup_queues, a_thread_whose_release_comes_on_top_of_too_many_runs_some) {
   lido_cleanup_queue *queue = queue_with((lido_cleanup_queue_options){.assist_beyond = 20});
   lido_pool *pool = pool_for(NULL);
   trace_begin();
@@ -347,7 +347,7 @@ TEST(cleanup_queue, a_thread_whose_release_comes_on_top_of_too_many_runs_some) {
 
 /* ---- The end of a queue ---- */
 
-TEST(cleanup_queue, its_end_runs_what_waits) {
+TEST(cleanup_queues, its_end_runs_what_waits) {
   lido_cleanup_queue *queue = queue_with((lido_cleanup_queue_options){.wants_eventfd = true});
   lido_pool *pool = pool_for(NULL);
   trace_begin();
@@ -368,7 +368,7 @@ static void take_back(lido_cleanup_function fn, void *arg, void *context) {
   note_letter(&letter);
 }
 
-TEST(cleanup_queue, its_end_may_hand_back_what_waits) {
+TEST(cleanup_queues, its_end_may_hand_back_what_waits) {
   lido_cleanup_queue *queue = queue_with((lido_cleanup_queue_options){0});
   lido_pool *pool = pool_for(NULL);
   size_t handed = 0;
@@ -389,7 +389,7 @@ TEST(cleanup_queue, its_end_may_hand_back_what_waits) {
   end(pool);
 }
 
-TEST(cleanup_queue, what_was_added_for_it_then_runs_at_the_release) {
+TEST(cleanup_queues, what_was_added_for_it_then_runs_at_the_release) {
   int64_t before = 0;
   for (int round = 0; round < 3; round++) {
     lido_cleanup_queue *queue = queue_with((lido_cleanup_queue_options){0});
@@ -422,7 +422,7 @@ static void end_both(void *arg) {
   ends.ran += lido_cleanup_queue_destroy(ends.own);
 }
 
-TEST(cleanup_queue, a_cleanup_may_drain_and_end_queues_its_own_too) {
+TEST(cleanup_queues, a_cleanup_may_drain_and_end_queues_its_own_too) {
   ends.own = queue_with((lido_cleanup_queue_options){0});
   ends.other = queue_with((lido_cleanup_queue_options){0});
   ends.ran = 0;
@@ -443,7 +443,7 @@ TEST(cleanup_queue, a_cleanup_may_drain_and_end_queues_its_own_too) {
 
 static void release_it(void *arg) { lido_release(*(void **)arg); }
 
-TEST(cleanup_queue, deaths_inside_a_drain_queue_in_their_turn) {
+TEST(cleanup_queues, deaths_inside_a_drain_queue_in_their_turn) {
   lido_cleanup_queue *queue = queue_with((lido_cleanup_queue_options){.assist_beyond = 1});
   lido_pool *pool = pool_for(queue);
   size_t length = testing_on_valgrind() ? 1000 : 100000;
@@ -464,7 +464,7 @@ TEST(cleanup_queue, deaths_inside_a_drain_queue_in_their_turn) {
 
 /* ---- Workers ---- */
 
-TEST(cleanup_queue, a_worker_runs_what_comes_until_it_is_stopped) {
+TEST(cleanup_queues, a_worker_runs_what_comes_until_it_is_stopped) {
   lido_cleanup_queue *queue = queue_with((lido_cleanup_queue_options){0});
   lido_pool *pool = pool_for(queue);
   size_t calls = 0;
@@ -500,7 +500,7 @@ static void stop_own_worker(void *arg) {
   count_call(&scene->calls);
 }
 
-TEST(cleanup_queue, a_worker_can_not_stop_itself) {
+TEST(cleanup_queues, a_worker_can_not_stop_itself) {
   worker_scene scene = {.queue = queue_with((lido_cleanup_queue_options){0})};
   lido_pool *pool = pool_for(scene.queue);
   CHECK_EQ(lido_cleanup_worker_start(scene.queue), 0);
@@ -514,7 +514,7 @@ TEST(cleanup_queue, a_worker_can_not_stop_itself) {
   lido_cleanup_queue_destroy(scene.queue);
 }
 
-TEST(cleanup_queue, the_end_of_a_queue_stops_its_worker) {
+TEST(cleanup_queues, the_end_of_a_queue_stops_its_worker) {
   for (int round = 0; round < 20; round++) {
     lido_cleanup_queue *queue = queue_with((lido_cleanup_queue_options){0});
     lido_pool *pool = pool_for(queue);
@@ -538,7 +538,7 @@ static void end_own_queue(void *arg) {
   count_call(&scene->calls);
 }
 
-TEST(cleanup_queue, a_worker_may_end_its_own_queue) {
+TEST(cleanup_queues, a_worker_may_end_its_own_queue) {
   worker_scene scene = {.queue = queue_with((lido_cleanup_queue_options){0})};
   lido_pool *pool = pool_for(NULL);
   void *object = lido_pool_alloc(pool);
@@ -595,7 +595,7 @@ static void drain_in_child(fork_scene *s) {
   IN_CHILD(lido_pool_destroy(s->pool) == 0);
 }
 
-TEST(cleanup_queue, the_child_of_a_fork_has_what_waits_and_an_event_of_its_own) {
+TEST(cleanup_queues, the_child_of_a_fork_has_what_waits_and_an_event_of_its_own) {
   fork_scene s = {.queue = queue_with((lido_cleanup_queue_options){.wants_eventfd = true}), .pool = pool_for(NULL)};
   trace_begin();
   die(s.pool, s.queue, "abc");
@@ -640,7 +640,7 @@ static void start_in_child(fork_scene *s) {
   lido_cleanup_queue_destroy(s->queue);
 }
 
-TEST(cleanup_queue, the_child_of_a_fork_has_no_worker_and_may_start_one) {
+TEST(cleanup_queues, the_child_of_a_fork_has_no_worker_and_may_start_one) {
   fork_scene s = {.queue = queue_with((lido_cleanup_queue_options){0}), .pool = pool_for(NULL)};
   CHECK_EQ(lido_cleanup_worker_start(s.queue), 0);
   for (int i = 0; i < 10; i++) check_child(start_in_child, &s);
@@ -650,7 +650,7 @@ TEST(cleanup_queue, the_child_of_a_fork_has_no_worker_and_may_start_one) {
 }
 #endif
 
-TEST(cleanup_queue, a_drain_that_a_fork_interrupts_goes_on_in_the_parent_and_is_over_in_the_child) {
+TEST(cleanup_queues, a_drain_that_a_fork_interrupts_goes_on_in_the_parent_and_is_over_in_the_child) {
   fork_scene s = {.queue = queue_with((lido_cleanup_queue_options){0}), .pool = pool_for(NULL)};
   fork_scene *scene = &s;
   pthread_barrier_init(&s.meet, NULL, 2);
