@@ -1,5 +1,7 @@
 /* os_test.c: what Lido asks of the system. */
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -128,6 +130,74 @@ TEST(os, a_condition_wakes_who_waits) {
   pthread_join(thread, NULL);
   lido_os_condition_end(&b.condition);
   lido_lock_end(&b.lock);
+}
+
+/* ---- Threads and events ---- */
+
+typedef struct thread_note {
+  lido_os_thread thread;
+  bool is_this;
+  int blocked; /* is a signal of the program's? */
+} thread_note;
+
+static void *note_thread(void *argument) {
+  thread_note *note = argument;
+  sigset_t mask;
+  pthread_sigmask(SIG_SETMASK, NULL, &mask);
+  note->is_this = lido_os_thread_is_this(pthread_self());
+  note->blocked = sigismember(&mask, SIGUSR1);
+  return NULL;
+}
+
+TEST(os, a_thread_of_lidos_takes_no_signals) {
+  thread_note note = {.is_this = false};
+  sigset_t before;
+  sigset_t after;
+  pthread_sigmask(SIG_SETMASK, NULL, &before);
+  CHECK_EQ(lido_os_thread_start(&note.thread, note_thread, &note), 0);
+  CHECK(!lido_os_thread_is_this(note.thread));
+  lido_os_thread_join(note.thread);
+  pthread_sigmask(SIG_SETMASK, NULL, &after);
+  CHECK(note.is_this);
+  CHECK_EQ(note.blocked, 1);
+  CHECK_EQ(sigismember(&after, SIGUSR1), sigismember(&before, SIGUSR1));
+}
+
+static bool is_readable(int event) {
+  struct pollfd poller = {.fd = event, .events = POLLIN};
+  return poll(&poller, 1, 0) == 1 && (poller.revents & POLLIN) != 0;
+}
+
+TEST(os, an_event_is_readable_while_it_is_raised) {
+  int event = lido_os_event_open();
+  CHECK_GE(event, 0);
+  errno = 4242;
+  for (int round = 0; round < 3; round++) {
+    CHECK(!is_readable(event));
+    lido_os_event_raise(event);
+    lido_os_event_raise(event);
+    CHECK(is_readable(event));
+    lido_os_event_lower(event);
+    CHECK(!is_readable(event));
+    lido_os_event_lower(event);
+  }
+  CHECK_EQ(errno, 4242);
+  lido_os_event_close(event);
+}
+
+TEST(os, a_renewed_event_is_another_under_the_same_number) {
+  int event = lido_os_event_open();
+  int shared = dup(event);
+  lido_os_event_raise(event);
+  CHECK(lido_os_event_renew(event));
+  CHECK(!is_readable(event));
+  CHECK(is_readable(shared));
+  lido_os_event_raise(event);
+  lido_os_event_lower(shared);
+  CHECK(is_readable(event));
+  CHECK(!is_readable(shared));
+  lido_os_event_close(event);
+  close(shared);
 }
 
 /* ---- The exit hook ---- */
