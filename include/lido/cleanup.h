@@ -78,7 +78,8 @@ LIDO_API lido_cleanup_queue *lido_cleanup_queue_create(const lido_cleanup_queue_
 
 /* Ends the queue, and runs what is pending, on this thread; NULL is ignored. Cleanups that were added for this queue and whose objects still live
  * run on the releasing thread from now on. Waits until no other thread is in a cleanup or callback of this queue; its worker
- * is stopped. May be called from its own cleanups and callbacks. -> how many ran. */
+ * is stopped. May be called from its own cleanups and callbacks; two cleanups that end each other's queues at once wait for ever. -> how
+ * many ran. */
 LIDO_API size_t lido_cleanup_queue_destroy(lido_cleanup_queue *queue);
 
 /* The same, but what is pending is handed back instead: `take` is called for each, oldest first, with what fn would have been given,
@@ -105,7 +106,7 @@ LIDO_API const char *lido_cleanup_queue_name(const lido_cleanup_queue *queue);
 LIDO_API int lido_cleanup_queue_eventfd(const lido_cleanup_queue *queue);
 
 /* A thread of Lido's that drains the queue until it is stopped. start: 0, EALREADY, ENOMEM or EAGAIN. stop: waits for the cleanup it
- * is in, and leaves what is pending on the queue; 0, ESRCH (no worker), EDEADLK (called by the worker itself). After a
+ * is in, and leaves what is pending on the queue; 0, ESRCH (no worker, or somebody stops it just now), EDEADLK (called by the worker itself). After a
  * fork the child has no worker. */
 LIDO_API int lido_cleanup_worker_start(lido_cleanup_queue *queue);
 LIDO_API int lido_cleanup_worker_stop(lido_cleanup_queue *queue);

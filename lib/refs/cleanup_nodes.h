@@ -16,6 +16,7 @@
  *   E4  LAST_RAN says of the life before the one that the word names whether it ended by running.
  * Threads: any. Lock: LEAF, for the free list. Words are changed as said above, all else of a node by who has it in hands.
  * Failure: take: ENOMEM, nothing changed. Without memory for a cache a thread does without.
+ * Bound: 2^26 cleanups at once, 4 GiB; less where the system refuses that many addresses.
  * Not done: giving nodes back to the system (they hold generations).
  */
 #ifndef LIDO_LIB_REFS_CLEANUP_NODES_H

@@ -199,7 +199,7 @@ bool lido_cleanup_run(lido_cleanup_node *node, unsigned from) {
   bool runs = lido_cleanup_node_step(node, from, LIDO_NODE_RUNNING);
   if (runs) node->fn(lido_cleanup_node_argument(node));
   lido_cleanup_node_give(node, runs);
-  lido_cleanup_queue_drop(queue);
+  if (queue != NULL) lido_cleanup_queue_drop(queue);
   return runs;
 }
 

@@ -66,7 +66,7 @@ static int begin(lido_slot *slot) {
 
 static void fill(lido_cleanup_node *node, const content *what, lido_cleanup_queue *queue) {
   if (queue != NULL && lido_cleanup_queue_is_over(queue)) queue = NULL;
-  lido_cleanup_queue_hold(queue);
+  if (queue != NULL) lido_cleanup_queue_hold(queue);
   node->queue = queue;
   node->fn = what->fn;
   node->copied = what->copied;

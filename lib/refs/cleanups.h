@@ -11,8 +11,8 @@
  *   F4  who holds the lock, has seen the list open, and then has made the node stopped, in this order, unlinks it; if it was closed,
  *       who walks the list frees it.
  * Why a death may skip the lock when it finds no node: adds are made by holders of references, so each of them came before the
- * last release, which the dying thread has acquired; it therefore reads what the last add wrote or something later; later come
- * only stops, and after one that leaves nothing there comes nothing.
+ * last release, which the dying thread has acquired (and any other that finishes the death for it, by a lock). It therefore reads what
+ * the last add wrote or something later; later come only stops, and after one that leaves nothing there comes nothing.
  * Why F4: the list is opened by a release after the old nodes' last steps (F3). Who acquires "open" of a new life therefore finds
  * no old node listed; and who holds the lock in an old life's open list keeps it from being closed.
  * Who may run together, on one object
