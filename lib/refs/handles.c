@@ -20,6 +20,10 @@ static lido_slot *slot_with(const void *object, uint64_t state) {
   }
   uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the caller has a reference */
   if (lido_word_is_at_rest(word)) return lido_count_begin(slot, state, 1) ? slot : NULL;
+  if (LIDO_UNLIKELY((word & LIDO_WORD_STATE) == LIDO_WORD_RETIRED)) {
+    lido_report_slot(LIDO_MISUSE_DEAD_OBJECT, slot);
+    return NULL;
+  }
   bool dying = (word & LIDO_WORD_STATE) == LIDO_WORD_DYING;
   /* RELEASE slot.published: who follows the handle sees the object as it is now. */
   if (!dying && (word & state) != state) lido_or_release(&slot->word, state);
