@@ -66,7 +66,9 @@ static void retire(lido_refs_owner *owner, void *object) {
   lido_add_relaxed(&core->direct_frees, 1); /* RELAXED: statistic */
   lido_slab_lists_lock(&core->slabs);
   lido_slab_lists_retire(&core->slabs, lido_core_slab_of(core, object));
+  if (core->waiters != 0) lido_os_condition_wake_all(&core->freed); /* max_objects allows one more */
   lido_slab_lists_unlock(&core->slabs);
+  lido_core_shed(core); /* the others of its slab may be free */
 }
 
 int lido_handles_begin(lido_pool_core *core) {
@@ -114,12 +116,12 @@ typedef struct ending {
   size_t dying; /* those that were so already */
 } ending;
 
-static bool is_dying(const lido_slot *slot) {
-  return (lido_load_relaxed(&slot->word) & LIDO_WORD_STATE) == LIDO_WORD_DYING; /* RELAXED: nobody else is here */
+static bool is_in(const lido_slot *slot, uint64_t state) {
+  return (lido_load_relaxed(&slot->word) & LIDO_WORD_STATE) == state; /* RELAXED: nobody else is here */
 }
 
 static bool count_dying(void *object, void *arg) {
-  ((ending *)arg)->dying += is_dying(slot_of(object));
+  ((ending *)arg)->dying += is_in(slot_of(object), LIDO_WORD_DYING);
   return true;
 }
 
@@ -127,7 +129,8 @@ static bool end_one(void *object, void *arg) {
   ending *e = arg;
   lido_slot *slot = slot_of(object);
   bool held = is_held(slot);
-  if (held && is_dying(slot)) return true;
+  /* Without states a walk takes what has retired for live. */
+  if (is_in(slot, LIDO_WORD_DYING) || is_in(slot, LIDO_WORD_RETIRED)) return true;
   if (!held && e->core->options.destroy == NULL) return true;
   if (held || lido_count_begin(slot, LIDO_WORD_COUNTED, 1)) lido_death_by_force(slot);
   e->ended++;
