@@ -77,9 +77,17 @@ void *lido_retain_n(void *object, size_t count) {
 
 void *lido_weak_acquire_slow(lido_weak weak) {
   lido_slot *slot = lido_slot_named(weak);
-  uint64_t count = lido_word_count_for(lido_load_acquire(&slot->word), weak); /* ACQUIRE slot.published: as in get */
-  /* Pinned: it lives for ever, so a reference need not be counted. */
-  return count - 1 < LIDO_WORD_COUNT && count >= LIDO_WORD_PINNED ? slot->object : NULL;
+  uint64_t word = lido_load_acquire(&slot->word); /* ACQUIRE slot.published: as in get */
+  uint64_t count;
+  do {
+    count = lido_word_count_for(word, weak);
+    if (count - 1 >= LIDO_WORD_COUNT) return NULL;
+    /* Pinned: it lives for ever, so a reference need not be counted. */
+    if (count >= LIDO_WORD_PINNED) return slot->object;
+    /* ACQUIRE slot.published: as above. */
+  } while (!lido_cas_weak_acquire(&slot->word, &word, word + 1));
+  if (count + 1 == LIDO_WORD_PINNED) pin(slot);
+  return slot->object;
 }
 
 /* ---- One less ---- */
