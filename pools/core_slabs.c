@@ -150,7 +150,9 @@ void lido_core_drain_depot(lido_pool_core *core) {
 /* Called with the registry's and the slabs' locks held. Threads change their hot objects meanwhile, so pins of the last time
  * are not taken back one by one but wiped here. */
 static void pin_hot_slabs(lido_pool_core *core) {
-  for (lido_slab *slab = core->slabs.bins[LIDO_BIN_EMPTY]; slab != NULL; slab = slab->next) slab->pinned = false;
+  for (unsigned bin = LIDO_BIN_EMPTY; bin < LIDO_BINS; bin++) {
+    for (lido_slab *slab = core->slabs.bins[bin]; slab != NULL; slab = slab->next) slab->pinned = false;
+  }
   for (const lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
     /* ACQUIRE cache.hot: a cache that shows a newer object has done with the older one's state byte. */
     const void *hot = lido_load_acquire(&rest->cache->hot);
@@ -159,12 +161,11 @@ static void pin_hot_slabs(lido_pool_core *core) {
   }
 }
 
-/* Called with the slabs' lock held. Empty slabs out of the lists, linked by next. */
-static lido_slab *collect_locked(lido_pool_core *core, size_t keep_bytes) {
-  lido_slab *collected = NULL;
+/* Called with the slabs' lock held. Slabs of a bin out of the lists, linked by next, before those `collected` already. */
+static lido_slab *collect_locked(lido_pool_core *core, unsigned bin, size_t keep_bytes, lido_slab *collected) {
   lido_slab *next = NULL;
   lido_slab_lists *lists = &core->slabs;
-  for (lido_slab *slab = lists->bins[LIDO_BIN_EMPTY]; slab != NULL; slab = next) {
+  for (lido_slab *slab = lists->bins[bin]; slab != NULL; slab = next) {
     next = slab->next;
     if (lists->empty_slabs * core->geometry.slab_bytes <= keep_bytes) break;
     if (slab->pinned) continue;
@@ -182,7 +183,8 @@ size_t lido_core_release_slabs(lido_pool_core *core, size_t keep_bytes) {
   lido_slab_lists_lock(&core->slabs);
   if (core->slabs.walkers == 0) {
     pin_hot_slabs(core);
-    collected = collect_locked(core, keep_bytes);
+    collected = collect_locked(core, LIDO_BIN_SPENT, 0, NULL); /* of no more use */
+    collected = collect_locked(core, LIDO_BIN_EMPTY, keep_bytes, collected);
   }
   lido_slab_lists_unlock(&core->slabs);
   lido_registry_unlock();
@@ -201,10 +203,11 @@ void lido_core_shed(lido_pool_core *core) {
   lido_slab_lists_lock(&core->slabs);
   size_t slab_bytes = core->geometry.slab_bytes;
   size_t empty = core->slabs.empty_slabs;
+  bool spent = core->slabs.bins[LIDO_BIN_SPENT] != NULL;
   size_t keep = lido_max(core->retain_bytes, (core->slabs.slabs - empty) * slab_bytes / 4);
   lido_slab_lists_unlock(&core->slabs);
   /* Down to half of what may stay, so that the next slab that empties does not come here again. */
-  if (empty * slab_bytes > keep) lido_core_release_slabs(core, keep / 2);
+  if (spent || empty * slab_bytes > keep) lido_core_release_slabs(core, keep / 2);
 }
 
 /* ---- After a fork ---- */

@@ -16,8 +16,8 @@ void lido_slab_lists_unlock(lido_slab_lists *lists) {
   if (lists->locks) lido_lock_give(&lists->lock);
 }
 
-/* A slab of nothing but retired objects counts as full: there is nothing to take from it. */
 static unsigned bin_for(const lido_slab *slab) {
+  if (slab->retired == slab->objects) return LIDO_BIN_SPENT;
   if (slab->free_objects == 0) return LIDO_BIN_FULL;
   if (slab->free_objects + slab->retired == slab->objects) return LIDO_BIN_EMPTY;
   return 1 + (unsigned)(slab->free_objects * 4 / slab->objects);
@@ -29,7 +29,7 @@ static void bin_push(lido_slab_lists *lists, lido_slab *slab) {
   slab->next = lists->bins[slab->bin];
   if (slab->next != NULL) slab->next->previous = slab;
   lists->bins[slab->bin] = slab;
-  if (slab->bin == LIDO_BIN_EMPTY) lists->empty_slabs++;
+  if (slab->bin >= LIDO_BIN_EMPTY) lists->empty_slabs++;
 }
 
 static void bin_remove(lido_slab_lists *lists, lido_slab *slab) {
@@ -39,7 +39,7 @@ static void bin_remove(lido_slab_lists *lists, lido_slab *slab) {
   } else {
     lists->bins[slab->bin] = slab->next;
   }
-  if (slab->bin == LIDO_BIN_EMPTY) lists->empty_slabs--;
+  if (slab->bin >= LIDO_BIN_EMPTY) lists->empty_slabs--;
 }
 
 static void rebin(lido_slab_lists *lists, lido_slab *slab) {
@@ -77,7 +77,7 @@ void lido_slab_lists_remove(lido_slab_lists *lists, lido_slab *slab) {
 }
 
 static lido_slab *fullest(const lido_slab_lists *lists) {
-  for (unsigned bin = LIDO_BIN_FULL + 1; bin < LIDO_BINS; bin++) {
+  for (unsigned bin = LIDO_BIN_FULL + 1; bin <= LIDO_BIN_EMPTY; bin++) {
     if (lists->bins[bin] != NULL) return lists->bins[bin];
   }
   return NULL;
@@ -123,7 +123,7 @@ static const char *check_bin(const lido_slab_lists *lists, unsigned bin, sums *s
     sum->objects += slab->objects;
     sum->free += slab->free_objects;
     sum->retired += slab->retired;
-    sum->empty += bin == LIDO_BIN_EMPTY;
+    sum->empty += bin >= LIDO_BIN_EMPTY;
   }
   return NULL;
 }

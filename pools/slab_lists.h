@@ -1,7 +1,7 @@
 /* slab_lists.h: all slabs of a pool, by how full they are.
  *
  * Idea: objects are taken from the fullest slab that has any, so that others empty and can go back.
- * Six bins (full, four quarters, empty) are nearly as good as an exact order and O(1) to keep.
+ * Seven bins (full, four quarters, empty, spent) are nearly as good as an exact order and O(1) to keep.
  * Invariants
  *   L1  a slab is in the list of the bin that its free_objects asks for.
  *   L2  slabs, objects, free_objects, retired, empty_slabs are the sums over all slabs.
@@ -18,7 +18,12 @@
 #include "lib/base/lock.h"
 #include "pools/slab.h"
 
-enum { LIDO_BIN_FULL = 0, LIDO_BIN_EMPTY = 5, LIDO_BINS = 6 };
+enum {
+  LIDO_BIN_FULL = 0,
+  LIDO_BIN_EMPTY = 5, /* nothing is taken */
+  LIDO_BIN_SPENT = 6, /* empty, but all objects have retired: there is nothing to take */
+  LIDO_BINS = 7
+};
 
 typedef struct lido_slab_lists {
   lido_lock lock;

@@ -267,6 +267,37 @@ TEST(generations, a_slab_with_retired_objects_goes_back) {
   check_end(pool, 0);
 }
 
+TEST(generations, a_slab_of_nothing_but_retired_objects_goes_back) {
+  lido_pool *pool = pool_with((lido_pool_options){0});
+  live_through_a_slab(pool, LIVES);
+  CHECK_EQ(objects_stats(pool).slabs, 1);
+  CHECK_EQ(objects_stats(pool).retired, objects_stats(pool).objects);
+  CHECK_GT(lido_pool_trim(pool), 0);
+  CHECK_EQ(objects_stats(pool).slabs, 0);
+  CHECK_EQ(objects_stats(pool).retired, 0);
+  check_end(pool, 0);
+}
+
+/* One object a slab: each that retires would keep a mebibyte. */
+TEST(generations, large_objects_that_retire_do_not_pile_up) {
+  lido_pool *pool = pool_with((lido_pool_options){.object_size = LARGE});
+  for (size_t i = 0; i < 100 * LIVES; i++) {
+    live_and_die(pool);
+    CHECK_LE(objects_stats(pool).slabs, 8);
+  }
+  CHECK_GE(weak_stats().slots_retired, 100);
+  check_end(pool, 0);
+}
+
+TEST(generations, slabs_whose_last_object_retires_do_not_pile_up) {
+  lido_pool *pool = pool_with((lido_pool_options){.object_size = LARGE / 4, .retain_bytes = 1});
+  for (size_t i = 0; i < 100 * LIVES; i++) {
+    live_and_die(pool);
+    CHECK_LE(objects_stats(pool).slabs, 8);
+  }
+  check_end(pool, 0);
+}
+
 TEST(generations, a_run_with_a_retired_slot_is_not_used_again) {
   lido_pool *pool = pool_with((lido_pool_options){0});
   lido_weak first = lido_weak_make(lido_pool_alloc(pool));
@@ -491,6 +522,7 @@ static void trade_in(lido_pool_options options) {
     if (lido_weak_kill(lido_weak_from_u64(m.weaks[i]))) lido_weak_release(lido_weak_from_u64(m.weaks[i]));
   }
   CHECK_EQ(objects_stats(m.pool).live, 0);
+  CHECK_EQ(m.births, m.deaths);
   check_end(m.pool, 0);
 }
 
