@@ -446,6 +446,7 @@ static void saturate(int how) {
 }
 
 TEST(misuse_of_handles, too_many_retains_are_told_once) { saturate(0); }
+TEST(misuse_of_handles, too_many_acquires_are_told_once) { saturate(1); }
 TEST(misuse_of_handles, too_many_at_once_are_told_once) { saturate(2); }
 
 TEST(misuse_of_handles, a_count_just_below_the_limit_counts) {

@@ -114,7 +114,7 @@ LIDO_FAST void *lido_weak_acquire(lido_weak weak) {
   lido_slot *slot = lido_slot_named(weak);
   uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the exchange below is what counts */
   do {
-    if (LIDO_UNLIKELY(lido_word_count_for(word, weak) - 1 >= LIDO_WORD_PINNED - 1)) return lido_weak_acquire_slow(weak);
+    if (LIDO_UNLIKELY(lido_word_count_for(word, weak) - 1 >= LIDO_WORD_PINNED - 2)) return lido_weak_acquire_slow(weak);
     /* ACQUIRE slot.published: as in get. Nothing is published by taking a reference, so no release. */
   } while (LIDO_UNLIKELY(!lido_cas_weak_acquire(&slot->word, &word, word + 1)));
   return lido_load_relaxed(&slot->object); /* RELAXED: as in get */
