@@ -504,6 +504,27 @@ TEST(cleanups, a_chain_of_a_million_deaths_needs_no_stack) {
   end(pool);
 }
 
+/* ---- Guards ---- */
+
+TEST(cleanups, of_guarded_objects_run_when_the_readers_have_left) {
+  lido_pool *pool = make_pool((lido_pool_options){.flags = LIDO_POOL_GUARDED});
+  void *object = lido_pool_alloc(pool);
+  size_t calls = 0;
+  lido_cleanup stopped = lido_cleanup_add(object, count_call, &calls);
+  CHECK_NE(lido_cleanup_add(object, count_call, &calls).bits, 0);
+  CHECK_NE(lido_weak_make(object).bits, 0);
+  lido_guard_enter();
+  lido_release(object);
+  CHECK_EQ(calls, 0);
+  CHECK_EQ(numbers().cleanups, 2);
+  CHECK_REFUSED(lido_cleanup_add(object, count_call, &calls), ESTALE);
+  CHECK_EQ(lido_cleanup_stop(stopped), LIDO_CLEANUP_STOPPED); /* the list is not closed yet */
+  lido_guard_leave();
+  lido_guard_collect();
+  CHECK_EQ(calls, 1);
+  end(pool);
+}
+
 /* ---- Threads ---- */
 
 typedef struct heir {
