@@ -109,7 +109,8 @@ static void claim_give_locked(lido_pool_core *core, uint8_t claim) {
 /* Caches of pools that do more at a free than push have an owner that never matches, so that each
  * free asks. */
 static uint32_t owner_for(const lido_pool_core *core, uint8_t claim) {
-  bool ends_each = core->handles && core->options.destroy != NULL;
+  /* Without checks nothing else tells a held object from one that a free may end. */
+  bool ends_each = core->handles && (core->options.destroy != NULL || LIDO_CHECKS == LIDO_CHECKS_NONE);
   if (claim == 0 || core->direct || ends_each || (core->options.flags & LIDO_POOL_ZERO) != 0) return LIDO_OWNER_NEVER;
   return core->owner;
 }

@@ -83,9 +83,9 @@ typedef struct lido_pool_options {
   size_t cache_bytes;    /* most that one thread's cache holds: 0 = 128 KiB, SIZE_MAX = no cache */
   size_t retain_bytes;   /* free memory kept in the depot, and again in empty slabs, before it goes
                             back by itself: 0 = 1 MiB; empty slabs may also reach 1/4 of those in use */
-  struct lido_cleanup_queue
-      *cleanup_queue; /* where cleanups of this pool's objects go, if they name no queue of their own:
-                                               NULL = the releasing thread runs them. It must outlive the pool. */
+  /* Where cleanups of this pool's objects go, if they name no queue of their own: NULL = the releasing thread runs
+   * them, as it does when the queue has ended. With LIDO_POOL_HANDLES. */
+  struct lido_cleanup_queue *cleanup_queue;
 } lido_pool_options;
 
 /* ---- Life of a pool ------------------------------------------------------------------------ */

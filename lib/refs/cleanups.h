@@ -38,7 +38,7 @@
 uint32_t lido_cleanups_close(lido_slot *slot);
 
 /* All of a list that was closed: each is run, newest first, or goes to its queue. No lock is held. */
-void lido_cleanups_run(uint32_t newest, lido_refs_owner *owner);
+void lido_cleanups_run(uint32_t newest);
 
 /* A new life begins: after the run. */
 void lido_cleanups_open(lido_slot *slot);

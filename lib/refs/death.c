@@ -58,7 +58,7 @@ static void finish(lido_slot *slot) {
   lido_refs_owner *owner = lido_span_entry((uintptr_t)slot->object)->owner;
   uint32_t cleanups = lido_cleanups_close(slot);
   if (owner->destroy != NULL) owner->destroy(slot->object, owner->context);
-  if (cleanups != 0) lido_cleanups_run(cleanups, owner);
+  if (cleanups != 0) lido_cleanups_run(cleanups);
   give_back(slot, owner);
 }
 

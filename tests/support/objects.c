@@ -59,7 +59,7 @@ void object_list_end(object_list *list) {
 
 void objects_take_slabs(lido_pool *pool, object_list *list, size_t slabs) {
   lido_pool_stats stats = objects_stats(pool);
-  while (stats.slabs < slabs || stats.live < stats.objects) {
+  while (stats.slabs < slabs || stats.live + stats.retired < stats.objects) {
     void *object = lido_pool_alloc(pool);
     if (object == NULL) give_up("no object");
     object_list_push(list, object);
