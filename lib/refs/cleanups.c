@@ -236,7 +236,6 @@ static void run_elsewhere(lido_cleanup_node *node) {
 
 void lido_cleanups_run(uint32_t newest) {
   int saved_errno = errno;
-  (void)owner; /* each node has known its queue since it was added */
   for (uint32_t index = newest, next = 0; index != 0; index = next) {
     lido_cleanup_node *node = lido_cleanup_node_at(index);
     next = node->next;
