@@ -15,6 +15,8 @@ def run(runner):
                 continue
             runner.progress.show(f"handles, round {number + 1}", row)
             runner.run(LIDO, runner.micro_arguments(row), number)
+    runner.progress.show("handles, memory", LIDO)
+    runner.run(LIDO, ["--rows", "handle_memory"], 0)
 
 
 # ---- Targets ----
@@ -51,6 +53,8 @@ def targets():
     for subject in ("release", "make"):
         yield Target(f"pair, {subject}", subject, value("handle_pair", subject), value("handle_pair", "plain"),
                      note="of a pool without handles")
+    yield Target("2 M objects, no handle made", "more", value("handle_memory", "more"), at_most=16.5, unit="bytes each",
+                 note="than without handles")
     yield Target("alloc, cleanup, release", "lido", value("handle_cleanup", "cleanup"), value("handle_cleanup", "floor"),
                  at_most=15, note="floor pairs")
 

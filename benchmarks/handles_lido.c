@@ -11,6 +11,8 @@
  *     handle_acquire_1k      the same for random ones of 1,000 objects
  *     handle_pair            alloc, write, free: without handles, with handles of which none was made, by lido_pool_free and by
  *                            lido_release; the floor is that of the pools
+ *     handle_memory          bytes resident for each of two million objects without a handle, beyond those of a pool without
+ *                            handles; asked for by name only
  *     handle_cleanup         alloc, add a cleanup, release, which runs it; all of it
  */
 #include <lido/lido.h>
@@ -346,6 +348,26 @@ static void cleanup_row(const bench_options *options) {
   timed_row(options, "handle_cleanup", subjects, 2);
 }
 
+/* ---- Memory ---- */
+
+static double resident_of(lido_pool *pool, size_t count) {
+  size_t before = bench_resident();
+  for (size_t i = 0; i < count; i++) {
+    void *made = lido_pool_alloc(pool);
+    if (made == NULL) bench_die("no memory for %zu objects", count);
+    micro_touch(made, i);
+  }
+  return (double)(bench_resident() - before) / (double)count;
+}
+
+static void memory_row(void) {
+  enum { OBJECTS = 2000000 };
+  double plain = resident_of(plain_pool, OBJECTS);
+  double with_handles = resident_of(handle_pool, OBJECTS);
+  bench_number("handle_memory", "plain", "bytes", plain);
+  bench_number("handle_memory", "more", "bytes", with_handles - plain);
+}
+
 /* ---- Rows ---- */
 
 static void start_thread(void *unused) { (void)unused; }
@@ -368,6 +390,10 @@ int main(int argc, char **argv) {
   handles = bench_pages(MANY * sizeof *handles);
   bench_fact("peer", "lido");
   bench_fact("version", lido_version());
+  if (options.rows != NULL && bench_wants(&options, "handle_memory")) {
+    memory_row();
+    return 0;
+  }
   if (bench_wants(&options, "handle_get_1k")) get_row(&options, "handle_get_1k", FEW);
   if (bench_wants(&options, "handle_get_1m")) get_row(&options, "handle_get_1m", MANY);
   guard_rows(&options);

@@ -73,26 +73,45 @@ static void fill(lido_cleanup_node *node, const content *what, lido_cleanup_queu
   if (what->bytes != 0) memcpy(node->content, what->data, what->bytes);
 }
 
-/* false: the list is closed. */
-static bool link_node(lido_cleanup_node *node, uint32_t slot) {
+/* pre: `newest` is what the list is, and stays so; not closed. */
+static void link_before(lido_cleanup_node *node, lido_slot *slot, uint32_t newest) {
   uint32_t index = lido_cleanup_node_index(node);
   uint64_t word = lido_load_relaxed(&node->word); /* RELAXED: this thread has it in hands */
-  lido_slot_side *side = lido_slot_side_of(lido_slot_at(slot));
-  lido_lock_take(lock_of(slot));
-  uint32_t newest = lido_load_relaxed(&side->cleanups); /* RELAXED: under the lock */
-  bool open = newest != LIDO_CLEANUPS_CLOSED;
-  if (LIDO_LIKELY(open)) {
-    node->next = newest;
-    node->previous = 0;
-    if (newest != 0) lido_cleanup_node_at(newest)->previous = index;
-    /* RELEASE cleanup.slot: who reads this slot finds the word of this life or a later one. */
-    lido_store_release(&node->slot, slot);
-    /* RELEASE cleanup.listed: who finds it listed finds its slot. */
-    lido_store_release(&node->word, word | LIDO_NODE_LISTED);
-    lido_store_relaxed(&side->cleanups, index); /* RELAXED: under the lock, or by the dying thread, which comes later */
+  node->next = newest;
+  node->previous = 0;
+  if (newest != 0) lido_cleanup_node_at(newest)->previous = index;
+  /* RELEASE cleanup.slot: who reads this slot finds the word of this life or a later one. */
+  lido_store_release(&node->slot, lido_slot_index(slot));
+  /* RELEASE cleanup.listed: who finds it listed finds its slot. */
+  lido_store_release(&node->word, word | LIDO_NODE_LISTED);
+  /* RELAXED: under the lock, or alone; read so, or by the dying thread, which comes later. */
+  lido_store_relaxed(&lido_slot_side_of(slot)->cleanups, index);
+}
+
+static bool link_locked(lido_cleanup_node *node, lido_slot *slot) {
+  uint32_t newest = lido_load_relaxed(&lido_slot_side_of(slot)->cleanups); /* RELAXED: under the lock */
+  if (LIDO_UNLIKELY(newest == LIDO_CLEANUPS_CLOSED)) return false;
+  link_before(node, slot, newest);
+  return true;
+}
+
+/* F5. RELAXED: nobody else changes either. */
+static bool is_empty_and_ours(const lido_slot *slot) {
+  return lido_word_is_alone(lido_load_relaxed(&slot->word)) &&
+         lido_load_relaxed(&lido_slot_side_of(slot)->cleanups) == 0;
+}
+
+/* false: the list is closed. */
+static bool link_node(lido_cleanup_node *node, lido_slot *slot) {
+  if (is_empty_and_ours(slot)) {
+    link_before(node, slot, 0);
+    return true;
   }
-  lido_lock_give(lock_of(slot));
-  return open;
+  lido_lock *lock = lock_of(lido_slot_index(slot));
+  lido_lock_take(lock);
+  bool linked = link_locked(node, slot);
+  lido_lock_give(lock);
+  return linked;
 }
 
 /* A node that is on no list any more, or never was. */
@@ -110,7 +129,7 @@ static lido_cleanup add(const place *at, lido_cleanup_queue *queue, const conten
   /* RELAXED: this thread has it in hands. */
   uint64_t generation = lido_load_relaxed(&node->word) & LIDO_WORD_GENERATION;
   fill(node, what, queue);
-  if (LIDO_UNLIKELY(!link_node(node, lido_slot_index(at->slot)))) {
+  if (LIDO_UNLIKELY(!link_node(node, at->slot))) {
     end_node(node);
     return refused(ESTALE);
   }

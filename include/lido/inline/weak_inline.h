@@ -132,9 +132,10 @@ LIDO_FAST bool lido_word_outlasts(uint64_t word, size_t count) {
 
 LIDO_FAST void lido_release(void *object) {
   lido_slot *slot;
-  /* RELAXED: at rest it stays until this caller, who is alone with the object, has done something. */
+  /* RELAXED: at rest, or counted with one reference and unpublished, it stays until this caller, who is alone with the
+   * object, has done something. */
   if (LIDO_UNLIKELY(!lido_slot_find((uintptr_t)object, &slot)) ||
-      LIDO_UNLIKELY((uint32_t)lido_load_relaxed(&slot->word) == LIDO_WORD_GUARD)) {
+      LIDO_UNLIKELY((uint32_t)lido_load_relaxed(&slot->word) <= (LIDO_WORD_COUNTED | LIDO_WORD_GUARD | 1))) {
     lido_release_slow(object, 1);
     return;
   }
