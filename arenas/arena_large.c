@@ -3,8 +3,8 @@
  * They stand in a ring through the arena, so that one can leave without a search. What tells a large piece from any
  * other is the header in front of it: its tag is a secret of the process, mixed with the header's own address. Every
  * piece has at least a block's header in front of it, so there is always something to read; what else may lie there
- * would have to be a copy of the tag at its very address. Under Valgrind and MSan, who would complain about that look, the
- * ring is searched.
+ * would have to be a copy of the tag at its very address. Under Valgrind, which would complain about that look, the ring
+ * is searched.
  */
 #include <errno.h>
 
@@ -64,8 +64,10 @@ static bool ring_has(const lido_arena_large *head, const lido_arena_large *wante
 
 /* ---- Which pieces ---- */
 
-#ifdef LIDO_ASAN
+#if defined(LIDO_ASAN)
 __attribute__((no_sanitize("address")))
+#elif defined(LIDO_MSAN)
+__attribute__((no_sanitize("memory")))
 #endif
 static bool
 tag_fits(const lido_arena_large *header) {
@@ -74,9 +76,7 @@ tag_fits(const lido_arena_large *header) {
 
 bool lido_arena_is_large(const lido_arena_core *core, const void *piece) {
   const lido_arena_large *header = header_of(piece);
-#ifndef LIDO_MSAN
   if (!core->valgrind && !core->passthrough) return tag_fits(header);
-#endif
   return ring_has(&core->large, header) || ring_has(&core->joined, header);
 }
 

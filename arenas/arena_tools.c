@@ -5,16 +5,15 @@
 
 #include "lib/base/tool_memory.h"
 
-/* ---- Patterns of the full checks ---- */
+/* ---- What was there ---- */
+
+/* The full checks fill it with a pattern; MSan is told that it means nothing any more. */
 
 #if LIDO_CHECKS == LIDO_CHECKS_FULL && !defined(LIDO_ASAN) && !defined(LIDO_MSAN)
 enum { GONE = 0xDF };
 static void scrub(void *start, size_t bytes) { memset(start, GONE, bytes); }
 #else
-static void scrub(void *start, size_t bytes) {
-  (void)start;
-  (void)bytes;
-}
+static void scrub(void *start, size_t bytes) { lido_tool_forget_range(start, bytes); }
 #endif
 
 /* ---- Valgrind ---- */
