@@ -11,4 +11,7 @@ if(LIDO_SANITIZE)
   endif()
   add_compile_options(-fsanitize=${LIDO_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${LIDO_SANITIZE})
+  if(LIDO_SANITIZE STREQUAL memory)
+    add_compile_options(-fsanitize-memory-track-origins) # a report says where the memory came from
+  endif()
 endif()
