@@ -4,6 +4,7 @@
  * the last byte.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "arenas/arena_core.h"
@@ -18,10 +19,11 @@ lido_bytes lido_bytes_begin(lido_arena *arena, size_t expected) {
 }
 
 /* Without room no add gets past lido_bytes_grow(). */
-static bool fail(lido_bytes *bytes) {
+static bool fail(lido_bytes *bytes, int error) {
   bytes->failed = true;
+  bytes->error = error;
   bytes->room = bytes->count;
-  errno = ENOMEM;
+  errno = error;
   return false;
 }
 
@@ -43,16 +45,16 @@ static bool grow_amply_to(lido_bytes *bytes, size_t room) {
 }
 
 bool lido_bytes_grow(lido_bytes *bytes, size_t count) {
-  if (bytes->failed) return fail(bytes);
+  if (bytes->failed) return fail(bytes, bytes->error);
   if (count >= PTRDIFF_MAX - bytes->count) {
     lido_arena_fail(lido_arena_core_of(bytes->arena));
-    return fail(bytes);
+    return fail(bytes, ENOMEM);
   }
   size_t least = bytes->count + count + 1;
   if (least <= bytes->room) return true;
   size_t room = lido_arena_rounded(lido_max(lido_max(2 * bytes->room, least), LEAST));
   bool grown = (least < room && grow_amply_to(bytes, room)) || grow_to(bytes, least);
-  if (!grown) return fail(bytes);
+  if (!grown) return fail(bytes, ENOMEM);
   bytes->data[bytes->count] = 0;
   return true;
 }
@@ -61,18 +63,28 @@ char *lido_bytes_room(lido_bytes *bytes, size_t count) {
   return lido_bytes_grow(bytes, count) ? bytes->data + bytes->count : NULL;
 }
 
+/* A text that did not fit: again, with room for it. -> its length, or less than 0: errno. */
+static int print_again(lido_bytes *bytes, int length, const char *format, va_list arguments) {
+  if (!lido_bytes_grow(bytes, (size_t)length)) return -1;
+  int again = vsnprintf(bytes->data + bytes->count, (size_t)length + 1, format, arguments);
+  return again < length ? again : length;
+}
+
 bool lido_bytes_vprintf(lido_bytes *bytes, const char *format, va_list arguments) {
-  if (bytes->failed) return false;
+  if (bytes->failed) return fail(bytes, bytes->error);
   va_list first;
   va_copy(first, arguments);
-  size_t room = bytes->room - bytes->count;
+  size_t room = lido_min(bytes->room - bytes->count, INT_MAX); /* more some vsnprintf refuse */
+  int saved_errno = errno;
   int length = vsnprintf(room != 0 ? bytes->data + bytes->count : NULL, room, format, first);
   va_end(first);
-  bool added = length >= 0 && ((size_t)length < room || lido_bytes_grow(bytes, (size_t)length));
-  if (added && (size_t)length >= room) vsnprintf(bytes->data + bytes->count, (size_t)length + 1, format, arguments);
-  if (added) bytes->count += (size_t)length;
+  if (length >= 0) errno = saved_errno; /* %m prints it */
+  if (length >= 0 && (size_t)length >= room) length = print_again(bytes, length, format, arguments);
+  if (length >= 0) bytes->count += (size_t)length;
   if (bytes->data != NULL) bytes->data[bytes->count] = 0;
-  return added || fail(bytes);
+  if (length < 0) return fail(bytes, errno);
+  errno = saved_errno;
+  return true;
 }
 
 bool lido_bytes_printf(lido_bytes *bytes, const char *format, ...) {
@@ -85,7 +97,10 @@ bool lido_bytes_printf(lido_bytes *bytes, const char *format, ...) {
 
 char *lido_bytes_end(lido_bytes *bytes) {
   if (bytes->data == NULL && !bytes->failed) lido_bytes_grow(bytes, 0);
-  if (bytes->failed) return NULL;
+  if (bytes->failed) {
+    errno = bytes->error;
+    return NULL;
+  }
   lido_arena_shrink(bytes->arena, bytes->data, bytes->room, bytes->count + 1);
   bytes->room = bytes->count + 1;
   return bytes->data;

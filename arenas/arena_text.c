@@ -47,6 +47,17 @@ static size_t window_bytes(const lido_arena *arena) {
 #endif
 }
 
+/* The second pass, which may still fail. */
+static char *print_into(lido_arena *arena, char *text, size_t bytes, const char *format, va_list arguments) {
+  int saved_errno = errno;
+  if (vsnprintf(text, bytes, format, arguments) < 0) {
+    lido_arena_free(arena, text, bytes);
+    return NULL;
+  }
+  errno = saved_errno;
+  return text;
+}
+
 char *lido_arena_vprintf(lido_arena *arena, const char *format, va_list arguments) {
   va_list first;
   va_copy(first, arguments);
@@ -54,12 +65,9 @@ char *lido_arena_vprintf(lido_arena *arena, const char *format, va_list argument
   int saved_errno = errno;
   int length = vsnprintf(room != 0 ? arena->at : NULL, room, format, first);
   va_end(first);
-  char *text = NULL;
-  if (length >= 0) {
-    errno = saved_errno;
-    text = lido_arena_alloc(arena, (size_t)length + 1);
-  }
-  /* What fits was written where the piece now is. */
-  if (text != NULL && (size_t)length >= room) vsnprintf(text, (size_t)length + 1, format, arguments);
-  return text;
+  if (length < 0) return NULL;
+  errno = saved_errno; /* %m prints it */
+  char *text = lido_arena_alloc(arena, (size_t)length + 1);
+  if (text == NULL || (size_t)length < room) return text; /* what fits was written where the piece now is */
+  return print_into(arena, text, (size_t)length + 1, format, arguments);
 }

@@ -153,7 +153,7 @@ LIDO_API char *lido_arena_strndup(lido_arena *arena, const char *text, size_t mo
 LIDO_API void *lido_arena_memdup(lido_arena *arena, const void *data, size_t bytes);
 
 /* Formatted straight into the free end of the block: one pass if it fits. NULL: ENOMEM, or what vsnprintf says (EILSEQ,
- * EOVERFLOW). */
+ * EOVERFLOW), which lido_arena_failed does not remember. */
 LIDO_API char *lido_arena_printf(lido_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 LIDO_API char *lido_arena_vprintf(lido_arena *arena, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
@@ -172,12 +172,14 @@ typedef struct lido_bytes {
   char *data; /* always followed by a zero; NULL before the first byte */
   size_t count;
   size_t room;
-  bool failed; /* some add found no memory: count and data stay as they were, and further adds do nothing */
+  bool failed; /* some add failed: count and data stay as they were, and further adds do nothing */
+  int error;   /* its errno, which further calls set again */
 } lido_bytes;
 
 LIDO_API lido_bytes lido_bytes_begin(lido_arena *arena, size_t expected);         /* room for so many at once */
 LIDO_FAST bool lido_bytes_add(lido_bytes *bytes, const void *data, size_t count); /* data: not NULL. false: ENOMEM */
 LIDO_FAST bool lido_bytes_add_byte(lido_bytes *bytes, char byte);
+/* false: ENOMEM, or what vsnprintf says, which lido_arena_failed does not remember. */
 LIDO_API bool lido_bytes_vprintf(lido_bytes *bytes, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 LIDO_API bool lido_bytes_printf(lido_bytes *bytes, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -236,7 +238,7 @@ LIDO_API int lido_arena_budget_destroy(lido_arena_budget *budget);
 
 /* ---- Questions ----------------------------------------------------------------------------- */
 
-/* Did anything fail since the last reset? A request may ask once, at its end. */
+/* Did anything find no memory since the last reset? A request may ask once, at its end. */
 LIDO_API bool lido_arena_failed(const lido_arena *arena);
 
 /* Does the address lie in memory that was handed out by this arena? Any address. O(blocks). */

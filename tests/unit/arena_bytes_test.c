@@ -153,16 +153,127 @@ TEST(arena_bytes, printf_fits_exactly_into_the_room) {
   lido_arena_destroy(arena);
 }
 
-TEST(arena_bytes, an_error_of_printf_keeps_what_was_there) {
-  static const wchar_t impossible[] = {0x10FFFFF, 0};
+__attribute__((format(printf, 2, 3))) static bool print_by_list(lido_bytes *row, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  bool added = lido_bytes_vprintf(row, format, arguments);
+  va_end(arguments);
+  return added;
+}
+
+/* More arguments than registers, read in one pass or in two. */
+TEST(arena_bytes, vprintf_reads_its_arguments_from_the_start_in_each_pass) {
+  static const char format[] = "%*s|%d|%s|%.3f|%lld|%c|%g|%s|%zu|%x|%.2f|%s";
+#define SOME_ARGUMENTS(width) \
+  format, width, "wide", -1, "two", 3.25, 1LL << 40, '5', 6.5, "seven", (size_t)8, 0x9u, 10.125, "end"
+  lido_arena *arena = arena_with(NULL);
+  static char expected[30000];
+  for (int width = 1; width < 25000; width = width * 5 / 4 + 1) {
+    lido_bytes row = lido_bytes_begin(arena, width % 2 == 0 ? 100 : 0);
+    size_t length = (size_t)snprintf(expected, sizeof expected, SOME_ARGUMENTS(width));
+    CHECK(lido_bytes_add(&row, "<", 1));
+    for (size_t i = 0; i < 3; i++) {
+      errno = 4242;
+      CHECK(print_by_list(&row, SOME_ARGUMENTS(width)));
+      CHECK_EQ(errno, 4242);
+      CHECK_EQ(row.count, 1 + length * (i + 1));
+      CHECK_TEXT(row.data + 1 + length * i, expected);
+    }
+    CHECK_EQ(lido_bytes_end(&row)[0], '<');
+    CHECK_ARENA(arena);
+  }
+#undef SOME_ARGUMENTS
+  lido_arena_destroy(arena);
+}
+
+TEST(arena_bytes, vprintf_may_add_nothing_and_begin_a_row) {
   lido_arena *arena = arena_with(NULL);
   lido_bytes row = lido_bytes_begin(arena, 0);
+  CHECK(print_by_list(&row, "%s", ""));
+  CHECK_EQ(row.count, 0);
+  CHECK_TEXT(row.data, "");
+  CHECK(print_by_list(&row, "%s", "x"));
+  CHECK(print_by_list(&row, "%s", ""));
+  CHECK_TEXT(lido_bytes_end(&row), "x");
+  lido_arena_destroy(arena);
+}
+
+TEST(arena_bytes, vprintf_without_memory_adds_nothing) {
+  lido_arena *arena = arena_with(&(lido_arena_options){.max_bytes = 16 * KIB});
+  lido_bytes row = lido_bytes_begin(arena, 0);
+  CHECK(print_by_list(&row, "%s", "kept"));
+  errno = 0;
+  CHECK(!print_by_list(&row, "%50000d", 1));
+  CHECK_EQ(errno, ENOMEM);
+  CHECK(lido_arena_failed(arena));
+  CHECK_EQ(row.count, 4);
+  CHECK_TEXT(row.data, "kept");
+  errno = 0;
+  CHECK(!print_by_list(&row, "%d", 1)); /* it would fit */
+  CHECK_EQ(errno, ENOMEM);
+  CHECK_FAILS(lido_bytes_end(&row), ENOMEM);
+  CHECK_ARENA(arena);
+  lido_arena_destroy(arena);
+}
+
+/* A row that lacks a part is no row, but the arena has not failed. */
+static void check_error_in(lido_arena *arena, size_t expected, int width) {
+  static const wchar_t impossible[] = {0x10FFFFF, 0};
+  lido_bytes row = lido_bytes_begin(arena, expected);
   CHECK(lido_bytes_add(&row, "kept", 4));
-  CHECK(!lido_bytes_printf(&row, "and %ls", impossible));
+  errno = 0;
+  CHECK(!lido_bytes_printf(&row, "and %*d %ls", width, 1, impossible));
+  CHECK_EQ(errno, EILSEQ);
   CHECK_EQ(row.count, 4);
   CHECK_TEXT(row.data, "kept");
   CHECK(row.failed);
-  CHECK_NULL(lido_bytes_end(&row));
+  CHECK_EQ(row.error, EILSEQ);
+  errno = 0;
+  CHECK(!lido_bytes_add(&row, "more", 4));
+  CHECK_EQ(errno, EILSEQ);
+  CHECK(!print_by_list(&row, "%d", 1));
+  CHECK_FAILS(lido_bytes_room(&row, 1), EILSEQ);
+  CHECK_FAILS(lido_bytes_end(&row), EILSEQ);
+  CHECK_EQ(row.count, 4);
+  CHECK_TEXT(row.data, "kept");
+  CHECK(!lido_arena_failed(arena));
+  CHECK_EQ(arena_stats(arena).failures, 0);
+  CHECK_ARENA(arena);
+}
+
+static void check_errors(const lido_arena_options *options) {
+  lido_arena *arena = arena_with(options);
+  char *given = arena_piece(arena, 500, 1);
+  arena_piece(arena, 10, 1);
+  for (int width = 1; width < 1000; width *= 7) {
+    check_error_in(arena, 0, width);
+    check_error_in(arena, 400, width);
+  }
+  lido_arena_free(arena, given, 500); /* to be reused, where that is the mode */
+  check_error_in(arena, 0, 600);
+  check_error_in(arena, 400, 600);
+  lido_arena_destroy(arena);
+}
+
+TEST(arena_bytes, an_error_of_printf_keeps_what_was_there) {
+  check_errors(NULL);
+  check_errors(&(lido_arena_options){.flags = LIDO_ARENA_REUSE});
+  check_errors(&(lido_arena_options){.flags = LIDO_ARENA_PASSTHROUGH});
+}
+
+/* The first pass makes impossible what the second is to print. */
+TEST(arena_bytes, an_error_of_the_second_pass_keeps_what_was_there) {
+  lido_arena *arena = arena_with(NULL);
+  lido_bytes row = lido_bytes_begin(arena, 0);
+  CHECK(lido_bytes_add(&row, "kept", 4));
+  wchar_t letters[2] = {0};
+  errno = 0;
+  CHECK(!lido_bytes_printf(&row, "%300d%ls%n", 1, letters, (int *)letters));
+  CHECK_EQ(errno, EILSEQ);
+  CHECK_EQ(row.count, 4);
+  CHECK_TEXT(row.data, "kept");
+  CHECK_FAILS(lido_bytes_end(&row), EILSEQ);
+  CHECK(!lido_arena_failed(arena));
   CHECK_ARENA(arena);
   lido_arena_destroy(arena);
 }

@@ -133,15 +133,79 @@ TEST(arena_text, printf_may_print_what_lies_in_the_arena) {
   lido_arena_destroy(arena);
 }
 
-TEST(arena_text, printf_gives_the_error_of_vsnprintf) {
+/* What vsnprintf refuses is no lack of memory, and takes none. */
+static void check_errors(const lido_arena_options *options) {
   static const wchar_t impossible[] = {0x10FFFFF, 0};
+  lido_arena *arena = arena_with(options);
+  char *given = arena_piece(arena, 2000, 1);
+  void *piece = arena_piece(arena, 10, 2);
+  for (int freed = 0; freed < 2; freed++) {
+    lido_arena_stats before = arena_stats(arena);
+    CHECK_FAILS(lido_arena_printf(arena, "%ls", impossible), EILSEQ);
+    CHECK_FAILS(lido_arena_printf(arena, "and %300d %ls", 1, impossible), EILSEQ);
+    CHECK(!lido_arena_failed(arena));
+    lido_arena_stats after = arena_stats(arena);
+    CHECK_EQ(memcmp(&before, &after, sizeof before), 0);
+    CHECK(objects_hold(piece, 10, 2));
+    CHECK_ARENA(arena);
+    CHECK_TEXT(lido_arena_printf(arena, "%d", 7), "7");
+    if (freed == 0) lido_arena_free(arena, given, 2000); /* to be reused, where that is the mode */
+  }
+  lido_arena_destroy(arena);
+}
+
+TEST(arena_text, printf_gives_the_error_of_vsnprintf) {
+  check_errors(NULL);
+  check_errors(&(lido_arena_options){.flags = LIDO_ARENA_REUSE});
+  check_errors(&(lido_arena_options){.flags = LIDO_ARENA_PASSTHROUGH});
+  check_errors(&(lido_arena_options){.reserve_bytes = MEBIBYTE});
+}
+
+TEST(arena_text, an_error_of_printf_forgets_no_lack_of_memory) {
+  static const wchar_t impossible[] = {0x10FFFFF, 0};
+  lido_arena *arena = arena_with(&(lido_arena_options){.max_bytes = 8 * KIB});
+  CHECK_FAILS(lido_arena_printf(arena, "%9000d", 1), ENOMEM);
+  CHECK_FAILS(lido_arena_printf(arena, "%ls", impossible), EILSEQ);
+  CHECK(lido_arena_failed(arena));
+  CHECK_EQ(arena_stats(arena).failures, 1);
+  lido_arena_reset(arena);
+  CHECK(!lido_arena_failed(arena));
+  lido_arena_destroy(arena);
+}
+
+/* The first pass makes impossible what the second is to print. */
+TEST(arena_text, an_error_of_the_second_pass_takes_no_memory) {
   lido_arena *arena = arena_with(NULL);
   arena_piece(arena, 10, 1);
-  size_t used = arena_stats(arena).used;
-  CHECK_FAILS(lido_arena_printf(arena, "%ls", impossible), EILSEQ);
-  CHECK_EQ(arena_stats(arena).used, used);
-  CHECK_ARENA(arena);
-  CHECK_TEXT(lido_arena_printf(arena, "%d", 7), "7");
+  for (int width = 1000; width < 40000; width *= 2) {
+    size_t used = arena_stats(arena).used;
+    wchar_t letters[2] = {0};
+    errno = 0;
+    char *text = lido_arena_printf(arena, "%*d%ls%n", width, 1, letters, (int *)letters);
+    if (text == NULL) {
+      CHECK_EQ(errno, EILSEQ);
+      CHECK_EQ(arena_stats(arena).used, used);
+    } else {
+      CHECK_EQ(strlen(text), width); /* it fitted at once */
+      CHECK_LT(width, 20000);
+    }
+    CHECK(!lido_arena_failed(arena));
+    CHECK_ARENA(arena);
+  }
+  lido_arena_destroy(arena);
+}
+
+TEST(arena_text, printf_prints_the_errno_of_before) {
+  lido_arena *arena = arena_with(NULL);
+  char expected[200];
+  const char *volatile with_errno = "%*d %m"; /* not ISO's, as the compiler would say */
+  for (int width = 1; width < 40000; width = width * 3 + 1) {
+    errno = EDOM;
+    char *text = lido_arena_printf(arena, with_errno, width, 1);
+    CHECK_EQ(errno, EDOM);
+    snprintf(expected, sizeof expected, "1 %s", strerror(EDOM));
+    CHECK_TEXT(text + width - 1, expected);
+  }
   lido_arena_destroy(arena);
 }
 
