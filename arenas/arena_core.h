@@ -305,7 +305,7 @@ typedef struct lido_arena_lesson {
   size_t unseen_most;
 } lido_arena_lesson;
 
-/* What is used now, and what the short resets before used, teaches how much is wanted. */
+/* A use ends: what is used now, and what the short resets before used, teaches how much is wanted. */
 void lido_arena_learn(lido_arena_core *core);
 
 /* The rule: what an estimate becomes by a lesson. */

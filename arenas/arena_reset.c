@@ -23,10 +23,16 @@ void lido_arena_clear(lido_arena_core *core) {
   lido_arena_chain_cut(core, NULL, NULL);
 }
 
+/* By a reset; other ends of a use teach the same, but are not counted. */
+static void end_use(lido_arena_core *core) {
+  core->resets++;
+  lido_arena_learn(core);
+}
+
 void lido_arena_reset_slow(lido_arena *arena) {
   lido_arena_core *core = lido_arena_core_of(arena);
   if (!lido_arena_may_reset(core)) return;
-  lido_arena_learn(core);
+  end_use(core);
   lido_arena_clear(core);
   lido_arena_retain(core);
 }
@@ -77,7 +83,7 @@ static void *keep_piece(lido_arena_core *core, const void *data, size_t bytes) {
   memcpy(copy, data, bytes);
   lido_arena_piece *kept = core->pieces;
   core->pieces = kept->older;
-  lido_arena_learn(core);
+  end_use(core);
   lido_arena_clear(core);
   kept->older = core->pieces;
   core->pieces = kept;
@@ -107,7 +113,7 @@ void *lido_arena_reset_keep(lido_arena *arena, const void *data, size_t bytes) {
   if (data == NULL) return NULL;
   lido_arena_cleanups_run(core, 0);
   lido_arena_note_peak(core);
-  lido_arena_learn(core);
+  end_use(core);
   drop_rest(core);
   void *kept = begin_again(core, data, bytes);
   lido_arena_retain(core);

@@ -56,7 +56,7 @@ void lido_arena_learn(lido_arena_core *core) {
   lido_arena_lesson lesson = {.used = used_now(core),
                               .unseen = LIDO_ARENA_LOOK - core->face.resets_left,
                               .unseen_most = (size_t)(core->face.high - core->face.base)};
-  core->resets += lesson.unseen + 1;
+  core->resets += lesson.unseen;
   core->face.resets_left = LIDO_ARENA_LOOK;
   core->face.high = core->face.base;
   core->estimate = lido_arena_taught(core->estimate, lesson);

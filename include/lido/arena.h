@@ -297,7 +297,7 @@ LIDO_FAST void lido_arena_release(lido_arena *arena);
   X(peak, gauge, bytes, "most that one arena ever handed out between two resets")                  \
   X(slow, counter, calls, "allocs that no current block could serve, as far as they are reported") \
   X(blocks_made, counter, blocks, "blocks taken from the backing, as far as they are reported")    \
-  X(resets, counter, calls, "resets of its arenas; they are reported at every 64th at the latest") \
+  X(resets, counter, calls, "resets and releases; reported at least at every 64th and at the end") \
   X(failures, counter, calls, "requests that found no memory, as far as they are reported")
 
 #define LIDO_ARENA_CLASS_STATISTIC_FIELD(name, kind, unit, text) uint64_t name;

@@ -151,8 +151,38 @@ TEST(arena_classes, resets_and_failures_are_reported) {
     lido_arena_release(arena);
   }
   CHECK_EQ(arena_class_stats(cls).failures, 200);
-  CHECK_GE(arena_class_stats(cls).resets, 200);
+  CHECK_EQ(arena_class_stats(cls).resets, 200);
   CHECK_EQ(lido_arena_class_destroy(cls), 0);
+}
+
+static void check_resets(const lido_arena_options *options) {
+  lido_arena_class *cls = class_with(options);
+  uint64_t resets = 0;
+  for (uint64_t of_one = 0; of_one < 150; of_one += 1 + of_one / 4) {
+    lido_arena *arena = acquired(cls);
+    for (uint64_t i = 0; i < of_one; i++) {
+      arena_piece(arena, 100, 1);
+      lido_arena_reset(arena);
+    }
+    lido_arena_release(arena); /* a reset, too */
+    resets += of_one + 1;
+    CHECK_LE(arena_class_stats(cls).resets, resets);
+    CHECK_GE(arena_class_stats(cls).resets + 64, resets);
+    lido_arena_trim(); /* its end, which is none */
+    CHECK_EQ(arena_class_stats(cls).resets, resets);
+  }
+  lido_arena *arena = acquired(cls);
+  CHECK_NOT_NULL(lido_arena_reset_keep(arena, arena_piece(arena, 100, 1), 100));
+  arena_piece(arena, 100, 1);
+  lido_arena_destroy(arena);
+  CHECK_EQ(arena_class_stats(cls).resets, resets + 1);
+  CHECK_EQ(lido_arena_class_destroy(cls), 0);
+}
+
+TEST(arena_classes, resets_are_counted_and_ends_of_arenas_are_not) {
+  check_resets(NULL);
+  check_resets(&(lido_arena_options){.retain = LIDO_ARENA_RETAIN_NONE});
+  check_resets(&(lido_arena_options){.flags = LIDO_ARENA_PASSTHROUGH});
 }
 
 /* ---- How much waits ---- */

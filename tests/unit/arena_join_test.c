@@ -8,6 +8,7 @@ static void fill(lido_arena *arena, size_t count, size_t step) {
 }
 
 static void join(lido_arena *into, lido_arena *from) {
+  uint64_t resets = arena_stats(from).resets;
   errno = 4242;
   CHECK_EQ(lido_arena_join(into, from), 0);
   CHECK_EQ(errno, 4242);
@@ -16,6 +17,7 @@ static void join(lido_arena *into, lido_arena *from) {
   CHECK_EQ(arena_stats(from).used, 0);
   CHECK_EQ(arena_stats(from).large, 0);
   CHECK_EQ(arena_stats(from).cleanups, 0);
+  CHECK_EQ(arena_stats(from).resets, resets);
   CHECK(!lido_arena_failed(from));
 }
 
