@@ -113,28 +113,10 @@ bool lido_handles_free(lido_pool_core *core, void *object) {
 typedef struct ending {
   lido_pool_core *core;
   size_t ended;
-  size_t dying; /* those that were so already */
 } ending;
 
 static bool is_in(const lido_slot *slot, uint64_t state) {
   return (lido_load_relaxed(&slot->word) & LIDO_WORD_STATE) == state; /* RELAXED: nobody else is here */
-}
-
-static bool count_dying(void *object, void *arg) {
-  ((ending *)arg)->dying += is_in(slot_of(object), LIDO_WORD_DYING);
-  return true;
-}
-
-static bool end_one(void *object, void *arg) {
-  ending *e = arg;
-  lido_slot *slot = slot_of(object);
-  bool held = is_held(slot);
-  /* Without states a walk takes what has retired for live. */
-  if (is_in(slot, LIDO_WORD_DYING) || is_in(slot, LIDO_WORD_RETIRED)) return true;
-  if (!held && e->core->options.destroy == NULL) return true;
-  if (held || lido_count_begin(slot, LIDO_WORD_COUNTED, 1)) lido_death_by_force(slot);
-  e->ended++;
-  return true;
 }
 
 /* Deaths that have begun and wait, for readers or for this thread. */
@@ -143,20 +125,35 @@ static void finish_begun(lido_pool_core *core) {
   lido_deaths_finish();
 }
 
+static bool end_one(void *object, void *arg) {
+  ending *e = arg;
+  lido_slot *slot = slot_of(object);
+  bool held = is_held(slot);
+  /* Without states a walk takes what has retired for live. */
+  if (is_in(slot, LIDO_WORD_RETIRED)) return true;
+  if (!held && e->core->options.destroy == NULL) return true;
+  if (is_in(slot, LIDO_WORD_DYING)) {
+    lido_death_abandoned(slot); /* its thread was lost in a fork */
+  } else if (held || lido_count_begin(slot, LIDO_WORD_COUNTED, 1)) {
+    lido_death_by_force(slot);
+    finish_begun(e->core); /* what its destructor and its cleanups released */
+  }
+  e->ended++;
+  return true;
+}
+
 size_t lido_handles_end(lido_pool_core *core) {
   ending e = {.core = core};
-  finish_begun(core);
-  lido_pool_for_each(&core->face, count_dying, &e);
-  if (e.dying != 0) {
+  if (lido_deaths_are_of(&core->refs)) {
     lido_misuse_report((lido_misuse){
         .kind = LIDO_MISUSE_REENTRY, .pool = core->name, .address = &core->face, .object = LIDO_NO_OBJECT});
     return SIZE_MAX;
   }
+  finish_begun(core);
   size_t before = 0;
   do { /* what the last turn's cleanups made dies in the next */
     before = e.ended;
     lido_pool_for_each(&core->face, end_one, &e);
-    finish_begun(core);
   } while (e.ended != before);
   return e.ended;
 }

@@ -5,8 +5,15 @@
 #include "lib/refs/cleanups.h"
 #include "lib/refs/grace_period.h"
 
+/* A death that is being finished, and those inside whose destructor or cleanup that happens. */
+typedef struct finishing {
+  const lido_refs_owner *owner;
+  const struct finishing *outer;
+} finishing;
+
 /* This thread's: slots whose objects are dying, oldest first. */
 static __thread struct {
+  const finishing *innermost;
   bool busy; /* one is being finished */
   uint32_t first;
   uint32_t last;
@@ -56,9 +63,12 @@ static void give_back(lido_slot *slot, lido_refs_owner *owner) {
 
 static void finish(lido_slot *slot) {
   lido_refs_owner *owner = lido_span_entry((uintptr_t)slot->object)->owner;
+  finishing here = {.owner = owner, .outer = dying.innermost};
+  dying.innermost = &here;
   uint32_t cleanups = lido_cleanups_close(slot);
   if (owner->destroy != NULL) owner->destroy(slot->object, owner->context);
   if (cleanups != 0) lido_cleanups_run(cleanups);
+  dying.innermost = here.outer;
   give_back(slot, owner);
 }
 
@@ -91,6 +101,15 @@ void lido_death_by_force(lido_slot *slot) {
   dying.busy = true;
   finish(slot);
   dying.busy = outer;
+}
+
+void lido_death_abandoned(lido_slot *slot) { give_back(slot, lido_span_entry((uintptr_t)slot->object)->owner); }
+
+bool lido_deaths_are_of(const lido_refs_owner *owner) {
+  for (const finishing *f = dying.innermost; f != NULL; f = f->outer) {
+    if (f->owner == owner) return true;
+  }
+  return false;
 }
 
 void lido_deaths_count(lido_weak_stats *stats) {

@@ -14,7 +14,7 @@
  * Stack: a death inside step 3 or 4 is only noted, in the thread's list, and finished when that step has returned. The list's
  * links lie beside the slots, so noting can't fail. A pool that is destroyed in there first finishes the whole list.
  * Threads: any; the list is the thread's own. A thread that is gone after a fork takes its unfinished deaths with it:
- * in the child these objects stay dying.
+ * in the child these objects stay dying, until their owner ends.
  */
 #ifndef LIDO_LIB_REFS_DEATH_H
 #define LIDO_LIB_REFS_DEATH_H
@@ -29,6 +29,12 @@ void lido_death_now_or_soon(lido_slot *slot);
 
 /* The same whatever its count, and at once: the owner ends. */
 void lido_death_by_force(lido_slot *slot);
+
+/* A dying object whose thread is gone: its slot is at rest and its memory goes back; nobody is called. */
+void lido_death_abandoned(lido_slot *slot);
+
+/* Is this called by a destructor or a cleanup of an object of that owner? */
+bool lido_deaths_are_of(const lido_refs_owner *owner);
 
 /* Finish what this thread has noted: before an owner ends. */
 void lido_deaths_finish(void);
