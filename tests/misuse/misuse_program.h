@@ -49,6 +49,9 @@ static inline lido_pool *pool_named(const char *name, size_t object_size) {
   return pool_with_flags(name, object_size, 0);
 }
 
+/* Of 64 bytes. */
+static inline lido_pool *pool_with_handles(const char *name) { return pool_with_flags(name, 64, LIDO_POOL_HANDLES); }
+
 /* A pool of objects of 256 bytes on `backing`. */
 static inline lido_pool *pool_on(lido_backing *backing, const char *name) {
   return pool_with(&(lido_pool_options){.name = name, .object_size = 256, .backing = backing});
