@@ -183,7 +183,7 @@ static const char *check_run(uint32_t first, size_t slots) {
 const char *lido_slots_check(void) {
   const char *broken = NULL;
   lido_lock_take(&slots_lock);
-  if (frontier > lido_slots.limit) broken = "H2: a slot without memory";
+  if (frontier > RUN_MIN && frontier > lido_slots.limit) broken = "H2: a slot without memory";
   for (size_t narrow = 0; narrow < 2; narrow++) {
     for (size_t kind = 0; kind < RUN_KINDS; kind++) {
       const run_list *list = &free_runs[narrow][kind];
