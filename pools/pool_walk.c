@@ -23,11 +23,19 @@ static void mark_cache(const lido_pool_core *core, const lido_cache_rest *rest) 
   if (rest->cache->hot != NULL) mark(core, &rest->cache->hot, 1, LIDO_STATE_FREE);
 }
 
+/* Out of the slab, and for ever. */
+static bool is_retired(const lido_slab *slab, size_t index) {
+  if (slab->first_slot == 0) return false;
+  uint64_t word = lido_load_relaxed(&lido_slot_at(slab->first_slot + (uint32_t)index)->word); /* RELAXED: as above */
+  return (word & LIDO_WORD_STATE) == LIDO_WORD_RETIRED;
+}
+
 static void make_up_states(lido_pool_core *core) {
   lido_registry_lock();
   for (lido_slab *slab = core->slabs.newest; slab != NULL; slab = slab->older) {
     for (size_t index = 0; index < slab->objects; index++) {
-      uint8_t state = lido_bitmap_get(slab->free, index) ? LIDO_STATE_FREE : LIDO_STATE_LIVE;
+      bool gone = lido_bitmap_get(slab->free, index) || is_retired(slab, index);
+      uint8_t state = gone ? LIDO_STATE_FREE : LIDO_STATE_LIVE;
       *lido_core_state_of(core, slab->start + index * core->geometry.stride) = state;
     }
   }
