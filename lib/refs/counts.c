@@ -110,16 +110,29 @@ void lido_release_odd(lido_slot *slot, uint64_t old, size_t count) {
   if (!pinned) lido_report_slot(LIDO_MISUSE_OVER_RELEASE, slot);
 }
 
-void lido_weak_release_odd(lido_weak weak, uint64_t old) {
-  if (weak.bits == 0) {
-    /* RELAXED: an undo, of what was subtracted from slot 0, which is nobody's. */
-    if (lido_slot_exists(weak)) lido_add_relaxed(&lido_slot_named(weak)->word, 1);
-  } else if (!lido_slot_exists(weak)) {
-    lido_report_handle(LIDO_MISUSE_OVER_RELEASE, weak);
-  } else if ((old & LIDO_WORD_GENERATION) == (weak.bits & LIDO_WORD_GENERATION)) {
-    lido_release_odd(lido_slot_named(weak), old, 1);
+static bool is_in_life_of(lido_weak weak, uint64_t word) {
+  return (word & LIDO_WORD_GENERATION) == (weak.bits & LIDO_WORD_GENERATION);
+}
+
+static void release_by_handle(lido_slot *slot, lido_weak weak) {
+  uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the exchange below is what counts */
+  do {
+    bool pinned = lido_word_count(word) >= LIDO_WORD_PINNED && lido_word_count(word) <= LIDO_WORD_COUNT;
+    if (is_in_life_of(weak, word) && pinned) return;
+    if (!is_in_life_of(weak, word) || lido_word_count(word) - 1 >= LIDO_WORD_COUNT) {
+      lido_report_handle(LIDO_MISUSE_OVER_RELEASE, weak);
+      return;
+    }
+    /* RELEASE count.released: see end. */
+  } while (!lido_cas_release(&slot->word, &word, word - 1));
+  if (lido_word_count(word) == 1) end(slot);
+}
+
+void lido_weak_release_slow(lido_weak weak) {
+  if (weak.bits == 0) return;
+  if (lido_slot_exists(weak)) {
+    release_by_handle(lido_slot_named(weak), weak);
   } else {
-    lido_add_relaxed(&lido_slot_named(weak)->word, 1); /* RELAXED: an undo */
     lido_report_handle(LIDO_MISUSE_OVER_RELEASE, weak);
   }
 }

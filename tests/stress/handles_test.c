@@ -17,7 +17,9 @@ typedef struct market {
   void *handed[HANDED];    /* references on their way from one thread to another */
   uint64_t births;         /* atomic, as all below */
   uint64_t kills;
-  uint64_t deaths; /* heard of by the destructor */
+  uint64_t deaths;   /* heard of by the destructor */
+  uint64_t finished; /* threads */
+  size_t rogueries;
   int over;
 } market;
 
@@ -195,6 +197,45 @@ TEST(handles, nothing_is_left_behind) {
     if (round >= 2) CHECK_LE(objects_bytes_held(), held);
     held = objects_bytes_held();
   }
+}
+
+/* ---- A rogue among them ---- */
+
+static void count_report(const lido_misuse *misuse, void *reports) {
+  if (misuse->kind == LIDO_MISUSE_OVER_RELEASE) count_one(reports);
+}
+
+/* Releases by handles of dead objects, in whose memory others live. */
+static void trade_beside_a_rogue(crew_member *me) {
+  market *m = me->shared;
+  if (me->index != 0) {
+    trade(me);
+    count_one(&m->finished);
+    return;
+  }
+  lido_weak stale[PLACES] = {{0}};
+  while (__atomic_load_n(&m->finished, __ATOMIC_RELAXED) + 1 < me->crew->count) {
+    size_t i = testing_below(&me->random, PLACES);
+    if (stale[i].bits == 0) stale[i] = lido_weak_from_u64(__atomic_load_n(&m->places[i], __ATOMIC_RELAXED));
+    if (lido_weak_state_get(stale[i]) != LIDO_WEAK_STALE) continue;
+    lido_weak_release(stale[i]);
+    m->rogueries++;
+  }
+}
+
+TEST(handles, releases_by_handles_of_the_dead_change_nothing) {
+  static crew team;
+  static market m;
+  uint64_t reports = 0;
+  open_market(&m, (lido_pool_options){.object_size = 64, .destroy = on_death});
+  m.rounds = testing_scaled(200000);
+  lido_misuse_handler_set(count_report, &reports);
+  crew_start(&team, WORKERS, testing_seed(), trade_beside_a_rogue, &m);
+  const char *complaint = crew_end(&team);
+  lido_misuse_handler_set(NULL, NULL);
+  if (complaint != NULL) TESTING_FAIL("%s", complaint);
+  CHECK_EQ(reports, m.rogueries);
+  close_market(&m, true);
 }
 
 /* ---- Pools that come and go, with the same slots ---- */

@@ -23,6 +23,8 @@
 #define lido_fence_full() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
 #define lido_compiler_barrier() __asm__ volatile("" : : : "memory")
+#define lido_cas_weak_release(field, expected, desired) \
+  __atomic_compare_exchange_n(field, expected, desired, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
 
 /* Add one, or some, to a statistic that only the calling thread writes and others read relaxed. On x86-64
  * that is one instruction on memory, which is what keeps counting off the pair's critical path; a

@@ -59,7 +59,8 @@ LIDO_API LIDO_SLOW void *lido_weak_acquire_slow(lido_weak weak);
 /* Any release; and one that has been subtracted from a word that was `old`, and should perhaps not have been. */
 LIDO_API LIDO_SLOW void lido_release_slow(void *object, size_t count);
 LIDO_API LIDO_SLOW void lido_release_odd(lido_slot *slot, uint64_t old, size_t count);
-LIDO_API LIDO_SLOW void lido_weak_release_odd(lido_weak weak, uint64_t old);
+/* The last reference, one that is pinned, or none. */
+LIDO_API LIDO_SLOW void lido_weak_release_slow(lido_weak weak);
 
 /* The entry for an address, or NULL: there never was a span near. */
 LIDO_FAST const lido_span *lido_span_entry(uintptr_t address) {
@@ -144,15 +145,22 @@ LIDO_FAST void lido_release(void *object) {
   if (LIDO_UNLIKELY(!lido_word_outlasts(old, 1))) lido_release_odd(slot, old, 1);
 }
 
+/* Not a subtraction that is undone if it was wrong: until the undo it would have taken a reference of another life's. */
 LIDO_FAST void lido_weak_release(lido_weak weak) {
   if (LIDO_UNLIKELY(!lido_slot_exists(weak))) {
-    lido_weak_release_odd(weak, 0);
+    lido_weak_release_slow(weak);
     return;
   }
-  /* RELEASE count.released: as in lido_release. */
-  uint64_t old = lido_sub_release(&lido_slot_named(weak)->word, 1);
-  bool same_life = (old & LIDO_WORD_GENERATION) == (weak.bits & LIDO_WORD_GENERATION);
-  if (LIDO_UNLIKELY(!same_life) || LIDO_UNLIKELY(!lido_word_outlasts(old, 1))) lido_weak_release_odd(weak, old);
+  lido_slot *slot = lido_slot_named(weak);
+  uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the exchange below is what counts */
+  do {
+    bool same_life = (word & LIDO_WORD_GENERATION) == (weak.bits & LIDO_WORD_GENERATION);
+    if (LIDO_UNLIKELY(!same_life) || LIDO_UNLIKELY(!lido_word_outlasts(word, 1))) {
+      lido_weak_release_slow(weak);
+      return;
+    }
+    /* RELEASE count.released: as in lido_release. */
+  } while (LIDO_UNLIKELY(!lido_cas_weak_release(&slot->word, &word, word - 1)));
 }
 
 #define LIDO_WEAK_DEFINE_BODY(prefix, type)                                                                            \
