@@ -138,7 +138,6 @@ static bool end_one(void *object, void *arg) {
     lido_death_by_force(slot);
     finish_begun(e->core); /* what its destructor and its cleanups released */
   }
-  lido_deaths_finish(); /* of what its destructor and its cleanups released */
   e->ended++;
   return true;
 }
