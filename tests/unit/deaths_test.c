@@ -177,6 +177,32 @@ TEST(deaths, what_is_made_while_the_pool_ends_dies) {
   CHECK_NULL(lido_weak_check());
 }
 
+/* Also where deaths wait for readers. */
+static void free_next(void *object, void *context) {
+  node *n = object;
+  (void)context;
+  deaths++;
+  if (n->next != NULL && n->number % 2 == 0) lido_release(n->next);
+}
+
+TEST(deaths, each_dies_once_when_a_guarded_pool_ends) {
+  lido_pool *pool = lido_pool_create(&(lido_pool_options){
+      .object_size = sizeof(node), .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED, .destroy = free_next});
+  CHECK_NOT_NULL(pool);
+  node *last = NULL;
+  deaths = 0;
+  for (size_t i = 0; i < 1000; i++) {
+    node *object = lido_pool_alloc(pool);
+    *object = (node){.number = i, .next = last};
+    last = object;
+    if (i % 3 == 0) lido_weak_make(object);
+  }
+  size_t live = lido_pool_destroy(pool);
+  CHECK_EQ(deaths, 1000);
+  CHECK_LE(live, 1000);
+  CHECK_NULL(lido_weak_check());
+}
+
 /* A handle of an object that is killed stays dead when another thread still holds it; its references still count. */
 TEST(deaths, a_killed_object_dies_with_its_last_reference) {
   lido_pool *pool = pool_with(count_death, NULL);

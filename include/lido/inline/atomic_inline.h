@@ -15,6 +15,8 @@
 /* True, and `desired` is stored, if the field was `*expected`; else *expected is what it was. May fail for no reason. */
 #define lido_cas_weak_acquire(field, expected, desired) \
   __atomic_compare_exchange_n(field, expected, desired, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)
+#define lido_cas_weak_release(field, expected, desired) \
+  __atomic_compare_exchange_n(field, expected, desired, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
 
 /* What comes before is seen by all before what comes after. In words that ThreadSanitizer lets pass; it learns nothing from fences. */
 #if defined(__x86_64__)
@@ -23,8 +25,6 @@
 #define lido_fence_full() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
 #define lido_compiler_barrier() __asm__ volatile("" : : : "memory")
-#define lido_cas_weak_release(field, expected, desired) \
-  __atomic_compare_exchange_n(field, expected, desired, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
 
 /* Add one, or some, to a statistic that only the calling thread writes and others read relaxed. On x86-64
  * that is one instruction on memory, which is what keeps counting off the pair's critical path; a
