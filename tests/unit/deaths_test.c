@@ -189,13 +189,12 @@ TEST(deaths, each_dies_once_when_a_guarded_pool_ends) {
   lido_pool *pool = lido_pool_create(&(lido_pool_options){
       .object_size = sizeof(node), .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED, .destroy = free_next});
   CHECK_NOT_NULL(pool);
-  node *last = NULL;
+  node *nodes[1000];
   deaths = 0;
+  CHECK_EQ(lido_pool_alloc_batch(pool, (void **)nodes, 1000), 1000);
   for (size_t i = 0; i < 1000; i++) {
-    node *object = lido_pool_alloc(pool);
-    *object = (node){.number = i, .next = last};
-    last = object;
-    if (i % 3 == 0) lido_weak_make(object);
+    *nodes[i] = (node){.number = i, .next = i + 1 < 1000 ? nodes[i + 1] : NULL}; /* the walk has not come there yet */
+    if (i % 3 == 0) lido_weak_make(nodes[i]);
   }
   size_t live = lido_pool_destroy(pool);
   CHECK_EQ(deaths, 1000);
