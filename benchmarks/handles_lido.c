@@ -13,7 +13,7 @@
  *                            lido_release; the floor is that of the pools
  *     handle_memory          bytes resident for each of two million objects without a handle, beyond those of a pool without
  *                            handles; asked for by name only
- *     handle_cleanup         alloc, add a cleanup, release, which runs it; all of it
+ *     handle_cleanup         alloc, add a cleanup, release, which runs it; the same for an object that is counted and has none
  */
 #include <lido/lido.h>
 #include <stdlib.h>
@@ -343,9 +343,21 @@ static void cleanup_pair(size_t count) {
   }
 }
 
+static void counted_pair(size_t count) {
+  lido_pool *pool = handle_pool;
+  for (size_t i = 0; i < count; i++) {
+    void *made = lido_pool_alloc(pool);
+    micro_touch(made, i);
+    sink += lido_weak_reserve(made).bits;
+    lido_release(made);
+  }
+}
+
 static void cleanup_row(const bench_options *options) {
-  const timed_subject subjects[] = {{.name = "floor", .run = floor_pair}, {.name = "cleanup", .run = cleanup_pair}};
-  timed_row(options, "handle_cleanup", subjects, 2);
+  const timed_subject subjects[] = {{.name = "floor", .run = floor_pair},
+                                    {.name = "counted", .run = counted_pair},
+                                    {.name = "cleanup", .run = cleanup_pair}};
+  timed_row(options, "handle_cleanup", subjects, 3);
 }
 
 /* ---- Memory ---- */

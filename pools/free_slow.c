@@ -70,6 +70,12 @@ bool lido_core_accept(lido_pool_core *core, void *object) {
   return true;
 }
 
+bool lido_core_hold(const lido_pool_core *core, void *object) {
+  (void)core;
+  (void)object;
+  return true;
+}
+
 bool lido_core_is_live_object(const lido_pool_core *core, const void *object) {
   return lido_core_contains(core, (uintptr_t)object);
 }
@@ -96,6 +102,14 @@ static bool may_be_object(const lido_pool_core *core, uintptr_t address) {
 static bool is_plainly_live(const lido_pool_core *core, uintptr_t address) {
   /* RELAXED: as in lido_state_claim. */
   return may_be_object(core, address) && lido_load_relaxed(lido_core_state_of(core, address)) == LIDO_STATE_LIVE;
+}
+
+bool lido_core_hold(const lido_pool_core *core, void *object) {
+  uint8_t *state = lido_core_state_of(core, (uintptr_t)object);
+  /* RELAXED: as in lido_state_claim. */
+  if (LIDO_UNLIKELY(lido_load_relaxed(state) != LIDO_STATE_LIVE)) return false;
+  lido_store_relaxed(state, LIDO_STATE_HELD);
+  return true;
 }
 
 bool lido_core_is_live_object(const lido_pool_core *core, const void *object) {

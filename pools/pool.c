@@ -85,6 +85,7 @@ static void settle(lido_pool_core *core, const lido_pool_options *options) {
 
 static void core_free(lido_pool_core *core) {
   lido_backing *backing = core->backing;
+  lido_handles_over(core);
   lido_metadata_free(&backing->metadata, core->name, core->name_bytes);
   lido_metadata_free(&backing->metadata, core, sizeof *core);
   lido_backing_pool_removed(backing);

@@ -154,10 +154,16 @@ bool lido_handles_free(lido_pool_core *core, void *object);
  * that is, this is called from there: misuse, reported. */
 size_t lido_handles_end(lido_pool_core *core);
 
+/* The core goes. */
+void lido_handles_over(lido_pool_core *core);
+
 /* Free an object without asking for handles. */
 void lido_free_plainly(lido_pool_core *core, void *object);
 
 /* ---- Checks at a slow free (free_slow.c) ---- */
+
+/* From live to held. pre: an object starts there. false: it was not live. */
+bool lido_core_hold(const lido_pool_core *core, void *object);
 
 /* Does a live object of this pool start at the address? Any address, as long as it is in a slab if it is in the pool. */
 bool lido_core_is_live_object(const lido_pool_core *core, const void *address);

@@ -14,6 +14,7 @@
 
 #include "lib/base/atomic.h"
 #include "lib/base/misuse_report.h"
+#include "lib/refs/cleanup_queue.h"
 #include "lib/refs/counts.h"
 #include "lib/refs/death.h"
 #include "lib/refs/grace_period.h"
@@ -36,15 +37,12 @@ static lido_slot *slot_of(const void *object) {
 
 static bool hold(lido_refs_owner *owner, void *object) {
   const lido_pool_core *core = core_behind(owner);
-  if (!lido_core_is_live_object(core, object)) {
-    lido_misuse_report((lido_misuse){.kind = LIDO_MISUSE_DEAD_OBJECT,
-                                     .pool = core->name,
-                                     .address = object,
-                                     .object = lido_core_find(core, object).index});
-    return false;
-  }
-  lido_core_set_state(core, object, LIDO_STATE_HELD);
-  return true;
+  if (LIDO_LIKELY(lido_core_hold(core, object))) return true;
+  lido_misuse_report((lido_misuse){.kind = LIDO_MISUSE_DEAD_OBJECT,
+                                   .pool = core->name,
+                                   .address = object,
+                                   .object = lido_core_find(core, object).index});
+  return false;
 }
 
 static void release_alone(lido_refs_owner *owner, void *object) { lido_pool_free(&core_behind(owner)->face, object); }
@@ -85,9 +83,12 @@ int lido_handles_begin(lido_pool_core *core) {
                                  .release_alone = release_alone,
                                  .dispose = dispose,
                                  .retire = retire};
+  if (core->refs.queue != NULL) lido_cleanup_queue_hold(core->refs.queue);
   if (core->refs.guarded) lido_guard_prepare();
   return lido_refs_fork_join();
 }
+
+void lido_handles_over(lido_pool_core *core) { lido_cleanup_queue_drop(core->refs.queue); }
 
 /* ---- What the pool asks for ---- */
 
@@ -157,5 +158,6 @@ size_t lido_handles_end(lido_pool_core *core) {
     before = e.ended;
     lido_pool_for_each(&core->face, end_one, &e);
   } while (e.ended != before);
+  lido_deaths_over();
   return e.ended;
 }

@@ -61,8 +61,9 @@ static void give_back(lido_slot *slot, lido_refs_owner *owner) {
   owner->dispose(owner, object);
 }
 
-static void finish(lido_slot *slot) {
-  lido_refs_owner *owner = lido_span_entry((uintptr_t)slot->object)->owner;
+static lido_refs_owner *owner_of(const lido_slot *slot) { return lido_span_entry((uintptr_t)slot->object)->owner; }
+
+static void finish(lido_slot *slot, lido_refs_owner *owner) {
   finishing here = {.owner = owner, .outer = dying.innermost};
   dying.innermost = &here;
   uint32_t cleanups = lido_cleanups_close(slot);
@@ -75,23 +76,38 @@ static void finish(lido_slot *slot) {
 void lido_deaths_finish(void) {
   bool outer = dying.busy;
   dying.busy = true;
-  while (dying.first != 0) finish(take_noted());
+  while (dying.first != 0) {
+    lido_slot *slot = take_noted();
+    finish(slot, owner_of(slot));
+  }
   dying.busy = outer;
 }
 
-void lido_death_now_or_soon(lido_slot *slot) {
-  note(slot);
-  if (dying.busy) return;
-  lido_deaths_finish();
+void lido_deaths_over(void) {
+  if (!dying.busy) lido_cleanups_assist();
+}
+
+static void now_or_soon(lido_slot *slot, lido_refs_owner *owner) {
+  if (dying.busy) {
+    note(slot);
+    return;
+  }
+  dying.busy = true;
+  finish(slot, owner);
+  dying.busy = false;
+  lido_deaths_finish(); /* what that one caused */
   lido_cleanups_assist();
 }
 
+void lido_death_now_or_soon(lido_slot *slot) { now_or_soon(slot, owner_of(slot)); }
+
 void lido_death(lido_slot *slot) {
+  lido_refs_owner *owner = owner_of(slot);
   mark_dying(slot);
-  if (lido_span_entry((uintptr_t)slot->object)->owner->guarded) {
+  if (LIDO_UNLIKELY(owner->guarded)) {
     lido_guard_defer(slot);
   } else {
-    lido_death_now_or_soon(slot);
+    now_or_soon(slot, owner);
   }
 }
 
@@ -99,11 +115,11 @@ void lido_death_by_force(lido_slot *slot) {
   bool outer = dying.busy;
   mark_dying(slot);
   dying.busy = true;
-  finish(slot);
+  finish(slot, owner_of(slot));
   dying.busy = outer;
 }
 
-void lido_death_abandoned(lido_slot *slot) { give_back(slot, lido_span_entry((uintptr_t)slot->object)->owner); }
+void lido_death_abandoned(lido_slot *slot) { give_back(slot, owner_of(slot)); }
 
 bool lido_deaths_are_of(const lido_refs_owner *owner) {
   for (const finishing *f = dying.innermost; f != NULL; f = f->outer) {

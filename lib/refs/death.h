@@ -36,6 +36,9 @@ void lido_death_abandoned(lido_slot *slot);
 /* Is this called by a destructor or a cleanup of an object of that owner? */
 bool lido_deaths_are_of(const lido_refs_owner *owner);
 
+/* After an owner's end: what deaths leave to be done when none is being finished. */
+void lido_deaths_over(void);
+
 /* Finish what this thread has noted: before an owner ends. */
 void lido_deaths_finish(void);
 

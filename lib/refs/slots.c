@@ -15,6 +15,7 @@
 LIDO_STATIC_ASSERT(sizeof(lido_slot) == 16, "as promised: 16 bytes an object");
 
 lido_slot_table lido_slots;
+lido_slot_side *lido_slot_sides;
 
 enum {
   RUN_MIN = 4,
@@ -37,7 +38,6 @@ typedef struct run_list {
 static lido_lock slots_lock = LIDO_LOCK_INITIAL(LIDO_RANK_SLOTS);
 
 /* All below: under the lock. */
-static lido_slot_side *sides;
 static uint64_t range;    /* slots that there are addresses for; 0 before the first use */
 static uint64_t frontier; /* the first that is in no run */
 static uint64_t in_use;
@@ -51,8 +51,8 @@ static bool reserve_both(uint64_t slots) {
   size_t side_bytes = slots * sizeof(lido_slot_side);
   void *slot_pages = lido_os_pages_reserve(slot_bytes);
   if (slot_pages == NULL) return false;
-  sides = lido_os_pages_reserve(side_bytes);
-  if (sides == NULL) {
+  lido_slot_sides = lido_os_pages_reserve(side_bytes);
+  if (lido_slot_sides == NULL) {
     lido_os_pages_unmap(slot_pages, slot_bytes);
     return false;
   }
@@ -78,7 +78,7 @@ static int commit_locked(uint64_t end) {
     size_t count = first < COMMIT_SLOTS_HUGE ? COMMIT_SLOTS : COMMIT_SLOTS_HUGE;
     lido_slot *slots = &lido_slots.slots[first];
     int error = lido_os_pages_commit(slots, count * sizeof *slots);
-    if (error == 0) error = lido_os_pages_commit(&sides[first], count * sizeof *sides);
+    if (error == 0) error = lido_os_pages_commit(&lido_slot_sides[first], count * sizeof *lido_slot_sides);
     if (error != 0) return error;
     if (count == COMMIT_SLOTS_HUGE) lido_os_pages_want_huge(slots, count * sizeof *slots);
     /* RELEASE slots.limit: a reader that is below it finds the table and the memory. */
@@ -156,8 +156,6 @@ void lido_slots_give(uint32_t first, size_t count, bool narrow, bool used_up) {
   in_use -= count;
   lido_lock_give(&slots_lock);
 }
-
-lido_slot_side *lido_slot_side_of(const lido_slot *slot) { return &sides[lido_slot_index(slot)]; }
 
 /* ---- Numbers and checks ---- */
 

@@ -48,6 +48,8 @@ typedef struct lido_slot_side {
   uint32_t next_dying; /* slot; death.h */
 } lido_slot_side;
 
+extern lido_slot_side *lido_slot_sides; /* as many as slots */
+
 /* `count` neighbouring slots, each with its generation, at rest. -> the first, or 0: ENOMEM. */
 uint32_t lido_slots_take(size_t count, bool narrow);
 
@@ -56,7 +58,9 @@ void lido_slots_give(uint32_t first, size_t count, bool narrow, bool used_up);
 
 static inline lido_slot *lido_slot_at(uint32_t index) { return &lido_slots.slots[index]; }
 static inline uint32_t lido_slot_index(const lido_slot *slot) { return (uint32_t)(slot - lido_slots.slots); }
-lido_slot_side *lido_slot_side_of(const lido_slot *slot);
+static inline lido_slot_side *lido_slot_side_of(const lido_slot *slot) {
+  return &lido_slot_sides[lido_slot_index(slot)];
+}
 
 void lido_slots_count(lido_weak_stats *stats);
 const char *lido_slots_check(void);
