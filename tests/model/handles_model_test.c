@@ -108,7 +108,7 @@ static void has_died(life *l) {
 /* ---- References ---- */
 
 static void count_it(life *l, stage at_least) {
-  if (l->stage < at_least) l->stage = at_least;
+  if (l->stage < at_least) l->stage = (uint8_t)at_least;
 }
 
 static void retain(void) {

@@ -139,7 +139,7 @@ static void step(int write_to, int read_from) {
 
 static void *read_until_told(void *arg) {
   other *o = arg;
-  char byte;
+  char byte = 0;
   lido_guard_enter();
   step(o->from[1], o->to[0]);
   lido_guard_leave();
