@@ -137,8 +137,11 @@ static bool end_one(void *object, void *arg) {
   /* Without states a walk takes what has retired for live. */
   if (is_in(slot, LIDO_WORD_RETIRED)) return true;
   if (!held && e->core->options.destroy == NULL) return true;
-  /* A thread that was lost in a fork may have been about to hand it out. */
-  if (!held) lido_tool_open((uintptr_t)object, e->core->geometry.object_size);
+  if (!held) {
+    /* A thread that was lost in a fork may have been about to hand it out, to hold it or to give it back. */
+    lido_tool_open((uintptr_t)object, e->core->geometry.object_size);
+    lido_core_set_state(e->core, object, LIDO_STATE_LIVE);
+  }
   if (is_in(slot, LIDO_WORD_DYING)) {
     lido_death_abandoned(slot); /* its thread was lost in a fork */
   } else if (held || lido_count_begin(slot, LIDO_WORD_COUNTED, 1)) {
