@@ -59,6 +59,7 @@ static void *alloc_with_cache(lido_pool_cache *cache, lido_pool *pool, lido_pool
   lido_cache_honour(cache);
   bool limited = false;
   if (lido_cache_refill(cache, &limited)) return lido_cache_alloc(cache, pool);
+  if (limited && lido_handles_collect(core)) return lido_cache_alloc(cache, pool);
   return limited ? lido_alloc_exhausted(core) : NULL;
 }
 

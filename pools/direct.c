@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "lib/base/atomic.h"
+#include "lido/guard.h"
 #include "pools/registry.h"
 #include "pools/slow_paths.h"
 #include "pools/tool_notes.h"
@@ -42,6 +43,16 @@ static bool sleep_until_allowed(lido_pool_core *core, uint64_t deadline) {
   return in_time;
 }
 
+enum { READERS_LEAVE_NS = 1000000 }; /* how long to wait for readers before the next look at them */
+
+/* Dead objects may wait for readers, who wake nobody. -> false: the time is over. */
+static bool wait_a_while(lido_pool_core *core, uint64_t deadline) {
+  if (!core->refs.guarded) return sleep_until_allowed(core, deadline);
+  lido_guard_collect();
+  uint64_t next_look = lido_os_now_ns() + READERS_LEAVE_NS;
+  return sleep_until_allowed(core, next_look < deadline ? next_look : deadline) || next_look < deadline;
+}
+
 void *lido_take_one(lido_pool_core *core, bool beyond_limit, bool *limited) {
   void *object = NULL;
   while (lido_core_take(core, 0, &object, 1, beyond_limit, limited) != 0) {
@@ -58,7 +69,7 @@ static void *wait_for_object(lido_pool_core *core) {
   bool in_time = true;
   change_waiters(core, 1);
   while (object == NULL && limited && in_time) {
-    in_time = sleep_until_allowed(core, deadline);
+    in_time = wait_a_while(core, deadline);
     object = lido_take_one(core, false, &limited);
   }
   change_waiters(core, -1);
@@ -69,9 +80,7 @@ static bool may_wait(const lido_pool_core *core) {
   return core->options.on_exhausted == LIDO_EXHAUSTED_WAIT && core->slabs.locks;
 }
 
-/* Where there are caches, attaching a second one is what shows it (thread_cache.c). */
-static bool is_wrong_thread(lido_pool_core *core) {
-  if (LIDO_LIKELY(!core->one_thread) || !core->direct || core->passthrough) return false;
+bool lido_core_is_second_thread(lido_pool_core *core) {
   const lido_thread_record *thread = lido_this_thread.record;
   /* RELAXED: only this thread's own pointer makes a difference to it. */
   if (LIDO_LIKELY(thread != NULL && lido_load_relaxed(&core->only_thread) == thread)) return false;
@@ -79,6 +88,12 @@ static bool is_wrong_thread(lido_pool_core *core) {
   bool second = lido_thread_is_second_locked(core, lido_thread_record_get_locked());
   lido_registry_unlock();
   return second;
+}
+
+/* Where there are caches, attaching a second one is what shows it (thread_cache.c). */
+static bool is_wrong_thread(lido_pool_core *core) {
+  if (LIDO_LIKELY(!core->one_thread) || !core->direct || core->passthrough) return false;
+  return lido_core_is_second_thread(core);
 }
 
 static void *alloc(lido_pool_core *core) {
@@ -92,7 +107,7 @@ static void *alloc(lido_pool_core *core) {
   bool limited = false;
   do {
     object = lido_take_one(core, false, &limited);
-  } while (object == NULL && take_from_depot(core));
+  } while (object == NULL && (take_from_depot(core) || (limited && lido_handles_collect(core))));
   if (object != NULL || !limited) return object;
   return may_wait(core) ? wait_for_object(core) : lido_alloc_exhausted(core);
 }

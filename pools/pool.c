@@ -39,6 +39,8 @@ static bool handles_are_valid(const lido_pool_options *o) {
   unsigned handles = o->flags & LIDO_POOL_HANDLES_53;
   if (handles == 0) return o->cleanup_queue == NULL && (o->flags & LIDO_POOL_GUARDED) == 0;
   if (handles == (LIDO_POOL_HANDLES_53 & ~LIDO_POOL_HANDLES)) return false;
+  bool strangers_end = (o->flags & LIDO_POOL_GUARDED) != 0; /* whoever looks at the readers finishes deaths */
+  if (strangers_end && (o->flags & LIDO_POOL_SINGLE_THREAD) != 0) return false;
   return (o->flags & LIDO_POOL_PASSTHROUGH) == 0 && o->construct == NULL;
 }
 
@@ -163,12 +165,13 @@ size_t lido_pool_destroy(lido_pool *pool) {
   lido_pool_core *core = lido_core_of(pool);
   int saved_errno = errno;
   lido_core_sweep_if_needed(core);
-  size_t ended = core->handles ? lido_handles_end(core) : 0;
-  if (ended == SIZE_MAX) return 0;
+  size_t were_live = core->handles ? lido_handles_end(core) : 0;
+  if (were_live == SIZE_MAX) return 0;
   unregister(core);
   /* RELAXED: nobody else is here. */
-  size_t live = ended + lido_slab_lists_taken(&core->slabs) - lido_load_relaxed(&core->set_aside) +
+  size_t live = lido_slab_lists_taken(&core->slabs) - lido_load_relaxed(&core->set_aside) +
                 lido_load_relaxed(&core->passthrough_live);
+  if (core->handles) live = were_live;
   /* RELEASE typed.pool: the next use makes a new one. */
   if (core->typed != NULL) lido_store_release(&core->typed->pool, NULL);
   destroy_slabs(core);

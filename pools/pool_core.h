@@ -134,6 +134,12 @@ static inline void lido_core_sweep_if_needed(lido_pool_core *core) {
   if (LIDO_UNLIKELY(lido_load_acquire(&core->needs_sweep))) lido_core_sweep(core);
 }
 
+/* Is this not the thread that a single-thread pool belongs to? */
+bool lido_core_is_second_thread(lido_pool_core *core);
+
+/* Visit every object in the program's hands, and those that are dying. */
+size_t lido_core_walk(lido_pool_core *core, bool (*visit)(void *object, void *arg), void *arg);
+
 /* How many walks over the pool the calling thread is in the middle of (pool_walk.c). */
 unsigned lido_walks_of_thread(const lido_pool_core *core);
 
@@ -156,6 +162,9 @@ size_t lido_handles_end(lido_pool_core *core);
 
 /* The core goes. */
 void lido_handles_over(lido_pool_core *core);
+
+/* Finish deaths that wait for readers, if this pool has such. -> whether any was finished, of whatever pool. */
+bool lido_handles_collect(lido_pool_core *core);
 
 /* Free an object without asking for handles. */
 void lido_free_plainly(lido_pool_core *core, void *object);

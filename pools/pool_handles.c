@@ -35,6 +35,13 @@ static lido_slot *slot_of(const void *object) {
 
 /* ---- What lib/refs asks for ---- */
 
+static bool may_end(lido_refs_owner *owner, const void *object) {
+  lido_pool_core *core = core_behind(owner);
+  if (!lido_core_is_second_thread(core)) return true;
+  lido_report_wrong_thread(core, object);
+  return false;
+}
+
 static bool hold(lido_refs_owner *owner, void *object) {
   const lido_pool_core *core = core_behind(owner);
   if (LIDO_LIKELY(lido_core_hold(core, object))) return true;
@@ -83,6 +90,7 @@ int lido_handles_begin(lido_pool_core *core) {
                                  .destroy = core->options.destroy,
                                  .context = core->options.context,
                                  .queue = core->options.cleanup_queue,
+                                 .may_end = core->one_thread ? may_end : NULL,
                                  .hold = hold,
                                  .release_alone = release_alone,
                                  .dispose = dispose,
@@ -95,6 +103,8 @@ int lido_handles_begin(lido_pool_core *core) {
 void lido_handles_over(lido_pool_core *core) { lido_cleanup_queue_drop(core->refs.queue); }
 
 /* ---- What the pool asks for ---- */
+
+bool lido_handles_collect(lido_pool_core *core) { return core->refs.guarded && lido_guard_collect() != 0; }
 
 static bool is_held(const lido_slot *slot) {
   return !lido_word_is_at_rest(lido_load_relaxed(&slot->word)); /* RELAXED: the caller has a reference */
@@ -115,40 +125,39 @@ bool lido_handles_free(lido_pool_core *core, void *object) {
 
 /* ---- The end of the pool ---- */
 
+static bool is_in(const lido_slot *slot, uint64_t state) {
+  return (lido_load_relaxed(&slot->word) & LIDO_WORD_STATE) == state; /* RELAXED: nobody else is here */
+}
+
 typedef struct ending {
   lido_pool_core *core;
   size_t ended;
 } ending;
 
-static bool is_in(const lido_slot *slot, uint64_t state) {
-  return (lido_load_relaxed(&slot->word) & LIDO_WORD_STATE) == state; /* RELAXED: nobody else is here */
-}
-
-/* Deaths that have begun and wait, for readers or for this thread. */
-static void finish_begun(lido_pool_core *core) {
-  if (core->refs.guarded) lido_guard_finish_owner(&core->refs);
-  lido_deaths_finish();
+/* Nobody kept a count of it, but its destructor must hear. */
+static bool begin_end(const lido_pool_core *core, lido_slot *slot) {
+  if (core->options.destroy == NULL) return false;
+  /* A thread that was lost in a fork may have been about to hand it out, to hold it or to give it back. */
+  lido_tool_open((uintptr_t)slot->object, core->geometry.object_size);
+  lido_core_set_state(core, slot->object, LIDO_STATE_LIVE);
+  return lido_count_begin(slot, LIDO_WORD_COUNTED, 1);
 }
 
 static bool end_one(void *object, void *arg) {
   ending *e = arg;
   lido_slot *slot = slot_of(object);
-  bool held = is_held(slot);
-  /* Without states a walk takes what has retired for live. */
-  if (is_in(slot, LIDO_WORD_RETIRED)) return true;
-  if (!held && e->core->options.destroy == NULL) return true;
-  if (!held) {
-    /* A thread that was lost in a fork may have been about to hand it out, to hold it or to give it back. */
-    lido_tool_open((uintptr_t)object, e->core->geometry.object_size);
-    lido_core_set_state(e->core, object, LIDO_STATE_LIVE);
-  }
-  if (is_in(slot, LIDO_WORD_DYING)) {
-    lido_death_abandoned(slot); /* its thread was lost in a fork */
-  } else if (held || lido_count_begin(slot, LIDO_WORD_COUNTED, 1)) {
-    lido_death_by_force(slot);
-    finish_begun(e->core); /* what its destructor and its cleanups released */
-  }
+  if (is_in(slot, LIDO_WORD_DYING)) return true;
+  if (!is_held(slot) && !begin_end(e->core, slot)) return true;
+  lido_death_by_force(slot);
   e->ended++;
+  return true;
+}
+
+/* Deaths of threads that were lost in a fork: whatever is dying before anything was ended here. */
+static bool abandon_one(void *object, void *arg) {
+  (void)arg;
+  lido_slot *slot = slot_of(object);
+  if (is_in(slot, LIDO_WORD_DYING)) lido_death_abandoned(slot);
   return true;
 }
 
@@ -159,12 +168,15 @@ size_t lido_handles_end(lido_pool_core *core) {
         .kind = LIDO_MISUSE_REENTRY, .pool = core->name, .address = &core->face, .object = LIDO_NO_OBJECT});
     return SIZE_MAX;
   }
-  finish_begun(core);
+  lido_deaths_finish_of(&core->refs);
+  if (core->refs.guarded) lido_guard_finish_owner(&core->refs);
+  core->refs.ending = true;
+  size_t live = lido_core_walk(core, abandon_one, NULL);
   size_t before = 0;
   do { /* what the last turn's cleanups made dies in the next */
     before = e.ended;
-    lido_pool_for_each(&core->face, end_one, &e);
+    lido_core_walk(core, end_one, &e);
   } while (e.ended != before);
-  lido_deaths_over();
-  return e.ended;
+  lido_deaths_give_back(&core->refs);
+  return live;
 }

@@ -10,6 +10,7 @@ size_t lido_pool_trim(lido_pool *pool) {
   lido_pool_core *core = lido_core_of(pool);
   int saved_errno = errno;
   lido_core_sweep_if_needed(core);
+  lido_handles_collect(core);
   lido_cache_ask_flush(core);
   lido_cache_flush_own(core);
   lido_core_drain_depot(core);

@@ -54,6 +54,14 @@ static bool is_live(const lido_pool_core *core, uintptr_t object) {
   return lido_state_is_live(lido_load_relaxed(lido_core_state_of(core, object)));
 }
 
+/* Its handles have failed, and its memory waits. pre: is_live. */
+static bool is_dying(const lido_pool_core *core, uintptr_t object) {
+  lido_slot *slot;
+  if (!core->handles || !lido_slot_find(object, &slot)) return false;
+  uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: as above */
+  return (word & LIDO_WORD_STATE) == LIDO_WORD_DYING;
+}
+
 /* ---- By address ---- */
 
 bool lido_pool_owns(const lido_pool *pool, const void *address) {
@@ -61,7 +69,8 @@ bool lido_pool_owns(const lido_pool *pool, const void *address) {
   make_up_states(core);
   lido_slab_lists_lock(&core->slabs); /* the slab stays while its state byte is read */
   lido_place place = lido_core_find(core, address);
-  bool owns = place.slab != NULL && place.offset == 0 && is_live(core, (uintptr_t)address);
+  bool owns = place.slab != NULL && place.offset == 0 && is_live(core, (uintptr_t)address) &&
+              !is_dying(core, (uintptr_t)address);
   lido_slab_lists_unlock(&core->slabs);
   return owns;
 }
@@ -82,6 +91,7 @@ typedef struct walk {
   struct walk *outer; /* of this thread: a visitor may walk */
   bool (*visit)(void *object, void *arg);
   void *arg;
+  bool dying_too;
   size_t visited;
 } walk;
 
@@ -98,7 +108,7 @@ unsigned lido_walks_of_thread(const lido_pool_core *core) {
 static bool walk_slab(const lido_pool_core *core, const lido_slab *slab, walk *w) {
   for (size_t index = 0; index < slab->objects; index++) {
     uintptr_t object = slab->start + index * core->geometry.stride;
-    if (!is_live(core, object)) continue;
+    if (!is_live(core, object) || (!w->dying_too && is_dying(core, object))) continue;
     w->visited++;
     if (!w->visit((void *)object, w->arg)) return false;
   }
@@ -118,9 +128,7 @@ static const lido_slab *first_slab(lido_pool_core *core) {
   return slab;
 }
 
-size_t lido_pool_for_each(lido_pool *pool, bool (*visit)(void *object, void *arg), void *arg) {
-  lido_pool_core *core = lido_core_of(pool);
-  walk w = {.core = core, .outer = innermost, .visit = visit, .arg = arg};
+static size_t go(lido_pool_core *core, walk w) {
   make_up_states(core);
   change_walkers(core, 1);
   innermost = &w;
@@ -129,4 +137,13 @@ size_t lido_pool_for_each(lido_pool *pool, bool (*visit)(void *object, void *arg
   innermost = w.outer;
   change_walkers(core, -1);
   return w.visited;
+}
+
+size_t lido_pool_for_each(lido_pool *pool, bool (*visit)(void *object, void *arg), void *arg) {
+  lido_pool_core *core = lido_core_of(pool);
+  return go(core, (walk){.core = core, .outer = innermost, .visit = visit, .arg = arg});
+}
+
+size_t lido_core_walk(lido_pool_core *core, bool (*visit)(void *object, void *arg), void *arg) {
+  return go(core, (walk){.core = core, .outer = innermost, .visit = visit, .arg = arg, .dying_too = true});
 }

@@ -107,7 +107,9 @@ void lido_release_odd(lido_slot *slot, uint64_t old, size_t count) {
   }
   lido_add_relaxed(&slot->word, count); /* RELAXED: an undo */
   bool pinned = had >= LIDO_WORD_PINNED && had <= LIDO_WORD_COUNT;
-  if (!pinned) lido_report_slot(LIDO_MISUSE_OVER_RELEASE, slot);
+  /* A destructor may drop a reference to an object that died before it because the owner ends. */
+  bool is_over = (old & LIDO_WORD_STATE) == LIDO_WORD_DYING && owner_of(slot)->ending;
+  if (!pinned && !is_over) lido_report_slot(LIDO_MISUSE_OVER_RELEASE, slot);
 }
 
 static bool is_in_life_of(lido_weak weak, uint64_t word) {
@@ -118,7 +120,8 @@ static void release_by_handle(lido_slot *slot, lido_weak weak) {
   uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the exchange below is what counts */
   do {
     bool pinned = lido_word_count(word) >= LIDO_WORD_PINNED && lido_word_count(word) <= LIDO_WORD_COUNT;
-    if (is_in_life_of(weak, word) && pinned) return;
+    bool is_over = (word & LIDO_WORD_STATE) == LIDO_WORD_DYING && owner_of(slot)->ending;
+    if (is_in_life_of(weak, word) && (pinned || is_over)) return;
     if (!is_in_life_of(weak, word) || lido_word_count(word) - 1 >= LIDO_WORD_COUNT) {
       lido_report_handle(LIDO_MISUSE_OVER_RELEASE, weak);
       return;

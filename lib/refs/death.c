@@ -1,6 +1,8 @@
 /* death.c: see death.h. */
 #include "lib/refs/death.h"
 
+#include <errno.h>
+
 #include "lib/base/atomic.h"
 #include "lib/refs/cleanups.h"
 #include "lib/refs/grace_period.h"
@@ -63,28 +65,49 @@ static void give_back(lido_slot *slot, lido_refs_owner *owner) {
 
 static lido_refs_owner *owner_of(const lido_slot *slot) { return lido_span_entry((uintptr_t)slot->object)->owner; }
 
-static void finish(lido_slot *slot, lido_refs_owner *owner) {
+/* Steps 2 to 4. */
+static void call_program(lido_slot *slot, lido_refs_owner *owner) {
+  int saved_errno = errno;
   finishing here = {.owner = owner, .outer = dying.innermost};
   dying.innermost = &here;
   uint32_t cleanups = lido_cleanups_close(slot);
   if (owner->destroy != NULL) owner->destroy(slot->object, owner->context);
   if (cleanups != 0) lido_cleanups_run(cleanups);
   dying.innermost = here.outer;
-  give_back(slot, owner);
+  errno = saved_errno;
 }
 
-void lido_deaths_finish(void) {
-  bool outer = dying.busy;
-  dying.busy = true;
+static void keep(lido_slot *slot, lido_refs_owner *owner) {
+  lido_slot_side_of(slot)->next_dying = owner->ended;
+  owner->ended = lido_slot_index(slot);
+}
+
+static void finish(lido_slot *slot, lido_refs_owner *owner) {
+  call_program(slot, owner);
+  if (LIDO_UNLIKELY(owner->ending)) {
+    keep(slot, owner);
+    return;
+  }
+  bool waited = owner->guarded;
+  give_back(slot, owner);
+  if (LIDO_UNLIKELY(waited)) lido_guard_finished(owner);
+}
+
+static void finish_all(void) {
   while (dying.first != 0) {
     lido_slot *slot = take_noted();
     finish(slot, owner_of(slot));
   }
-  dying.busy = outer;
 }
 
-void lido_deaths_over(void) {
-  if (!dying.busy) lido_cleanups_assist();
+void lido_death_note(lido_slot *slot) { note(slot); }
+
+void lido_deaths_run(void) {
+  if (dying.busy) return;
+  dying.busy = true;
+  finish_all();
+  dying.busy = false;
+  lido_cleanups_assist();
 }
 
 static void now_or_soon(lido_slot *slot, lido_refs_owner *owner) {
@@ -94,38 +117,92 @@ static void now_or_soon(lido_slot *slot, lido_refs_owner *owner) {
   }
   dying.busy = true;
   finish(slot, owner);
+  finish_all(); /* what that one caused */
   dying.busy = false;
-  lido_deaths_finish(); /* what that one caused */
   lido_cleanups_assist();
 }
 
-void lido_death_now_or_soon(lido_slot *slot) { now_or_soon(slot, owner_of(slot)); }
+/* Another thread's affair: as if nothing had been released. RELAXED: an undo. */
+static void refuse(lido_slot *slot) {
+  bool taken = (lido_load_relaxed(&slot->word) & LIDO_WORD_COUNT) == 0;
+  if (taken) lido_add_relaxed(&slot->word, 1);
+}
 
 void lido_death(lido_slot *slot) {
   lido_refs_owner *owner = owner_of(slot);
+  if (LIDO_UNLIKELY(owner->may_end != NULL) && !owner->may_end(owner, slot->object)) {
+    refuse(slot);
+    return;
+  }
   mark_dying(slot);
-  if (LIDO_UNLIKELY(owner->guarded)) {
+  if (LIDO_UNLIKELY(owner->guarded) && !owner->ending) {
     lido_guard_defer(slot);
   } else {
     now_or_soon(slot, owner);
   }
 }
 
-void lido_death_by_force(lido_slot *slot) {
-  bool outer = dying.busy;
-  mark_dying(slot);
-  dying.busy = true;
-  finish(slot, owner_of(slot));
-  dying.busy = outer;
-}
-
-void lido_death_abandoned(lido_slot *slot) { give_back(slot, owner_of(slot)); }
+bool lido_deaths_are_busy(void) { return dying.busy; }
 
 bool lido_deaths_are_of(const lido_refs_owner *owner) {
   for (const finishing *f = dying.innermost; f != NULL; f = f->outer) {
     if (f->owner == owner) return true;
   }
   return false;
+}
+
+/* ---- The end of an owner ---- */
+
+/* Theirs leave the list; the others stay, in their order. -> the first of theirs, linked. */
+static uint32_t take_noted_of(const lido_refs_owner *owner) {
+  uint32_t theirs = 0;
+  uint32_t rest = dying.first;
+  dying.first = 0;
+  while (rest != 0) {
+    lido_slot *slot = lido_slot_at(rest);
+    rest = lido_slot_side_of(slot)->next_dying;
+    if (owner_of(slot) == owner) {
+      lido_slot_side_of(slot)->next_dying = theirs;
+      theirs = lido_slot_index(slot);
+    } else {
+      note(slot);
+    }
+  }
+  return theirs;
+}
+
+void lido_deaths_finish_of(lido_refs_owner *owner) {
+  bool outer = dying.busy;
+  dying.busy = true;
+  for (uint32_t theirs = take_noted_of(owner); theirs != 0; theirs = take_noted_of(owner)) {
+    while (theirs != 0) {
+      lido_slot *slot = lido_slot_at(theirs);
+      theirs = lido_slot_side_of(slot)->next_dying;
+      finish(slot, owner);
+    }
+  }
+  dying.busy = outer;
+}
+
+void lido_death_by_force(lido_slot *slot) {
+  lido_refs_owner *owner = owner_of(slot);
+  bool outer = dying.busy;
+  mark_dying(slot);
+  dying.busy = true;
+  finish(slot, owner);
+  dying.busy = outer;
+  lido_deaths_finish_of(owner);
+}
+
+void lido_death_abandoned(lido_slot *slot) { keep(slot, owner_of(slot)); }
+
+void lido_deaths_give_back(lido_refs_owner *owner) {
+  while (owner->ended != 0) {
+    lido_slot *slot = lido_slot_at(owner->ended);
+    owner->ended = lido_slot_side_of(slot)->next_dying;
+    give_back(slot, owner);
+  }
+  lido_deaths_run(); /* what else this thread has to do */
 }
 
 void lido_deaths_count(lido_weak_stats *stats) {

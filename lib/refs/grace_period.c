@@ -27,7 +27,7 @@ typedef struct slot_list {
   size_t count;
 } slot_list;
 
-lido_guard_state lido_guards = {.epoch = 1};
+lido_guard_state lido_guards = {.epoch = 1, .worth = LIDO_GUARD_BATCH};
 __thread lido_guard_record *lido_this_guard __attribute__((tls_model("initial-exec")));
 
 static __thread uint32_t crowd_depth __attribute__((tls_model("initial-exec"))); /* of a thread without a record */
@@ -40,10 +40,14 @@ static reader *readers;
 static slot_list fresh;
 static slot_list aging;
 static uint64_t crowd;
-static uint64_t finished; /* statistic */
-static uint64_t held_up;  /* statistic */
+static uint64_t taken_ever;
+static uint64_t all_in_hands; /* atomic */
+static uint64_t finished;     /* statistic, atomic */
+static uint64_t held_up;      /* statistic */
 
 /* ---- Lists ---- */
+
+static lido_refs_owner *owner_of(const lido_slot *slot) { return lido_span_entry((uintptr_t)slot->object)->owner; }
 
 static void push(slot_list *list, lido_slot *slot) {
   uint32_t index = lido_slot_index(slot);
@@ -139,6 +143,7 @@ void lido_guard_leave_odd(void) {
 
 void lido_guard_leave_full(void) {
   int saved_errno = errno;
+  if (lido_this_guard != NULL) lido_store_relaxed(&lido_this_guard->is_asked, false); /* RELAXED: a hint */
   lido_guard_collect();
   errno = saved_errno;
 }
@@ -153,6 +158,7 @@ static bool is_inside(const reader *r, uint64_t *epoch) {
 
 static void note_hold_up_locked(reader *r, uint64_t epoch) {
   held_up++;
+  lido_store_relaxed(&r->face.is_asked, true); /* RELAXED: a hint */
   if (r->seen_epoch == epoch) return;
   r->seen_epoch = epoch;
   r->seen_ns = lido_os_now_ns();
@@ -189,46 +195,84 @@ static look look_locked(void) {
   return found;
 }
 
+/* Who held them up is asked to look when it leaves; others, when there are a good many more. */
+static void note_worth_locked(bool was_held_up) {
+  size_t waiting = was_held_up ? fresh.count + aging.count : 0;
+  lido_store_relaxed(&lido_guards.worth, waiting + LIDO_GUARD_BATCH); /* RELAXED: a hint */
+}
+
 static void collect_locked(slot_list *ready) {
   look found = look_locked();
+  note_worth_locked(found == LOOK_HELD_UP);
   if (found == LOOK_HELD_UP) return;
   append(ready, &aging);
   if (found == LOOK_NOBODY) append(ready, &fresh);
   aging = fresh;
   fresh = (slot_list){0};
-  lido_store_relaxed(&lido_guards.epoch,
-                     lido_guards.epoch + 1); /* RELAXED: a reader that sees an older one holds up more */
+  /* RELAXED: a reader that sees an older one holds up more. */
+  lido_store_relaxed(&lido_guards.epoch, lido_guards.epoch + 1);
 }
 
-static size_t finish(slot_list *ready) {
-  size_t count = ready->count;
-  while (ready->count != 0) lido_death_now_or_soon(pop(ready));
+/* G5. RELAXED: under the lock; who waits for 0 takes it too, before. */
+static void take_in_hands_locked(const slot_list *taken) {
+  uint32_t at = taken->first;
+  for (size_t i = 0; i < taken->count; i++) {
+    lido_slot *slot = lido_slot_at(at);
+    lido_add_relaxed(&owner_of(slot)->in_hands, 1);
+    at = lido_slot_side_of(slot)->next_dying;
+  }
+  lido_add_relaxed(&all_in_hands, taken->count);
+  taken_ever += taken->count;
+  note_deferred_locked();
+}
+
+/* All of them are on the thread's list before the first is finished, so that the end of another's owner finds them. */
+static size_t finish(slot_list *taken) {
+  size_t count = taken->count;
+  while (taken->count != 0) lido_death_note(pop(taken));
+  if (count != 0) lido_deaths_run();
   return count;
+}
+
+void lido_guard_finished(lido_refs_owner *owner) {
+  lido_add_relaxed(&finished, 1); /* RELAXED: statistic */
+  /* RELEASE guard.finished: whoever waits for it finds it over. The owner may be gone after the second. */
+  lido_sub_release(&all_in_hands, 1);
+  lido_sub_release(&owner->in_hands, 1);
 }
 
 size_t lido_guard_collect(void) {
   slot_list ready = {0};
   lido_lock_take(&guard_lock);
   if (fresh.count + aging.count != 0) collect_locked(&ready);
-  finished += ready.count;
-  note_deferred_locked();
+  take_in_hands_locked(&ready);
   lido_lock_give(&guard_lock);
   return finish(&ready);
 }
 
-int lido_guard_synchronize(void) {
-  if (crowd_depth != 0 || (lido_this_guard != NULL && lido_this_guard->depth != 0)) return EDEADLK;
+static uint64_t taken_or_waiting(void) {
   lido_lock_take(&guard_lock);
-  uint64_t last = finished + fresh.count + aging.count;
-  bool done = finished >= last;
+  uint64_t count = taken_ever + fresh.count + aging.count;
   lido_lock_give(&guard_lock);
-  while (!done) {
-    lido_guard_collect();
-    lido_lock_take(&guard_lock);
-    done = finished >= last;
-    lido_lock_give(&guard_lock);
-    if (!done) lido_os_yield();
-  }
+  return count;
+}
+
+static bool have_been_taken(uint64_t count) {
+  lido_lock_take(&guard_lock);
+  bool taken = taken_ever >= count; /* they are taken in the order in which they came */
+  lido_lock_give(&guard_lock);
+  return taken;
+}
+
+int lido_guard_synchronize(void) {
+  bool inside = crowd_depth != 0 || (lido_this_guard != NULL && lido_this_guard->depth != 0);
+  if (inside || lido_deaths_are_busy()) return EDEADLK;
+  int saved_errno = errno;
+  uint64_t count = taken_or_waiting();
+  for (lido_guard_collect(); !have_been_taken(count); lido_guard_collect()) lido_os_yield();
+  /* ACQUIRE guard.finished: what they did is done. */
+  while (lido_load_acquire(&all_in_hands) != 0) lido_os_yield();
+  errno = saved_errno;
   return 0;
 }
 
@@ -238,7 +282,7 @@ void lido_guard_defer(lido_slot *slot) {
   lido_lock_take(&guard_lock);
   push(&fresh, slot);
   note_deferred_locked();
-  bool enough = (fresh.count + aging.count) % LIDO_GUARD_BATCH == 0;
+  bool enough = fresh.count + aging.count >= lido_guards.worth;
   lido_lock_give(&guard_lock);
   if (enough) lido_guard_leave_full();
 }
@@ -247,21 +291,33 @@ static void take_of_owner_locked(slot_list *list, const lido_refs_owner *owner, 
   slot_list others = {0};
   while (list->count != 0) {
     lido_slot *slot = pop(list);
-    bool theirs = lido_span_entry((uintptr_t)slot->object)->owner == owner;
-    push(theirs ? taken : &others, slot);
+    push(owner_of(slot) == owner ? taken : &others, slot);
   }
   *list = others;
 }
 
-void lido_guard_finish_owner(const lido_refs_owner *owner) {
-  slot_list taken = {0};
+static void take_of_owner(const lido_refs_owner *owner, slot_list *taken) {
   lido_lock_take(&guard_lock);
-  take_of_owner_locked(&aging, owner, &taken);
-  take_of_owner_locked(&fresh, owner, &taken);
-  finished += taken.count;
-  note_deferred_locked();
+  take_of_owner_locked(&aging, owner, taken);
+  take_of_owner_locked(&fresh, owner, taken);
+  take_in_hands_locked(taken);
   lido_lock_give(&guard_lock);
-  finish(&taken);
+}
+
+void lido_guard_finish_owner(lido_refs_owner *owner) {
+  bool over = false;
+  while (!over) {
+    slot_list taken = {0};
+    take_of_owner(owner, &taken);
+    over = taken.count == 0;
+    while (taken.count != 0) lido_death_note(pop(&taken));
+    lido_deaths_finish_of(owner);
+    /* ACQUIRE guard.finished: what they did is done. */
+    while (lido_load_acquire(&owner->in_hands) != 0) {
+      over = false;
+      lido_os_yield();
+    }
+  }
 }
 
 /* ---- Beginning, numbers, fork ---- */
@@ -303,7 +359,7 @@ void lido_guard_stats_get(lido_guard_stats *out) {
   }
   out->readers += lido_load_relaxed(&crowd); /* RELAXED: statistic */
   out->deferred = fresh.count + aging.count;
-  out->finished = finished;
+  out->finished = lido_load_relaxed(&finished); /* RELAXED: statistic */
   out->held_up = held_up;
   const reader *oldest = oldest_locked();
   if (oldest != NULL) {
@@ -354,6 +410,7 @@ void lido_guard_in_child(void) {
   lido_lock_take(&guard_lock);
   reader *others = take_others_locked();
   crowd = crowd_depth != 0;
+  if (readers != NULL) readers->thread = lido_os_thread_number(); /* this thread's is the only one left */
   lido_lock_give(&guard_lock);
   while (others != NULL) {
     reader *gone = others;

@@ -9,6 +9,7 @@
  *   G2  between the end of a death's handles and the look at a record lies a barrier in the reader's thread.
  *   G3  `deferred` is the number of slots on both lists.
  *   G4  a record in the list belongs to a living thread; a thread without one that is inside counts in `crowd`.
+ *   G5  a death is on a list, or counted in its owner's `in_hands` and in the sum of all, until it is over.
  * Why a reader never sees the memory of a finished death: let the object die in epoch s; its handles end (W1) before it is listed, and the
  * barrier M of the first look after that comes later still. A reader announces itself (R1), then follows the handle
  * (R2). If R2 comes after M in the reader's thread, it sees W1 and gets NULL. Else R1 came before M too, and the look finds
@@ -33,8 +34,12 @@ void lido_guard_prepare(void);
 /* The object at this slot is dying; finish it when nobody can be reading it. */
 void lido_guard_defer(lido_slot *slot);
 
-/* Finish what waits of this owner's, readers or not: it ends, and nobody may be reading. */
-void lido_guard_finish_owner(const lido_refs_owner *owner);
+/* A death that was taken off the lists is over. */
+void lido_guard_finished(lido_refs_owner *owner);
+
+/* Finish what waits of this owner's, readers or not: it ends, and nobody may be reading. Waits for what other threads have in
+ * hands, and for what all that brings about. */
+void lido_guard_finish_owner(lido_refs_owner *owner);
 
 const char *lido_guard_check(void);
 void lido_guard_lock_for_fork(void);

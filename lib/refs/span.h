@@ -20,15 +20,20 @@
 typedef struct lido_refs_owner {
   const char *name;
   size_t object_bytes;
-  size_t stride; /* from object to object */
-  bool narrow;   /* LIDO_POOL_HANDLES_53 */
-  bool guarded;  /* LIDO_POOL_GUARDED */
+  size_t stride;     /* from object to object */
+  bool narrow;       /* LIDO_POOL_HANDLES_53 */
+  bool guarded;      /* LIDO_POOL_GUARDED */
+  bool ending;       /* by one thread, and nobody else is here: dead objects keep their memory until all are dead */
+  uint32_t ended;    /* of these: the first slot of the list of the dead */
+  uint64_t in_hands; /* atomic: deaths that waited for readers, and are in some thread's hands now (grace_period.h) */
   /* Called at each death, for the object; NULL: nothing to do. */
   void (*destroy)(void *object, void *context);
   void *context;
   lido_cleanup_queue *queue; /* of cleanups that name none; NULL: the releasing thread */
   /* No count is kept of this object: from now one is. false: it is not live; that was reported. */
   bool (*hold)(struct lido_refs_owner *owner, void *object);
+  /* May this thread end an object? If not, that was reported. NULL: any may. */
+  bool (*may_end)(struct lido_refs_owner *owner, const void *object);
   /* A reference to an object goes of which no count is kept: as its free. */
   void (*release_alone)(struct lido_refs_owner *owner, void *object);
   /* It is dead: its memory goes back. */

@@ -11,11 +11,13 @@ LIDO_BEGIN
 typedef struct lido_guard_record {
   uint64_t epoch; /* when the thread entered; 0: it is outside */
   uint32_t depth; /* of nested guards */
+  bool is_asked;  /* deaths wait for this thread, so it shall look when it leaves */
 } lido_guard_record;
 
 typedef struct lido_guard_state {
   uint64_t epoch;    /* from 1 on */
   uint64_t deferred; /* deaths that wait */
+  uint64_t worth;    /* how many are worth a look at the readers */
   bool fences;       /* readers must order for themselves: the system can't do it for them */
 } lido_guard_state;
 
@@ -52,7 +54,10 @@ LIDO_FAST void lido_guard_leave(void) {
   /* RELEASE guard.left: who sees this thread outside finds its reading done. */
   lido_store_release(&record->epoch, 0);
   /* RELAXED: a hint. */
-  if (LIDO_UNLIKELY(lido_load_relaxed(&lido_guards.deferred) >= LIDO_GUARD_BATCH)) lido_guard_leave_full();
+  if (LIDO_UNLIKELY(lido_load_relaxed(&record->is_asked)) ||
+      LIDO_UNLIKELY(lido_load_relaxed(&lido_guards.deferred) >= lido_load_relaxed(&lido_guards.worth))) {
+    lido_guard_leave_full();
+  }
 }
 
 LIDO_END
