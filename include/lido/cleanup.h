@@ -105,7 +105,8 @@ LIDO_API const char *lido_cleanup_queue_name(const lido_cleanup_queue *queue);
  * own under this number, or -1 if it could not be made; an epoll instance that was inherited still watches the parent's. */
 LIDO_API int lido_cleanup_queue_eventfd(const lido_cleanup_queue *queue);
 
-/* A thread of Lido's that drains the queue until it is stopped. start: 0, EALREADY, ENOMEM or EAGAIN. stop: waits for the cleanup it
+/* A thread of Lido's that drains the queue until it is stopped. start: 0, EALREADY, ENOMEM, EAGAIN, or ESTALE: the
+ * queue is being ended, which its cleanups may live to see. stop: waits for the cleanup it
  * is in, and leaves what is pending on the queue; 0, ESRCH (no worker, or somebody stops it just now), EDEADLK (called by the worker itself). After a
  * fork the child has no worker. */
 LIDO_API int lido_cleanup_worker_start(lido_cleanup_queue *queue);

@@ -350,11 +350,14 @@ static uint32_t end_locked(lido_cleanup_queue *queue) {
   return all;
 }
 
-/* The last state of the queue, but for nodes of living objects. -> what was on it. */
+/* The last state of the queue, but for nodes of living objects. -> what was on it. The worker ends after the queue, when none can be
+ * started any more: else the wait for visits would be for a worker whom nobody tells to end. */
 static uint32_t end_queue(lido_cleanup_queue *queue) {
-  lido_cleanup_worker_end(queue);
   lido_lock_take(&queue->lock);
   uint32_t all = end_locked(queue);
+  lido_lock_give(&queue->lock);
+  lido_cleanup_worker_end(queue);
+  lido_lock_take(&queue->lock);
   while (queue->visits > own_visits(queue)) lido_os_condition_wait(&queue->changed, &queue->lock, UINT64_MAX);
   lido_lock_give(&queue->lock);
   return all;

@@ -5,8 +5,9 @@
  * Invariants
  *   Y1  a queue has one worker at most; worker_thread is joined by the stop that found it running, or detached by itself.
  *   Y2  once it was told to end, a worker takes no more nodes.
+ *   Y3  an ended queue gets no worker.
  * Threads: any. Lock: the queue's; a thread is made under it, so that who finds a worker finds its thread.
- * Failure: start: ENOMEM, EAGAIN; there is no worker then.
+ * Failure: start: ENOMEM, EAGAIN, ESTALE; there is no worker then.
  * The worker that ends its own queue, from a cleanup, can't wait for itself: it leaves when that cleanup returns.
  */
 #include <errno.h>
@@ -43,6 +44,7 @@ static void *work(void *argument) {
 }
 
 static int start_locked(lido_cleanup_queue *queue) {
+  if (queue->ended) return ESTALE; /* its end waits for no worker any more: see end_queue */
   if (queue->worker != LIDO_WORKER_NONE) return EALREADY;
   int error = lido_os_thread_start(&queue->worker_thread, work, queue);
   if (error == 0) queue->worker = LIDO_WORKER_RUNS;
@@ -73,16 +75,19 @@ static int tell_to_stop(lido_cleanup_queue *queue) {
   return error;
 }
 
-int lido_cleanup_worker_stop(lido_cleanup_queue *queue) {
-  int error = tell_to_stop(queue);
-  if (error != 0) return error;
-  lido_cleanup_queue_hold(queue); /* what the worker is in may end the queue */
+static void wait_for_end(lido_cleanup_queue *queue) {
   lido_os_thread_join(queue->worker_thread);
   lido_lock_take(&queue->lock);
   queue->worker = LIDO_WORKER_NONE;
   lido_lock_give(&queue->lock);
+}
+
+int lido_cleanup_worker_stop(lido_cleanup_queue *queue) {
+  lido_cleanup_queue_hold(queue); /* first: what the worker is in may end the queue at any moment */
+  int error = tell_to_stop(queue);
+  if (error == 0) wait_for_end(queue);
   lido_cleanup_queue_drop(queue);
-  return 0;
+  return error;
 }
 
 void lido_cleanup_worker_end(lido_cleanup_queue *queue) {

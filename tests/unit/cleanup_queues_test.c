@@ -550,6 +550,48 @@ TEST(cleanup_queues, a_worker_may_end_its_own_queue) {
   end(pool);
 }
 
+typedef struct restart_scene {
+  lido_cleanup_queue *queue;
+  pthread_barrier_t meet;
+  int error;
+} restart_scene;
+
+/* Again and again until it is refused, so in every moment of the queue's end. */
+static void restart_worker(void *arg) {
+  restart_scene *scene = arg;
+  pthread_barrier_wait(&scene->meet);
+  do {
+    scene->error = lido_cleanup_worker_start(scene->queue);
+    sched_yield();
+  } while (scene->error == 0 || scene->error == EALREADY);
+}
+
+static void *drain_one(void *arg) {
+  restart_scene *scene = arg;
+  lido_cleanup_queue_drain(scene->queue, 1, 0);
+  return NULL;
+}
+
+TEST(cleanup_queues, a_queue_that_is_being_ended_gets_no_worker) {
+  for (int round = 0; round < 20; round++) {
+    restart_scene scene = {.queue = queue_with((lido_cleanup_queue_options){0})};
+    lido_pool *pool = pool_for(scene.queue);
+    pthread_barrier_init(&scene.meet, NULL, 2);
+    void *object = lido_pool_alloc(pool);
+    CHECK_NE(lido_cleanup_add(object, restart_worker, &scene).bits, 0);
+    lido_release(object);
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, drain_one, &scene), 0);
+    pthread_barrier_wait(&scene.meet);
+    CHECK_EQ(lido_pool_destroy(pool), 0);
+    CHECK_EQ(lido_cleanup_queue_destroy(scene.queue), 0);
+    pthread_join(thread, NULL);
+    CHECK_EQ(scene.error, ESTALE);
+    pthread_barrier_destroy(&scene.meet);
+    CHECK_REFS();
+  }
+}
+
 /* ---- Fork ---- */
 
 #define IN_CHILD(condition)                      \
