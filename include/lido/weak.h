@@ -86,17 +86,19 @@ LIDO_FAST bool lido_weak_equal(lido_weak a, lido_weak b) { return a.bits == b.bi
 /* ---- Strong references --------------------------------------------------------------------- */
 
 /* One reference more, or `count` more; the caller must hold one. -> object. NULL gives NULL. NULL after a misuse. A count that comes
- * near its limit (2^26) is reported once, and from then on that object is never freed rather than freed too early. Wait-free. */
+ * near its limit (2^26) is reported once, and from then on that object is never freed rather than freed too early. Wait-free; more than 2^24 at
+ * once: lock-free. */
 LIDO_API void *lido_retain(void *object);
 LIDO_API void *lido_retain_n(void *object, size_t count);
 
 /* One reference less, or `count` less; with the last one the object dies, in this call or, inside a destructor or cleanup, when
- * that has returned. NULL is ignored. Wait-free but for the death. lido_pool_free() on such a pool is the same. */
+ * that has returned. More than there are: a misuse, and all of them stay. NULL is ignored. Wait-free but for the death; more than 2^24
+ * at once: lock-free. lido_pool_free() on such a pool is the same. */
 LIDO_FAST void lido_release(void *object);
 LIDO_API void lido_release_n(void *object, size_t count);
 
 /* How many references there are; 1 for an object that was never retained. Only for tests and statistics: it may have changed when
- * it is returned. 0 after a misuse. */
+ * it is returned. 0 after a misuse. No pool is asked, so a dead object is taken for one that was never retained: 1. */
 LIDO_API size_t lido_reference_count(const void *object);
 
 /* ---- Handles in other types ---------------------------------------------------------------- */

@@ -5,7 +5,12 @@
 #include "lib/refs/death.h"
 #include "lib/refs/refs_misuse.h"
 
-enum { RESTING_PLACE = 2 }; /* the pinned count, in units of LIDO_WORD_PINNED: far from both ends */
+enum {
+  RESTING_PLACE = 2, /* the pinned count, in units of LIDO_WORD_PINNED: far from both ends */
+  /* Up to so many at once are added or subtracted first and undone if that was wrong: of threads in the midst of that, sixteen have room
+   * above the pinned count and below 0. More are decided by a look at the word. */
+  AT_ONCE = 1 << 24,
+};
 
 static uint64_t saturated; /* statistic */
 
@@ -22,25 +27,38 @@ bool lido_count_begin(lido_slot *slot, uint64_t state, size_t count) {
 
 /* ---- One more ---- */
 
-/* The count stays in the middle of where nothing counts. RELAXED: as retain. */
-static void pin(lido_slot *slot) {
-  lido_add_relaxed(&slot->word, (RESTING_PLACE - 1) * LIDO_WORD_PINNED);
+static void note_pinned(const lido_slot *slot) {
   lido_add_relaxed(&saturated, 1); /* RELAXED: statistic */
   lido_report_slot(LIDO_MISUSE_SATURATED, slot);
 }
 
+/* The count stays in the middle of where nothing counts. RELAXED: as retain. */
+static void pin(lido_slot *slot) {
+  lido_add_relaxed(&slot->word, (RESTING_PLACE - 1) * LIDO_WORD_PINNED);
+  note_pinned(slot);
+}
+
 static LIDO_SLOW void *retain_first(lido_slot *slot, size_t count) {
-  return lido_count_begin(slot, LIDO_WORD_COUNTED, 1 + count) ? slot->object : NULL;
+  bool fits = count < LIDO_WORD_PINNED - 1;
+  size_t first = fits ? 1 + count : RESTING_PLACE * LIDO_WORD_PINNED;
+  if (!lido_count_begin(slot, LIDO_WORD_COUNTED, first)) return NULL;
+  if (!fits) note_pinned(slot);
+  return slot->object;
+}
+
+/* The count in `word` is 0, or has been taken below. -> NULL */
+static void *refuse_retain(const lido_slot *slot, uint64_t word) {
+  bool dying = (word & LIDO_WORD_STATE) == LIDO_WORD_DYING;
+  lido_report_slot(dying ? LIDO_MISUSE_DYING : LIDO_MISUSE_DEAD_OBJECT, slot);
+  return NULL;
 }
 
 /* `old` + count is no count that may be. */
 static LIDO_SLOW void *retain_odd(lido_slot *slot, uint64_t old, size_t count) {
   uint64_t had = lido_word_count(old);
-  if (had - 1 >= LIDO_WORD_COUNT) { /* RELAXED: an undo */
-    lido_sub_relaxed(&slot->word, count);
-    bool dying = (old & LIDO_WORD_STATE) == LIDO_WORD_DYING;
-    lido_report_slot(dying ? LIDO_MISUSE_DYING : LIDO_MISUSE_DEAD_OBJECT, slot);
-    return NULL;
+  if (had - 1 >= LIDO_WORD_COUNT) {
+    lido_sub_relaxed(&slot->word, count); /* RELAXED: an undo */
+    return refuse_retain(slot, old);
   }
   if (had >= LIDO_WORD_PINNED) {
     lido_sub_relaxed(&slot->word, count); /* RELAXED: an undo */
@@ -65,14 +83,38 @@ static void *retain(void *object, size_t count) {
 
 void *lido_retain(void *object) { return object != NULL ? retain(object, 1) : NULL; }
 
-/* In steps that can't overflow the word. */
-void *lido_retain_n(void *object, size_t count) {
-  enum { STEP = 1 << 24 };
-  if (object == NULL) return NULL;
-  for (; count > STEP; count -= STEP) {
-    if (retain(object, STEP) == NULL) return NULL;
+/* `word`, whose count is `had` and not pinned, with `count` more. */
+static uint64_t word_with_more(uint64_t word, uint64_t had, size_t count) {
+  bool fits = count < LIDO_WORD_PINNED - had;
+  return word - had + (fits ? had + count : RESTING_PLACE * LIDO_WORD_PINNED);
+}
+
+static void *retain_counted(lido_slot *slot, size_t count) {
+  uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the exchange is what counts */
+  uint64_t next;
+  do {
+    uint64_t had = lido_word_count(word);
+    if (had - 1 >= LIDO_WORD_COUNT) return refuse_retain(slot, word);
+    if (had >= LIDO_WORD_PINNED) return slot->object;
+    next = word_with_more(word, had, count);
+  } while (!lido_cas_relaxed(&slot->word, &word, next)); /* RELAXED: as retain */
+  if (lido_word_count(next) >= LIDO_WORD_PINNED) note_pinned(slot);
+  return slot->object;
+}
+
+static void *retain_many(void *object, size_t count) {
+  lido_slot *slot;
+  if (!lido_slot_find((uintptr_t)object, &slot)) {
+    lido_report_no_slot(object);
+    return NULL;
   }
-  return count == 0 ? object : retain(object, count);
+  bool at_rest = lido_word_is_at_rest(lido_load_relaxed(&slot->word)); /* RELAXED: as in retain */
+  return at_rest ? retain_first(slot, count) : retain_counted(slot, count);
+}
+
+void *lido_retain_n(void *object, size_t count) {
+  if (object == NULL || count == 0) return object;
+  return count <= AT_ONCE ? retain(object, count) : retain_many(object, count);
 }
 
 void *lido_weak_acquire_slow(lido_weak weak) {
@@ -98,18 +140,23 @@ static void end(lido_slot *slot) {
   lido_death(slot);
 }
 
+static bool is_pinned(uint64_t word) {
+  return lido_word_count(word) >= LIDO_WORD_PINNED && lido_word_count(word) <= LIDO_WORD_COUNT;
+}
+
+/* A destructor may drop a reference to an object that died before it because the owner ends. */
+static bool is_over(const lido_slot *slot, uint64_t word) {
+  return (word & LIDO_WORD_STATE) == LIDO_WORD_DYING && owner_of(slot)->ending;
+}
+
 /* `old` is no count from which so many could go and leave one. */
 void lido_release_odd(lido_slot *slot, uint64_t old, size_t count) {
-  uint64_t had = lido_word_count(old);
-  if (had == count) {
+  if (lido_word_count(old) == count) {
     end(slot);
     return;
   }
   lido_add_relaxed(&slot->word, count); /* RELAXED: an undo */
-  bool pinned = had >= LIDO_WORD_PINNED && had <= LIDO_WORD_COUNT;
-  /* A destructor may drop a reference to an object that died before it because the owner ends. */
-  bool is_over = (old & LIDO_WORD_STATE) == LIDO_WORD_DYING && owner_of(slot)->ending;
-  if (!pinned && !is_over) lido_report_slot(LIDO_MISUSE_OVER_RELEASE, slot);
+  if (!is_pinned(old) && !is_over(slot, old)) lido_report_slot(LIDO_MISUSE_OVER_RELEASE, slot);
 }
 
 static bool is_in_life_of(lido_weak weak, uint64_t word) {
@@ -119,9 +166,7 @@ static bool is_in_life_of(lido_weak weak, uint64_t word) {
 static void release_by_handle(lido_slot *slot, lido_weak weak) {
   uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the exchange below is what counts */
   do {
-    bool pinned = lido_word_count(word) >= LIDO_WORD_PINNED && lido_word_count(word) <= LIDO_WORD_COUNT;
-    bool is_over = (word & LIDO_WORD_STATE) == LIDO_WORD_DYING && owner_of(slot)->ending;
-    if (is_in_life_of(weak, word) && (pinned || is_over)) return;
+    if (is_in_life_of(weak, word) && (is_pinned(word) || is_over(slot, word))) return;
     if (!is_in_life_of(weak, word) || lido_word_count(word) - 1 >= LIDO_WORD_COUNT) {
       lido_report_handle(LIDO_MISUSE_OVER_RELEASE, weak);
       return;
@@ -169,11 +214,37 @@ void lido_release_slow(void *object, size_t count) {
   }
 }
 
-/* In steps that can't underflow the word. */
+static void release_counted(lido_slot *slot, size_t count) {
+  uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the exchange is what counts */
+  do {
+    if (is_pinned(word)) return;
+    if (lido_word_count(word) > LIDO_WORD_COUNT || lido_word_count(word) < count) {
+      lido_report_slot(LIDO_MISUSE_OVER_RELEASE, slot);
+      return;
+    }
+    /* RELEASE count.released: see end. */
+  } while (!lido_cas_release(&slot->word, &word, word - count));
+  if (lido_word_count(word) == count) end(slot);
+}
+
+static void release_many(void *object, size_t count) {
+  lido_slot *slot;
+  if (!lido_slot_find((uintptr_t)object, &slot)) {
+    lido_report_no_slot(object);
+  } else if (lido_word_is_at_rest(lido_load_relaxed(&slot->word))) { /* RELAXED: as in lido_release */
+    release_at_rest(slot, count);
+  } else {
+    release_counted(slot, count);
+  }
+}
+
 void lido_release_n(void *object, size_t count) {
-  enum { STEP = 1 << 24 };
-  for (; count > STEP; count -= STEP) lido_release_slow(object, STEP);
-  lido_release_slow(object, count);
+  if (object == NULL) return;
+  if (count <= AT_ONCE) {
+    lido_release_slow(object, count);
+  } else {
+    release_many(object, count);
+  }
 }
 
 /* ---- Questions ---- */

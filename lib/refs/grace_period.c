@@ -218,10 +218,10 @@ static void take_in_hands_locked(const slot_list *taken) {
   uint32_t at = taken->first;
   for (size_t i = 0; i < taken->count; i++) {
     lido_slot *slot = lido_slot_at(at);
-    lido_add_relaxed(&owner_of(slot)->in_hands, 1);
+    lido_add_relaxed(&owner_of(slot)->in_hands, 1); /* RELAXED: as above */
     at = lido_slot_side_of(slot)->next_dying;
   }
-  lido_add_relaxed(&all_in_hands, taken->count);
+  lido_add_relaxed(&all_in_hands, taken->count); /* RELAXED: as above */
   taken_ever += taken->count;
   note_deferred_locked();
 }

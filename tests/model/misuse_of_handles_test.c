@@ -211,6 +211,8 @@ static void release_too_many(lido_pool *pool, void *object, size_t count) {
 }
 
 TEST(misuse_of_handles, more_releases_than_references) {
+  static const size_t too_many[] = {1000000, STEP,           STEP + 1,        STEP + 5, PINNED - 1,
+                                    PINNED,  PINNED * 4 + 1, (size_t)1 << 36, SIZE_MAX};
   lido_pool *pool = with_handles();
   for (int state = 0; state < 4; state++) {
     void *object = lido_pool_alloc(pool);
@@ -220,7 +222,7 @@ TEST(misuse_of_handles, more_releases_than_references) {
     if (state == 3) lido_weak_kill(weak);
     for (size_t references = 1; references < 6; references++) {
       release_too_many(pool, object, references + 1);
-      release_too_many(pool, object, 1000000);
+      for (size_t i = 0; i < sizeof too_many / sizeof *too_many; i++) release_too_many(pool, object, too_many[i]);
       CHECK_EQ(lido_reference_count(object), references);
       CHECK(lido_pool_owns(pool, object));
       if (state == 2) CHECK_SAME(lido_weak_get(weak), object);
@@ -424,13 +426,16 @@ static void saturate(int how) {
   if (how == 0) CHECK_SAME(lido_retain(object), object);
   if (how == 1) CHECK_SAME(lido_weak_acquire(weak), object);
   if (how == 2) CHECK_SAME(lido_retain_n(object, STEP * 3), object);
+  if (how == 3) CHECK_SAME(lido_retain_n(object, SIZE_MAX), object);
   CHECK_EQ(seen.count, 1);
   CHECK_EQ(seen.last.kind, LIDO_MISUSE_SATURATED);
   CHECK_SAME(seen.last.address, object);
   CHECK_EQ(saturated(), before + 1);
   for (int i = 0; i < 40; i++) {
     CHECK_SAME(lido_retain_n(object, STEP), object);
+    CHECK_SAME(lido_retain_n(object, SIZE_MAX), object);
     CHECK_SAME(lido_weak_acquire(weak), object);
+    lido_release_n(object, SIZE_MAX);
     lido_release_n(object, STEP);
     lido_release_n(object, STEP - 1);
     lido_release(object);
@@ -448,6 +453,48 @@ static void saturate(int how) {
 TEST(misuse_of_handles, too_many_retains_are_told_once) { saturate(0); }
 TEST(misuse_of_handles, too_many_acquires_are_told_once) { saturate(1); }
 TEST(misuse_of_handles, too_many_at_once_are_told_once) { saturate(2); }
+TEST(misuse_of_handles, as_many_as_can_be_said_are_told_once) { saturate(3); }
+
+/* By the first count that is kept of it. */
+TEST(misuse_of_handles, too_many_from_the_first_are_told_once) {
+  static const size_t counts[] = {PINNED - 1, PINNED, (size_t)1 << 28, (size_t)1 << 32, SIZE_MAX - 1, SIZE_MAX};
+  lido_pool *pool = with_handles();
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+    void *object = lido_pool_alloc(pool);
+    size_t before = saturated();
+    misuse_log_start(&seen);
+    CHECK_SAME(lido_retain_n(object, counts[i]), object);
+    CHECK_EQ(seen.count, 1);
+    CHECK_EQ(seen.last.kind, LIDO_MISUSE_SATURATED);
+    CHECK_SAME(seen.last.address, object);
+    lido_release_n(object, counts[i]);
+    lido_release_n(object, 2);
+    misuse_log_stop();
+    CHECK_EQ(seen.count, 1);
+    CHECK_EQ(saturated(), before + 1);
+    CHECK(lido_pool_owns(pool, object));
+  }
+  check_end(pool, sizeof counts / sizeof *counts);
+}
+
+TEST(misuse_of_handles, the_most_references_that_are_counted_go_at_once) {
+  lido_pool *pool = with_handles();
+  for (int first = 0; first < 2; first++) {
+    void *object = lido_pool_alloc(pool);
+    if (!first) lido_weak_make(object);
+    misuse_log_start(&seen);
+    CHECK_SAME(lido_retain_n(object, PINNED - 2), object);
+    CHECK_EQ(lido_reference_count(object), PINNED - 1);
+    lido_release_n(object, PINNED - 2);
+    CHECK_EQ(lido_reference_count(object), 1);
+    lido_retain_n(object, PINNED - 2);
+    lido_release_n(object, PINNED - 1);
+    misuse_log_stop();
+    CHECK_EQ(seen.count, 0);
+    CHECK(!lido_pool_owns(pool, object));
+  }
+  check_end(pool, 0);
+}
 
 TEST(misuse_of_handles, a_count_just_below_the_limit_counts) {
   lido_pool *pool = with_handles();
