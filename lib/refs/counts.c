@@ -14,10 +14,12 @@ enum {
 
 static uint64_t saturated; /* statistic */
 
-static lido_refs_owner *owner_of(const lido_slot *slot) { return lido_span_entry((uintptr_t)slot->object)->owner; }
-
 bool lido_count_begin(lido_slot *slot, uint64_t state, size_t count) {
-  lido_refs_owner *owner = owner_of(slot);
+  lido_refs_owner *owner = lido_slot_owner(slot);
+  if (LIDO_UNLIKELY(owner == NULL)) {
+    lido_report_slot(LIDO_MISUSE_DEAD_OBJECT, slot);
+    return false;
+  }
   if (!owner->hold(owner, slot->object)) return false;
   uint64_t generation = lido_load_relaxed(&slot->word) & LIDO_WORD_GENERATION; /* RELAXED: this thread is alone */
   /* RELEASE slot.published: who follows a handle sees the object as it is now. */
@@ -186,8 +188,8 @@ void lido_weak_release_slow(lido_weak weak) {
 }
 
 static LIDO_SLOW void release_at_rest(lido_slot *slot, size_t count) {
-  lido_refs_owner *owner = owner_of(slot);
-  if (count == 1) {
+  lido_refs_owner *owner = lido_slot_owner(slot);
+  if (count == 1 && owner != NULL) {
     owner->release_alone(owner, slot->object);
   } else {
     lido_report_slot(LIDO_MISUSE_OVER_RELEASE, slot);

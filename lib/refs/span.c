@@ -2,6 +2,7 @@
 #include "lib/refs/span.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "lib/base/atomic.h"
 #include "lib/base/fault.h"
@@ -41,6 +42,11 @@ static bool reach_leaves(uintptr_t units, size_t bytes) {
   return reached;
 }
 
+static lido_span *entry_in_leaf(uintptr_t address) {
+  lido_span *leaf = lido_span_root[address >> LIDO_SPAN_LEAF_SHIFT];
+  return &leaf[(address >> LIDO_SPAN_UNIT_SHIFT) & (LEAF_ENTRIES - 1)];
+}
+
 /* RELAXED: an object's address is handed to others only after this, and by means that order it. */
 static void write_entry(lido_span *entry, const lido_span_shape *shape, uint64_t slots, lido_refs_owner *owner) {
   lido_store_relaxed(&entry->start, shape->start);
@@ -49,12 +55,13 @@ static void write_entry(lido_span *entry, const lido_span_shape *shape, uint64_t
   lido_store_relaxed(&entry->slots, slots);
 }
 
+/* N3: under the lock, so that no report reads what is no more. */
 static void write_entries(const lido_span_shape *shape, uint64_t slots, lido_refs_owner *owner) {
+  lido_lock_take(&leaves_lock);
   for (size_t done = 0; done < shape->bytes; done += UNIT_BYTES) {
-    uintptr_t address = shape->units + done;
-    lido_span *leaf = lido_span_root[address >> LIDO_SPAN_LEAF_SHIFT];
-    write_entry(&leaf[(address >> LIDO_SPAN_UNIT_SHIFT) & (LEAF_ENTRIES - 1)], shape, slots, owner);
+    write_entry(entry_in_leaf(shape->units + done), shape, slots, owner);
   }
+  lido_lock_give(&leaves_lock);
 }
 
 /* RELAXED: as above; a stale handle's reader looks at the generation first. */
@@ -85,10 +92,24 @@ void lido_span_close(const lido_span_shape *shape, uint32_t first_slot, const li
   lido_slots_give(first_slot, shape->objects, owner->narrow, used_up);
 }
 
-size_t lido_span_index(const lido_span *span, uintptr_t address) {
-  if (span == NULL || span->slots == 0 || address < span->start) return SIZE_MAX;
-  size_t index = (address - span->start) / span->owner->stride;
-  return index < (uint32_t)span->slots ? index : SIZE_MAX;
+static bool tell_locked(const lido_span *span, uintptr_t address, lido_span_place *place) {
+  const lido_refs_owner *owner = span->owner;
+  if (owner == NULL || address < span->start) return false;
+  place->index = (address - span->start) / owner->stride;
+  place->offset = (address - span->start) % owner->stride;
+  if (place->index >= (uint32_t)span->slots) return false;
+  strncpy(place->name, owner->name, sizeof place->name - 1);
+  return true;
+}
+
+bool lido_span_tell(uintptr_t address, lido_span_place *place) {
+  const lido_span *span = lido_span_entry(address);
+  *place = (lido_span_place){.index = 0};
+  if (span == NULL) return false;
+  lido_lock_take(&leaves_lock);
+  bool told = tell_locked(span, address, place);
+  lido_lock_give(&leaves_lock);
+  return told;
 }
 
 void lido_spans_lock_for_fork(void) { lido_lock_take_for_fork(&leaves_lock); }

@@ -7,12 +7,14 @@
  * Invariants
  *   N1  a leaf, once reachable, is never unmapped or moved.
  *   N2  the slots of an open span name its objects; other slots name nothing.
- * Threads: readers any; opening and closing by the span's owner. Lock: LEAF, for the leaves.
+ *   N3  an entry's owner is there for as long as the entry names it; under the lock it stays so.
+ * Threads: readers any; opening and closing by the span's owner. Lock: LEAF, for the leaves and for changes of entries.
  * Failure: open: ENOMEM, nothing changed.
  */
 #ifndef LIDO_LIB_REFS_SPAN_H
 #define LIDO_LIB_REFS_SPAN_H
 
+#include "lib/base/atomic.h"
 #include "lib/refs/slots.h"
 #include "lido/cleanup.h"
 
@@ -54,8 +56,22 @@ uint32_t lido_span_open(const lido_span_shape *shape, lido_refs_owner *owner);
 /* No address leads there any more. pre: all objects are dead. */
 void lido_span_close(const lido_span_shape *shape, uint32_t first_slot, const lido_refs_owner *owner);
 
-/* Index of an object in its span, for reports; SIZE_MAX if the address is in none. */
-size_t lido_span_index(const lido_span *span, uintptr_t address);
+/* Where an address lies, for reports: all by value, since the address may be anyone's and its span and pool may go at any moment. */
+typedef struct lido_span_place {
+  char name[64]; /* the owner's, as much as there is room for */
+  size_t index;
+  size_t offset;
+} lido_span_place;
+
+/* false: in no object of an open span. */
+bool lido_span_tell(uintptr_t address, lido_span_place *place);
+
+/* NULL: its object's span has just been closed, so the object was dead. RELAXED, twice: who has a reference sees both; for others
+ * there is nothing that could be awaited. */
+static inline lido_refs_owner *lido_slot_owner(const lido_slot *slot) {
+  const lido_span *span = lido_span_entry((uintptr_t)lido_load_relaxed(&slot->object));
+  return span != NULL ? lido_load_relaxed(&span->owner) : NULL;
+}
 
 void lido_spans_lock_for_fork(void);
 void lido_spans_unlock_after_fork(void);

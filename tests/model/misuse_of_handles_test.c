@@ -1,6 +1,7 @@
 /* misuse_of_handles_test.c: wrong calls on objects and handles, with a handler that returns. Each is one misuse of the right
  * kind, and had no effect: counts, handles and statistics are what they were.
  */
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "lib/refs/counts.h"
@@ -199,6 +200,49 @@ TEST(misuse_of_handles, a_counted_object_of_another_pool) {
 }
 
 #endif
+
+/* ---- While the pool comes and goes ---- */
+
+typedef struct passing {
+  void *object;  /* atomic: of the pool that is or was there */
+  size_t rounds; /* atomic: still to come */
+} passing;
+
+static void *make_and_destroy(void *argument) {
+  passing *p = argument;
+  for (size_t left = testing_scaled(4000); left != 0; left--) {
+    lido_pool *pool = with_handles();
+    __atomic_store_n(&p->object, lido_pool_alloc(pool), __ATOMIC_RELAXED);
+    CHECK_EQ(lido_pool_destroy(pool), 1);
+    __atomic_store_n(&p->rounds, left - 1, __ATOMIC_RELEASE);
+  }
+  return NULL;
+}
+
+/* A report says either all of a pool or nothing. */
+static void misuse_in_passing(char *object) {
+  size_t before = seen.count;
+  lido_retain(object + 1);
+  CHECK_EQ(seen.count, before + 1);
+  bool known = seen.last.object != LIDO_NO_OBJECT;
+  CHECK_EQ(seen.last.kind, known ? LIDO_MISUSE_INTERIOR : LIDO_MISUSE_FOREIGN);
+  CHECK_EQ(seen.last.offset, known ? 1 : 0);
+  CHECK_TEXT(seen.pool, known ? "conn" : "no pool with handles");
+}
+
+TEST(misuse_of_handles, reports_do_not_follow_a_pool_that_goes) {
+  passing p = {.rounds = 1};
+  pthread_t thread;
+  misuse_log_start(&seen);
+  CHECK_EQ(pthread_create(&thread, NULL, make_and_destroy, &p), 0);
+  while (__atomic_load_n(&p.rounds, __ATOMIC_ACQUIRE) != 0) {
+    char *object = __atomic_load_n(&p.object, __ATOMIC_RELAXED);
+    if (object != NULL) misuse_in_passing(object);
+  }
+  pthread_join(thread, NULL);
+  misuse_log_stop();
+  CHECK_NULL(lido_weak_check());
+}
 
 /* ---- Releases too many ---- */
 
