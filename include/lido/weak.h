@@ -22,6 +22,8 @@
  * Threads: any function from any thread. Who calls with an object must hold a reference to it; who calls with a handle
  * needs nothing. What was written to the object before its handle was made or published is seen by who acquires it; what
  * was written before a release is seen by the destructor, the cleanups, and the next user of the memory.
+ * Memory: a slot is 16 bytes; the addresses for all that there may be are reserved at once, of which a process with a limit of addresses
+ * (ulimit -v) spends a sixteenth, and has fewer slots: for each GiB of the limit 2 million, at least 65536.
  * Errors: pointers are NULL, handles {0}. Misuse (an address that is no live object, a release too many, a new reference to an object that
  * is dying) goes to the handler of lido/misuse.h. errno is not changed but where a function says so.
  * Signals: only get and state_get may be used in handlers. Fork: the child has all objects with their counts.

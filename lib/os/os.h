@@ -27,6 +27,8 @@ void lido_os_pages_purge(void *pages, size_t bytes);
 
 /* Address space without memory behind it, or NULL: ENOMEM. Given back by lido_os_pages_unmap. */
 void *lido_os_pages_reserve(size_t bytes);
+/* How many bytes of addresses the process may have in all (ulimit -v); SIZE_MAX: no limit. Reserved ones count. */
+size_t lido_os_address_limit(void);
 /* Put memory behind a part of it, zeroed. 0, or ENOMEM. */
 int lido_os_pages_commit(void *pages, size_t bytes);
 /* Take it away again. */

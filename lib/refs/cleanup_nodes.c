@@ -51,7 +51,8 @@ static int64_t stopped_on_the_way; /* nodes in this state: a statistic */
 
 static bool reserve_locked(void) {
   int saved_errno = errno;
-  for (unsigned log2 = RANGE_LOG2_MAX; range == 0 && log2 >= RANGE_LOG2_MIN; log2--) {
+  unsigned log2 = lido_range_log2(RANGE_LOG2_MAX, RANGE_LOG2_MIN, sizeof(lido_cleanup_node));
+  for (; range == 0 && log2 >= RANGE_LOG2_MIN; log2--) {
     size_t bytes = ((size_t)1 << log2) * sizeof(lido_cleanup_node);
     lido_cleanup_nodes.nodes = lido_os_pages_reserve(bytes);
     if (lido_cleanup_nodes.nodes == NULL) continue;

@@ -25,6 +25,7 @@ enum {
   HUGE_PAGE = 2 << 20,
   RANGE_LOG2_MAX = 32,
   RANGE_LOG2_MIN = 16,
+  LIMIT_SHARE = 16, /* of what the process may have, one part for each range */
 };
 
 /* Runs of one size that were given back. The room is for all that were ever made, so that giving back needs none. */
@@ -46,6 +47,13 @@ static run_list free_runs[2][RUN_KINDS]; /* wide, narrow */
 
 /* ---- The range ---- */
 
+unsigned lido_range_log2(unsigned most, unsigned least, size_t bytes) {
+  size_t share = lido_os_address_limit() / LIMIT_SHARE;
+  unsigned log2 = most;
+  while (log2 > least && bytes << log2 > share) log2--;
+  return log2;
+}
+
 static bool reserve_both(uint64_t slots) {
   size_t slot_bytes = slots * sizeof(lido_slot) + HUGE_PAGE; /* from a huge page's start on */
   size_t side_bytes = slots * sizeof(lido_slot_side);
@@ -65,7 +73,8 @@ static bool reserve_both(uint64_t slots) {
 
 static bool reserve_locked(void) {
   int saved_errno = errno;
-  for (unsigned log2 = RANGE_LOG2_MAX; range == 0 && log2 >= RANGE_LOG2_MIN; log2--) reserve_both(UINT64_C(1) << log2);
+  unsigned log2 = lido_range_log2(RANGE_LOG2_MAX, RANGE_LOG2_MIN, sizeof(lido_slot) + sizeof(lido_slot_side));
+  for (; range == 0 && log2 >= RANGE_LOG2_MIN; log2--) reserve_both(UINT64_C(1) << log2);
   if (range == 0) return false;
   errno = saved_errno;
   return true;

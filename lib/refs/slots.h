@@ -1,6 +1,7 @@
 /* slots.h: the slots of all objects with handles, in one range of addresses.
  *
- * Idea: 64 GiB of addresses are reserved once, 16 bytes for each of 2^32 slots (less where the system refuses that much), and get memory
+ * Idea: 64 GiB of addresses are reserved once, 16 bytes for each of 2^32 slots (less where the system refuses that much, or where the
+ * process has a limit of addresses: then a sixteenth of that, as the program needs the rest), and get memory
  * as they are needed. Nothing is ever unmapped, so a handle of any age, or a forged one, can be looked up without a lock, a
  * directory or a fault. Beside it lies a second range with 8 bytes a slot that only cleanups and deaths touch; until then
  * its pages are no memory.
@@ -34,6 +35,10 @@ enum {
   LIDO_NARROW_SLOT_BITS = 29,
   LIDO_SLOT_RUN_MAX = 1 << 20,
 };
+
+/* The power of two of things that addresses are to be reserved for, of `bytes` each: `most`, or less where the process has a limit of
+ * addresses, but never less than `least`. */
+unsigned lido_range_log2(unsigned most, unsigned least, size_t bytes);
 
 /* The last generation that a slot may have; `narrow`: of those whose handles fit into 53 bits. */
 static inline uint32_t lido_generation_last(bool narrow) {

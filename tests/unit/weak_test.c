@@ -1,7 +1,12 @@
 /* weak_test.c: handles and counts of objects in real pools. */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "lib/os/os.h"
+#include "lib/refs/slots.h"
 #include "lido/lido.h"
 #include "tests/support/testing.h"
 
@@ -286,4 +291,31 @@ TEST(weak, passthrough_leaves_pools_with_handles_alone) {
   CHECK_SAME(lido_weak_get(lido_weak_make(object)), object);
   lido_release(object);
   check_end(pool, 0);
+}
+
+/* ---- A limit of addresses ---- */
+
+enum { MOST = 32, LEAST = 16 };
+
+/* In a child, as a limit can't be taken back by everyone. -> whether ranges are what fits into a sixteenth of `limit`. */
+static bool ranges_fit(size_t limit, unsigned slots, unsigned nodes) {
+  int status = -1;
+  pid_t child = fork();
+  if (child == 0) {
+    struct rlimit as;
+    bool fit = getrlimit(RLIMIT_AS, &as) == 0;
+    as.rlim_cur = limit;
+    fit = fit && setrlimit(RLIMIT_AS, &as) == 0 && lido_os_address_limit() == limit;
+    _exit(fit && lido_range_log2(MOST, LEAST, 24) == slots && lido_range_log2(26, LEAST, 64) == nodes ? 0 : 1);
+  }
+  return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST(weak, a_process_with_a_limit_of_addresses_keeps_most_of_it) {
+  const size_t mib = (size_t)1 << 20;
+  CHECK(ranges_fit(256 * mib, 19, 18));
+  CHECK(ranges_fit(1024 * mib, 21, 20));
+  CHECK(ranges_fit(mib, LEAST, LEAST));
+  CHECK(ranges_fit(1024 * 1024 * mib, 31, 26));
+  if (lido_os_address_limit() == SIZE_MAX) CHECK_EQ(lido_range_log2(MOST, LEAST, 24), MOST);
 }

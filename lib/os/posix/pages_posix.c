@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/base/assertion.h"
@@ -64,6 +65,12 @@ void *lido_os_pages_reserve(size_t bytes) {
   }
   lido_fault_account((int64_t)bytes);
   return pages;
+}
+
+size_t lido_os_address_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+  return limit.rlim_cur < SIZE_MAX ? (size_t)limit.rlim_cur : SIZE_MAX;
 }
 
 int lido_os_pages_commit(void *pages, size_t bytes) {
