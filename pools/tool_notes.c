@@ -159,6 +159,7 @@ void lido_tool_alloc(const lido_pool_core *core, void *object) {
 void lido_tool_free(const lido_pool_core *core, void *object) {
   verify_and_close(core, object);
   lido_tool_close_range(object, core->geometry.stride);
+  forget_contents(core, object);
   valgrind_free(core, object);
 }
 

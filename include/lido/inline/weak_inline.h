@@ -96,18 +96,21 @@ LIDO_FAST bool lido_slot_exists(lido_weak weak) {
 /* pre: it exists. */
 LIDO_FAST lido_slot *lido_slot_named(lido_weak weak) { return &lido_slots.slots[(uint32_t)weak.bits]; }
 
-/* The count, if the word says that this handle leads to an object; else a number that is none. */
-LIDO_FAST uint64_t lido_word_count_for(uint64_t word, lido_weak weak) {
-  return word - ((weak.bits & LIDO_WORD_GENERATION) | LIDO_WORD_PUBLISHED | LIDO_WORD_GUARD);
+/* The word of an object that this handle leads to, with so many references. */
+LIDO_FAST uint64_t lido_word_for(lido_weak weak, uint64_t count) {
+  return ((weak.bits & LIDO_WORD_GENERATION) | LIDO_WORD_PUBLISHED | LIDO_WORD_GUARD) + count;
 }
+
+/* The count, if the word says that this handle leads to an object; else a number that is none. */
+LIDO_FAST uint64_t lido_word_count_for(uint64_t word, lido_weak weak) { return word - lido_word_for(weak, 0); }
 
 LIDO_FAST void *lido_weak_get(lido_weak weak) {
   if (LIDO_UNLIKELY(!lido_slot_exists(weak))) return NULL;
   lido_slot *slot = lido_slot_named(weak);
   /* ACQUIRE slot.published: who follows the handle sees the object as it was when it was published. */
-  uint64_t count = lido_word_count_for(lido_load_acquire(&slot->word), weak);
+  uint64_t word = lido_load_acquire(&slot->word);
   /* RELAXED: the object's address, which is there since before the word said so. */
-  return LIDO_LIKELY(count - 1 < LIDO_WORD_COUNT) ? lido_load_relaxed(&slot->object) : NULL;
+  return LIDO_LIKELY(word - lido_word_for(weak, 1) < LIDO_WORD_COUNT) ? lido_load_relaxed(&slot->object) : NULL;
 }
 
 LIDO_FAST void *lido_weak_acquire(lido_weak weak) {
@@ -115,7 +118,7 @@ LIDO_FAST void *lido_weak_acquire(lido_weak weak) {
   lido_slot *slot = lido_slot_named(weak);
   uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the exchange below is what counts */
   do {
-    if (LIDO_UNLIKELY(lido_word_count_for(word, weak) - 1 >= LIDO_WORD_PINNED - 2)) return lido_weak_acquire_slow(weak);
+    if (LIDO_UNLIKELY(word - lido_word_for(weak, 1) >= LIDO_WORD_PINNED - 2)) return lido_weak_acquire_slow(weak);
     /* ACQUIRE slot.published: as in get. Nothing is published by taking a reference, so no release. */
   } while (LIDO_UNLIKELY(!lido_cas_weak_acquire(&slot->word, &word, word + 1)));
   return lido_load_relaxed(&slot->object); /* RELAXED: as in get */
@@ -154,8 +157,8 @@ LIDO_FAST void lido_weak_release(lido_weak weak) {
   lido_slot *slot = lido_slot_named(weak);
   uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the exchange below is what counts */
   do {
-    bool same_life = (word & LIDO_WORD_GENERATION) == (weak.bits & LIDO_WORD_GENERATION);
-    if (LIDO_UNLIKELY(!same_life) || LIDO_UNLIKELY(!lido_word_outlasts(word, 1))) {
+    /* Published, in this life, and not the last one: as in acquire. */
+    if (LIDO_UNLIKELY(word - lido_word_for(weak, 2) >= LIDO_WORD_PINNED - 2)) {
       lido_weak_release_slow(weak);
       return;
     }
