@@ -363,25 +363,40 @@ static uint32_t end_queue(lido_cleanup_queue *queue) {
   return all;
 }
 
-size_t lido_cleanup_queue_destroy(lido_cleanup_queue *queue) {
-  size_t ran = 0;
+/* What becomes of one that was pending. -> whether it counts. */
+typedef bool (*last_word)(lido_cleanup_node *node, void *arg);
+
+static size_t end_with(lido_cleanup_queue *queue, last_word say, void *arg) {
+  size_t count = 0;
   int saved_errno = errno;
   if (queue == NULL) return 0;
   for (uint32_t index = end_queue(queue), next = 0; index != 0; index = next) {
     lido_cleanup_node *node = lido_cleanup_node_at(index);
     next = node->next;
-    ran += lido_cleanup_run(node, LIDO_NODE_QUEUED);
+    count += say(node, arg);
   }
   lido_cleanup_queue_drop(queue);
   errno = saved_errno;
-  return ran;
+  return count;
 }
 
-static bool hand_back(lido_cleanup_node *node, void (*take_back)(lido_cleanup_function fn, void *arg, void *context),
-                      void *context) {
+static bool run_now(lido_cleanup_node *node, void *unused) {
+  (void)unused;
+  return lido_cleanup_run(node, LIDO_NODE_QUEUED);
+}
+
+size_t lido_cleanup_queue_destroy(lido_cleanup_queue *queue) { return end_with(queue, run_now, NULL); }
+
+typedef struct taker {
+  void (*take)(lido_cleanup_function fn, void *arg, void *context);
+  void *context;
+} taker;
+
+static bool hand_back(lido_cleanup_node *node, void *arg) {
+  const taker *to = arg;
   lido_cleanup_queue *queue = node->queue;
   bool is_handed = lido_cleanup_node_step(node, LIDO_NODE_QUEUED, LIDO_NODE_RUNNING);
-  if (is_handed) take_back(node->fn, lido_cleanup_node_argument(node), context);
+  if (is_handed) to->take(node->fn, lido_cleanup_node_argument(node), to->context);
   lido_cleanup_node_give(node, false);
   lido_cleanup_queue_drop(queue);
   return is_handed;
@@ -390,17 +405,7 @@ static bool hand_back(lido_cleanup_node *node, void (*take_back)(lido_cleanup_fu
 size_t lido_cleanup_queue_destroy_with(lido_cleanup_queue *queue,
                                        void (*take_back)(lido_cleanup_function fn, void *arg, void *context),
                                        void *context) {
-  size_t handed = 0;
-  int saved_errno = errno;
-  if (queue == NULL) return 0;
-  for (uint32_t index = end_queue(queue), next = 0; index != 0; index = next) {
-    lido_cleanup_node *node = lido_cleanup_node_at(index);
-    next = node->next;
-    handed += hand_back(node, take_back, context);
-  }
-  lido_cleanup_queue_drop(queue);
-  errno = saved_errno;
-  return handed;
+  return end_with(queue, hand_back, &(taker){.take = take_back, .context = context});
 }
 
 /* ---- Questions ---- */

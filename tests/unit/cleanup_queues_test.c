@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/support/objects.h"
+#include "tests/support/cleanup_trace.h"
 
 enum { BYTES = 64, CHILD_SECONDS = 20 };
 
@@ -21,39 +21,6 @@ static lido_cleanup_queue *queue_with(lido_cleanup_queue_options options) {
   lido_cleanup_queue *queue = lido_cleanup_queue_create(&options);
   CHECK_NOT_NULL(queue);
   return queue;
-}
-
-#define CHECK_REFS()                                          \
-  do {                                                        \
-    const char *refs_broken = lido_weak_check();              \
-    if (refs_broken != NULL) TESTING_FAIL("%s", refs_broken); \
-  } while (0)
-
-static lido_weak_stats numbers(void) {
-  lido_weak_stats stats;
-  lido_weak_stats_get(&stats);
-  return stats;
-}
-
-static void end(lido_pool *pool) {
-  CHECK_SOUND(pool);
-  CHECK_EQ(lido_pool_destroy(pool), 0);
-  CHECK_EQ(numbers().cleanups, 0);
-  CHECK_REFS();
-}
-
-/* ---- What ran ---- */
-
-static struct {
-  char text[64];
-  size_t count;
-} trace;
-
-static void trace_begin(void) { memset(&trace, 0, sizeof trace); }
-
-static void note_letter(void *arg) {
-  if (trace.count < sizeof trace.text - 1) trace.text[trace.count] = *(const char *)arg;
-  trace.count++;
 }
 
 /* An object whose end is noted, by way of the queue. */

@@ -1,6 +1,6 @@
 /* cleanups_test.c: functions that are called when an object of a pool with handles has died. */
 #include "lib/refs/cleanup_nodes.h"
-#include "tests/support/objects.h"
+#include "tests/support/cleanup_trace.h"
 #include "tests/support/random.h"
 
 enum { BYTES = 64 };
@@ -15,40 +15,6 @@ static lido_pool *make_pool(lido_pool_options options) {
 }
 
 static lido_pool *with_handles(void) { return make_pool((lido_pool_options){0}); }
-
-#define CHECK_REFS()                                          \
-  do {                                                        \
-    const char *refs_broken = lido_weak_check();              \
-    if (refs_broken != NULL) TESTING_FAIL("%s", refs_broken); \
-  } while (0)
-
-static lido_weak_stats numbers(void) {
-  lido_weak_stats stats;
-  lido_weak_stats_get(&stats);
-  return stats;
-}
-
-static void end(lido_pool *pool) {
-  CHECK_SOUND(pool);
-  CHECK_REFS();
-  CHECK_EQ(lido_pool_destroy(pool), 0);
-  CHECK_EQ(numbers().cleanups, 0);
-  CHECK_REFS();
-}
-
-/* ---- What ran, in which order ---- */
-
-static struct {
-  char text[64];
-  size_t count;
-} trace;
-
-static void trace_begin(void) { memset(&trace, 0, sizeof trace); }
-
-static void note_letter(void *arg) {
-  if (trace.count < sizeof trace.text - 1) trace.text[trace.count] = *(const char *)arg;
-  trace.count++;
-}
 
 static lido_cleanup note_at_end(void *object, char letter) {
   lido_cleanup cleanup = lido_cleanup_add_copy(object, note_letter, &letter, 1);
