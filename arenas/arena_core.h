@@ -28,6 +28,7 @@
 #define LIDO_ARENAS_ARENA_CORE_H
 
 #include "lib/base/assertion.h"
+#include "lib/base/bits.h"
 #include "lib/mem/backing_core.h"
 #include "lido/arena.h"
 #include "lido/misuse.h"
@@ -62,6 +63,11 @@ enum { LIDO_ARENA_GAP = 16 };
 #else
 enum { LIDO_ARENA_GAP = 0 };
 #endif
+
+/* Where the window begins if this piece is the newest of a block that ends at `limit`. */
+static inline char *lido_arena_end_of(const char *limit, char *piece, size_t bytes) {
+  return piece + lido_min(lido_arena_rounded(bytes) + LIDO_ARENA_GAP, (size_t)(limit - piece));
+}
 
 typedef struct lido_arena_block {
   struct lido_arena_block *older; /* in the chain, or the next spare one */

@@ -55,7 +55,7 @@ static void *begin_with_data(lido_arena_core *core, lido_arena_block *block, con
   lido_arena_tell_open(core, block->base, bytes);
   memmove(block->base, data, bytes);
   lido_arena_tell_kept(core, block->base, bytes); /* first, so that no piece is cut in two: see arena_tools.h */
-  lido_arena_chain_cut(core, block, block->base + lido_arena_rounded(bytes));
+  lido_arena_chain_cut(core, block, lido_arena_end_of(block->limit, block->base, bytes));
   return block->base;
 }
 

@@ -6,9 +6,8 @@
 #include "arenas/arena_tools.h"
 #include "lib/base/bits.h"
 
-/* Where the window begins if this piece is the newest of the current block. */
 static char *end_of(const lido_arena_core *core, char *piece, size_t bytes) {
-  return piece + lido_min(lido_arena_rounded(bytes) + LIDO_ARENA_GAP, (size_t)(core->face.limit - piece));
+  return lido_arena_end_of(core->face.limit, piece, bytes);
 }
 
 /* A piece of another block may end where this one's header begins, never where its pieces do. */

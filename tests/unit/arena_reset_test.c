@@ -239,3 +239,19 @@ TEST(arena_reset, without_memory_to_keep_it_nothing_is_reset) {
   lido_arena_destroy(arena);
   arena_source_end(&source, backing);
 }
+
+/* The red zone behind what was kept counts as it does behind any piece. */
+TEST(arena_reset, what_was_kept_is_not_taken_for_the_newest) {
+  lido_arena *arena = lido_arena_create(&(lido_arena_options){.chunk_bytes = 256, .retain = LIDO_ARENA_RETAIN_NONE});
+  for (size_t first = 1; first < 64; first++) {
+    char *kept = lido_arena_reset_keep(arena, lido_arena_memdup(arena, "abcdefgh", 2), 2);
+    char *moved = lido_arena_realloc(arena, kept, 2, first);
+    CHECK_NOT_NULL(moved);
+    memset(moved, 'm', first);
+    char *next = lido_arena_alloc(arena, 32);
+    memset(next, 'n', 32);
+    for (size_t i = 0; i < first; i++) CHECK_EQ(moved[i], 'm');
+    lido_arena_reset(arena);
+  }
+  lido_arena_destroy(arena);
+}
