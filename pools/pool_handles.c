@@ -95,7 +95,7 @@ int lido_handles_begin(lido_pool_core *core) {
                                  .release_alone = release_alone,
                                  .dispose = dispose,
                                  .retire = retire};
-  if (core->refs.queue != NULL) lido_cleanup_queue_hold(core->refs.queue);
+  lido_cleanup_queue_hold(core->refs.queue);
   if (core->refs.guarded) lido_guard_prepare();
   return lido_refs_fork_join();
 }
@@ -125,10 +125,6 @@ bool lido_handles_free(lido_pool_core *core, void *object) {
 
 /* ---- The end of the pool ---- */
 
-static bool is_in(const lido_slot *slot, uint64_t state) {
-  return (lido_load_relaxed(&slot->word) & LIDO_WORD_STATE) == state; /* RELAXED: nobody else is here */
-}
-
 typedef struct ending {
   lido_pool_core *core;
   size_t ended;
@@ -146,7 +142,7 @@ static bool begin_end(const lido_pool_core *core, lido_slot *slot) {
 static bool end_one(void *object, void *arg) {
   ending *e = arg;
   lido_slot *slot = slot_of(object);
-  if (is_in(slot, LIDO_WORD_DYING)) return true;
+  if (lido_slot_is_in(slot, LIDO_WORD_DYING)) return true;
   if (!is_held(slot) && !begin_end(e->core, slot)) return true;
   lido_death_by_force(slot);
   e->ended++;
@@ -157,7 +153,7 @@ static bool end_one(void *object, void *arg) {
 static bool abandon_one(void *object, void *arg) {
   (void)arg;
   lido_slot *slot = slot_of(object);
-  if (is_in(slot, LIDO_WORD_DYING)) lido_death_abandoned(slot);
+  if (lido_slot_is_in(slot, LIDO_WORD_DYING)) lido_death_abandoned(slot);
   return true;
 }
 

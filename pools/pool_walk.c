@@ -25,9 +25,7 @@ static void mark_cache(const lido_pool_core *core, const lido_cache_rest *rest) 
 
 /* Out of the slab, and for ever. */
 static bool is_retired(const lido_slab *slab, size_t index) {
-  if (slab->first_slot == 0) return false;
-  uint64_t word = lido_load_relaxed(&lido_slot_at(slab->first_slot + (uint32_t)index)->word); /* RELAXED: as above */
-  return (word & LIDO_WORD_STATE) == LIDO_WORD_RETIRED;
+  return slab->first_slot != 0 && lido_slot_is_in(lido_slot_at(slab->first_slot + (uint32_t)index), LIDO_WORD_RETIRED);
 }
 
 static void make_up_states(lido_pool_core *core) {
@@ -57,9 +55,7 @@ static bool is_live(const lido_pool_core *core, uintptr_t object) {
 /* Its handles have failed, and its memory waits. pre: is_live. */
 static bool is_dying(const lido_pool_core *core, uintptr_t object) {
   lido_slot *slot;
-  if (!core->handles || !lido_slot_find(object, &slot)) return false;
-  uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: as above */
-  return (word & LIDO_WORD_STATE) == LIDO_WORD_DYING;
+  return core->handles && lido_slot_find(object, &slot) && lido_slot_is_in(slot, LIDO_WORD_DYING);
 }
 
 /* ---- By address ---- */

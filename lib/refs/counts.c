@@ -148,7 +148,7 @@ static bool is_pinned(uint64_t word) {
 
 /* A destructor may drop a reference to an object that died before it because the owner ends. */
 static bool is_over(const lido_slot *slot, uint64_t word) {
-  return (word & LIDO_WORD_STATE) == LIDO_WORD_DYING && lido_span_entry((uintptr_t)slot->object)->owner->ending;
+  return (word & LIDO_WORD_STATE) == LIDO_WORD_DYING && lido_slot_owner(slot)->ending;
 }
 
 /* `old` is no count from which so many could go and leave one. */

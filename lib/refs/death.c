@@ -23,7 +23,7 @@ static __thread struct {
 
 static uint64_t retired; /* statistic */
 
-static void note(lido_slot *slot) {
+void lido_death_note(lido_slot *slot) {
   uint32_t index = lido_slot_index(slot);
   lido_slot_side_of(slot)->next_dying = 0;
   if (dying.first == 0) {
@@ -63,8 +63,6 @@ static void give_back(lido_slot *slot, lido_refs_owner *owner) {
   owner->dispose(owner, object);
 }
 
-static lido_refs_owner *owner_of(const lido_slot *slot) { return lido_span_entry((uintptr_t)slot->object)->owner; }
-
 /* Steps 2 to 4. */
 static void call_program(lido_slot *slot, lido_refs_owner *owner) {
   int saved_errno = errno;
@@ -96,11 +94,9 @@ static void finish(lido_slot *slot, lido_refs_owner *owner) {
 static void finish_all(void) {
   while (dying.first != 0) {
     lido_slot *slot = take_noted();
-    finish(slot, owner_of(slot));
+    finish(slot, lido_slot_owner(slot));
   }
 }
-
-void lido_death_note(lido_slot *slot) { note(slot); }
 
 void lido_deaths_run(void) {
   if (dying.busy) return;
@@ -112,7 +108,7 @@ void lido_deaths_run(void) {
 
 static void now_or_soon(lido_slot *slot, lido_refs_owner *owner) {
   if (dying.busy) {
-    note(slot);
+    lido_death_note(slot);
     return;
   }
   dying.busy = true;
@@ -129,7 +125,7 @@ static void refuse(lido_slot *slot) {
 }
 
 void lido_death(lido_slot *slot) {
-  lido_refs_owner *owner = owner_of(slot);
+  lido_refs_owner *owner = lido_slot_owner(slot);
   if (LIDO_UNLIKELY(owner->may_end != NULL) && !owner->may_end(owner, slot->object)) {
     refuse(slot);
     return;
@@ -161,11 +157,11 @@ static uint32_t take_noted_of(const lido_refs_owner *owner) {
   while (rest != 0) {
     lido_slot *slot = lido_slot_at(rest);
     rest = lido_slot_side_of(slot)->next_dying;
-    if (owner_of(slot) == owner) {
+    if (lido_slot_owner(slot) == owner) {
       lido_slot_side_of(slot)->next_dying = theirs;
       theirs = lido_slot_index(slot);
     } else {
-      note(slot);
+      lido_death_note(slot);
     }
   }
   return theirs;
@@ -185,7 +181,7 @@ void lido_deaths_finish_of(lido_refs_owner *owner) {
 }
 
 void lido_death_by_force(lido_slot *slot) {
-  lido_refs_owner *owner = owner_of(slot);
+  lido_refs_owner *owner = lido_slot_owner(slot);
   bool outer = dying.busy;
   mark_dying(slot);
   dying.busy = true;
@@ -194,7 +190,7 @@ void lido_death_by_force(lido_slot *slot) {
   lido_deaths_finish_of(owner);
 }
 
-void lido_death_abandoned(lido_slot *slot) { keep(slot, owner_of(slot)); }
+void lido_death_abandoned(lido_slot *slot) { keep(slot, lido_slot_owner(slot)); }
 
 void lido_deaths_give_back(lido_refs_owner *owner) {
   while (owner->ended != 0) {

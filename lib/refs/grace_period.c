@@ -47,8 +47,6 @@ static uint64_t held_up;      /* statistic */
 
 /* ---- Lists ---- */
 
-static lido_refs_owner *owner_of(const lido_slot *slot) { return lido_span_entry((uintptr_t)slot->object)->owner; }
-
 static void push(slot_list *list, lido_slot *slot) {
   uint32_t index = lido_slot_index(slot);
   lido_slot_side_of(slot)->next_dying = 0;
@@ -218,7 +216,7 @@ static void take_in_hands_locked(const slot_list *taken) {
   uint32_t at = taken->first;
   for (size_t i = 0; i < taken->count; i++) {
     lido_slot *slot = lido_slot_at(at);
-    lido_add_relaxed(&owner_of(slot)->in_hands, 1); /* RELAXED: as above */
+    lido_add_relaxed(&lido_slot_owner(slot)->in_hands, 1); /* RELAXED: as above */
     at = lido_slot_side_of(slot)->next_dying;
   }
   lido_add_relaxed(&all_in_hands, taken->count); /* RELAXED: as above */
@@ -291,7 +289,7 @@ static void take_of_owner_locked(slot_list *list, const lido_refs_owner *owner, 
   slot_list others = {0};
   while (list->count != 0) {
     lido_slot *slot = pop(list);
-    push(owner_of(slot) == owner ? taken : &others, slot);
+    push(lido_slot_owner(slot) == owner ? taken : &others, slot);
   }
   *list = others;
 }

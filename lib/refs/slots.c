@@ -42,7 +42,6 @@ static lido_lock slots_lock = LIDO_LOCK_INITIAL(LIDO_RANK_SLOTS);
 static uint64_t range;    /* slots that there are addresses for; 0 before the first use */
 static uint64_t frontier; /* the first that is in no run */
 static uint64_t in_use;
-static uint64_t retired_runs;
 static run_list free_runs[2][RUN_KINDS]; /* wide, narrow */
 
 /* ---- The range ---- */
@@ -157,7 +156,6 @@ void lido_slots_give(uint32_t first, size_t count, bool narrow, bool used_up) {
   lido_lock_take(&slots_lock);
   run_list *list = &free_runs[narrow][run_kind(count)];
   if (used_up) {
-    retired_runs++;
     list->made--;
   } else {
     list->firsts[list->count++] = first;

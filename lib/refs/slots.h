@@ -62,6 +62,10 @@ uint32_t lido_slots_take(size_t count, bool narrow);
 void lido_slots_give(uint32_t first, size_t count, bool narrow, bool used_up);
 
 static inline lido_slot *lido_slot_at(uint32_t index) { return &lido_slots.slots[index]; }
+/* RELAXED: for who knows that the state stays, or asks for some moment. */
+static inline bool lido_slot_is_in(const lido_slot *slot, uint64_t state) {
+  return (lido_load_relaxed(&slot->word) & LIDO_WORD_STATE) == state;
+}
 static inline uint32_t lido_slot_index(const lido_slot *slot) { return (uint32_t)(slot - lido_slots.slots); }
 static inline lido_slot_side *lido_slot_side_of(const lido_slot *slot) {
   return &lido_slot_sides[lido_slot_index(slot)];

@@ -85,8 +85,7 @@ void lido_span_close(const lido_span_shape *shape, uint32_t first_slot, const li
   write_entries(shape, 0, NULL);
   for (size_t i = 0; i < shape->objects; i++) {
     uint32_t slot = first_slot + (uint32_t)i;
-    /* RELAXED: the objects are dead. */
-    used_up |= (lido_load_relaxed(&lido_slot_at(slot)->word) & LIDO_WORD_STATE) == LIDO_WORD_RETIRED;
+    used_up |= lido_slot_is_in(lido_slot_at(slot), LIDO_WORD_RETIRED);
     name_object(slot, NULL);
   }
   lido_slots_give(first_slot, shape->objects, owner->narrow, used_up);

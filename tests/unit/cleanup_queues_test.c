@@ -2,13 +2,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/support/child.h"
 #include "tests/support/cleanup_trace.h"
 
-enum { BYTES = 64, CHILD_SECONDS = 20 };
+enum { BYTES = 64 };
 
 static lido_pool *pool_for(lido_cleanup_queue *queue) {
   lido_pool *pool =
@@ -561,38 +561,19 @@ TEST(cleanup_queues, a_queue_that_is_being_ended_gets_no_worker) {
 
 /* ---- Fork ---- */
 
-#define IN_CHILD(condition)                      \
-  do {                                           \
-    if (!(condition)) _exit(1 + __LINE__ % 200); \
-  } while (0)
-
 typedef struct fork_scene {
   lido_pool *pool;
   lido_cleanup_queue *queue;
   pthread_barrier_t meet;
 } fork_scene;
 
-static void check_child(void (*body)(fork_scene *s), fork_scene *s) {
-  fflush(stdout);
-  pid_t child = fork();
-  if (child == 0) {
-    alarm(CHILD_SECONDS);
-    body(s);
-    _exit(0);
-  }
-  int status = 0;
-  CHECK_EQ(waitpid(child, &status, 0), child);
-  if (WIFSIGNALED(status)) TESTING_FAIL("the child ended by signal %d", WTERMSIG(status));
-  if (WEXITSTATUS(status) != 0)
-    TESTING_FAIL("in the child, the check at line %d (modulo 200)", WEXITSTATUS(status) - 1);
-}
-
 static bool child_readable(int descriptor) {
   struct pollfd poller = {.fd = descriptor, .events = POLLIN};
   return poll(&poller, 1, 0) >= 0 && (poller.revents & POLLIN) != 0;
 }
 
-static void drain_in_child(fork_scene *s) {
+static void drain_in_child(void *arg) {
+  fork_scene *s = arg;
   int event = lido_cleanup_queue_eventfd(s->queue);
   IN_CHILD(child_readable(event));
   IN_CHILD(lido_cleanup_queue_drain(s->queue, 0, 0) == 3);
@@ -629,7 +610,8 @@ static void *drain_and_meet(void *argument) {
   return NULL;
 }
 
-static void go_on_in_child(fork_scene *s) {
+static void go_on_in_child(void *arg) {
+  fork_scene *s = arg;
   IN_CHILD(lido_cleanup_queue_pending(s->queue) == 2);
   IN_CHILD(lido_cleanup_queue_drain(s->queue, 0, 0) == 2);
   IN_CHILD(strcmp(trace.text, "ab") == 0);
@@ -637,7 +619,8 @@ static void go_on_in_child(fork_scene *s) {
 }
 
 #if !defined(__SANITIZE_THREAD__) /* it allows no new threads in the child of a process with several */
-static void start_in_child(fork_scene *s) {
+static void start_in_child(void *arg) {
+  fork_scene *s = arg;
   size_t calls = 0;
   IN_CHILD(lido_cleanup_worker_stop(s->queue) == ESRCH);
   IN_CHILD(lido_cleanup_worker_start(s->queue) == 0);

@@ -8,36 +8,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/child.h"
 #include "tests/support/objects.h"
 
-enum { BYTES = 64, LIMIT = 300, CHILD_SECONDS = 20 };
-
-#define IN_CHILD(condition)                      \
-  do {                                           \
-    if (!(condition)) _exit(1 + __LINE__ % 200); \
-  } while (0)
+enum { BYTES = 64, LIMIT = 300 };
 
 typedef struct scene {
   lido_pool *pool;
   void *mine[LIMIT]; /* live objects of the forking thread */
   size_t count;
 } scene;
-
-/* Run `body` in a child and wait for it. */
-static void check_child(void (*body)(scene *s), scene *s) {
-  fflush(stdout);
-  pid_t child = fork();
-  if (child == 0) {
-    alarm(CHILD_SECONDS);
-    body(s);
-    _exit(0);
-  }
-  int status = 0;
-  CHECK_EQ(waitpid(child, &status, 0), child);
-  if (WIFSIGNALED(status)) TESTING_FAIL("the child ended by signal %d", WTERMSIG(status));
-  if (WEXITSTATUS(status) != 0)
-    TESTING_FAIL("in the child, the check at line %d (modulo 200)", WEXITSTATUS(status) - 1);
-}
 
 static void begin(scene *s, const lido_pool_options *options, size_t live) {
   *s = (scene){.pool = lido_pool_create(options)};
@@ -57,7 +37,8 @@ static void end(scene *s) {
 
 /* ---- One thread ---- */
 
-static void use_pool(scene *s) {
+static void use_pool(void *arg) {
+  scene *s = arg;
   IN_CHILD(objects_stats(s->pool).live == s->count);
   for (size_t i = 0; i < s->count; i++) IN_CHILD(objects_hold(s->mine[i], BYTES, i));
   void *objects[LIMIT];
@@ -221,7 +202,8 @@ static lido_reserve *reserve;
 static lido_pool_cache *own_cache;
 static lido_magazine *magazine;
 
-static void use_the_rest(scene *s) {
+static void use_the_rest(void *arg) {
+  scene *s = arg;
   for (int i = 0; i < 20; i++) IN_CHILD(lido_reserve_alloc(reserve) != NULL);
   IN_CHILD(lido_reserve_alloc(reserve) == NULL);
   lido_reserve_destroy(reserve);
@@ -377,7 +359,8 @@ static void *waits_for_ever(void *argument) {
   return NULL;
 }
 
-static void wait_in_child(scene *s) {
+static void wait_in_child(void *arg) {
+  scene *s = arg;
   void *object = s->mine[0];
   lido_pool_free(s->pool, object); /* whoever waited in the parent does not wait here */
   IN_CHILD(lido_pool_alloc(s->pool) == object);
@@ -408,7 +391,8 @@ static bool count_visit(void *object, void *argument) {
   return ++*(size_t *)argument != 0;
 }
 
-static void ask_first(scene *s) {
+static void ask_first(void *arg) {
+  scene *s = arg;
   size_t visits = 0;
   IN_CHILD(lido_pool_owns(s->pool, s->mine[0]));
   IN_CHILD(lido_pool_for_each(s->pool, count_visit, &visits) == visits && visits >= s->count);
@@ -437,7 +421,8 @@ static void *use_and_wait(void *argument) {
   return NULL;
 }
 
-static void take_over(scene *s) {
+static void take_over(void *arg) {
+  scene *s = arg;
   lido_pool_free(s->pool, lido_pool_alloc(s->pool)); /* a misuse would end it */
   if (LIDO_CHECKS != LIDO_CHECKS_NONE) IN_CHILD(objects_stats(s->pool).live == 1);
 }
