@@ -204,7 +204,7 @@ def parse():
     parser.add_argument("--peers", help="only these peers, comma separated; '' for none")
     parser.add_argument("--all-peers", action="store_true", help="DPDK too (needs a build with it)")
     parser.add_argument("--json", metavar="FILE", help="write every figure to FILE")
-    parser.add_argument("--rounds", type=int, help="rounds of the micro benchmarks (7; quick: 5)")
+    parser.add_argument("--rounds", type=int, help="rounds of the micro benchmarks (7; quick: 5) and of the server (5; 1)")
     parser.add_argument("--seed", type=int, default=20240229, help="of every random choice")
     parser.add_argument("--build-dir", help="where Lido was built with LIDO_BENCHMARKS=ON")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a target is not reached")
@@ -220,7 +220,7 @@ class Settings:
         self.slice_ms = 5 if quick else 20
         self.lua_rounds = 3 if quick else 5
         self.lua_divisor = 2 if quick else 1
-        self.server_rounds = 1 if quick else 5
+        self.server_rounds = options.rounds or (1 if quick else 5)
         self.server_seconds = 1 if quick else 2
         self.micro_until = 105 if quick else float("inf")
         self.repeats = 1 if quick else 2
