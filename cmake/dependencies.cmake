@@ -46,6 +46,16 @@ if(LIDO_MIMALLOC)
   endif()
 endif()
 
+# ---- xxHash: only its header, so there is nothing to link ----
+
+if(LIDO_CACHES)
+  find_path(LIDO_XXHASH_FOLDER xxhash.h DOC "The folder with xxhash.h, version 0.8 or later")
+  if(NOT LIDO_XXHASH_FOLDER)
+    message(FATAL_ERROR "xxhash.h was not found. Install it (Debian, Ubuntu: libxxhash-dev), say where it is "
+                        "(-DLIDO_XXHASH_FOLDER=...), or build without caches: -DLIDO_CACHES=OFF")
+  endif()
+endif()
+
 # ---- Valgrind ----
 
 set(lido_has_valgrind NO)

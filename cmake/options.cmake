@@ -4,6 +4,7 @@ set(LIDO_CHECKS default CACHE STRING "What alloc and free check: none, default o
 set(LIDO_SANITIZE "" CACHE STRING "address, undefined, thread, memory or nothing")
 set(LIDO_VALGRIND AUTO CACHE STRING "Tell Valgrind about objects: AUTO (if its headers are here), ON or OFF")
 option(LIDO_MIMALLOC "mimalloc as the default backing" ON)
+option(LIDO_CACHES "Caches, interning, ephemerons, observers; needs xxHash's header" ON)
 option(LIDO_SHARED "Build a shared library" OFF)
 option(LIDO_WERROR "Warnings are errors" OFF)
 option(LIDO_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})

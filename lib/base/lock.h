@@ -13,7 +13,13 @@
 #include <stdbool.h>
 
 enum lido_rank {
+  LIDO_RANK_CACHES,   /* the lists of all caches, intern tables, subjects and the like */
+  LIDO_RANK_SUBJECT,  /* one per subject: its observers */
+  LIDO_RANK_SHARD,    /* one per shard of a hash table */
+  LIDO_RANK_KEPT,     /* one per cache: what it keeps alive */
+  LIDO_RANK_FLIGHTS,  /* which thread waits for whose creation */
   LIDO_RANK_CLASSES,  /* classes of arenas, threads' shelves of them */
+  LIDO_RANK_SHELVES,  /* one per object pool: what its threads share */
   LIDO_RANK_REGISTRY, /* pools by number, threads, caches, hooks */
   LIDO_RANK_DEPOT,    /* one per pool: magazines */
   LIDO_RANK_SLABS,    /* one per pool: slabs, bitmaps */

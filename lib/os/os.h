@@ -41,6 +41,13 @@ void lido_os_pages_want_huge(void *pages, size_t bytes);
 
 /* Monotonic nanoseconds. */
 uint64_t lido_os_now_ns(void);
+/* The same as of the system's last tick, some milliseconds ago at most; a fifth of the cost. */
+uint64_t lido_os_tick_ns(void);
+
+/* ---- Chance ---- */
+
+/* Bits that nobody outside the process can foretell; if the system has none to give, such as are at least not always the same. */
+uint64_t lido_os_random(void);
 
 /* ---- Threads ---- */
 
@@ -70,6 +77,9 @@ uint64_t lido_os_thread_number(void);
 /* Let others run. */
 void lido_os_yield(void);
 
+/* Call body(argument); if the thread ends in there (pthread_exit, cancellation), call abandoned(argument) before it is gone. */
+void lido_os_call_to_its_end(void (*body)(void *argument), void (*abandoned)(void *argument), void *argument);
+
 /* Can lido_os_barrier() be used? Once per process before it. */
 bool lido_os_barrier_prepare(void);
 
@@ -84,7 +94,14 @@ typedef struct lido_os_fork_hooks {
 } lido_os_fork_hooks;
 
 /* The rooms that have something to do, outermost locks first. */
-enum { LIDO_OS_FORK_ARENAS, LIDO_OS_FORK_POOLS, LIDO_OS_FORK_REFS, LIDO_OS_FORK_MEM, LIDO_OS_FORK_ROOMS };
+enum {
+  LIDO_OS_FORK_CACHES,
+  LIDO_OS_FORK_ARENAS,
+  LIDO_OS_FORK_POOLS,
+  LIDO_OS_FORK_REFS,
+  LIDO_OS_FORK_MEM,
+  LIDO_OS_FORK_ROOMS
+};
 
 /* From now on call these. `hooks` is static. Later calls are cheap. 0, or ENOMEM. */
 int lido_os_fork_join(unsigned room, const lido_os_fork_hooks *hooks);

@@ -315,3 +315,34 @@ TEST(os, a_hook_of_a_later_turn_is_called_after_the_others) {
   pthread_setspecific(late.key, NULL);
   pthread_setspecific(early.key, NULL);
 }
+
+TEST(os, a_tick_is_not_far_from_now) {
+  uint64_t tick = lido_os_tick_ns();
+  uint64_t now = lido_os_now_ns();
+  CHECK_LE(tick, now);
+  CHECK_LE(now - tick, UINT64_C(1000000000));
+}
+
+TEST(os, chance_does_not_repeat_itself) { CHECK_NE(lido_os_random(), lido_os_random()); }
+
+static int ends_noted;
+
+static void note_end(void *argument) { ends_noted += *(int *)argument; }
+static void end_thread(void *argument) {
+  if (*(int *)argument == 2) pthread_exit(NULL);
+}
+
+static void *call_to_its_end(void *argument) {
+  lido_os_call_to_its_end(end_thread, note_end, argument);
+  return NULL;
+}
+
+TEST(os, a_call_that_ends_its_thread_is_noticed) {
+  ends_noted = 0;
+  for (int way = 1; way <= 2; way++) {
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, call_to_its_end, &way), 0);
+    pthread_join(thread, NULL);
+  }
+  CHECK_EQ(ends_noted, 2);
+}

@@ -72,6 +72,12 @@ void lido_os_thread_detach(lido_os_thread thread) { pthread_detach(thread); }
 
 bool lido_os_thread_is_this(lido_os_thread thread) { return pthread_equal(thread, pthread_self()) != 0; }
 
+void lido_os_call_to_its_end(void (*body)(void *argument), void (*abandoned)(void *argument), void *argument) {
+  pthread_cleanup_push(abandoned, argument);
+  body(argument);
+  pthread_cleanup_pop(0);
+}
+
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static int fork_error;
 static const lido_os_fork_hooks *fork_rooms[LIDO_OS_FORK_ROOMS];
