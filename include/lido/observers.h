@@ -17,8 +17,9 @@
  * A notification calls, in the order of their subscriptions, the observers that were subscribed when it began, on its own thread, with
  * no lock held. So a call may do anything: subscribe, unsubscribe itself and others, notify this subject again, end it, end its own observer;
  * its thread may even end in it (pthread_exit, cancellation; the rest is not called then). It may not leave by longjmp or an exception.
- * Who subscribes during a notification is not called in it. Who is unsubscribed is called by none that has not begun its call.
- * Notifications on several threads run at once, also in one observer.
+ * Who subscribes during a notification is not called in it. Who is unsubscribed is not called any more, also by notifications that run; but one on
+ * another thread that has just looked may still make its call, for which lido_unsubscribe_sync waits. Notifications on several
+ * threads run at once, also in one observer.
  *
  * A subject is itself an object with handles: lido_retain, lido_release and lido_weak_make work on it. Who notifies while others may end
  * it has a reference of its own, or acquires one by a handle; a notification has one for as long as it runs.
@@ -64,8 +65,8 @@ typedef struct lido_subject_options {
 /* A subject without observers, and one reference to it. NULL options: the defaults. NULL: ENOMEM. */
 LIDO_API lido_subject *lido_subject_create(const lido_subject_options *options);
 
-/* Ends all subscriptions, without error or complete, and releases one reference; NULL is ignored. No call begins after this returns; those
- * that run go on: lido_unsubscribe_sync waits for them. To whom has other references the subject is over. */
+/* Ends all subscriptions, without error or complete, and releases one reference; NULL is ignored. Calls that run go on; lido_unsubscribe_sync
+ * waits for them. Who has other references finds the subject over. */
 LIDO_API void lido_subject_destroy(lido_subject *subject);
 
 LIDO_API const char *lido_subject_name(const lido_subject *subject);
@@ -78,8 +79,8 @@ LIDO_API const char *lido_subject_name(const lido_subject *subject);
 LIDO_API lido_subscription lido_subscribe(lido_subject *subject, const void *observer, const lido_observer_calls *calls,
                                           void *context);
 
-/* From now on no call begins; does not wait for one that runs. -> whether it was there: true in exactly one call for a subscription, and
- * in none if the subject dropped or ended it before. Any value. O(1), amortised; does not need the subject. */
+/* It is called no more; a call that runs, or that another thread is just making, is not waited for. -> whether it was there: true in exactly one
+ * call for a subscription, and in none if the subject dropped or ended it before. Any value. O(1), amortised; does not need the subject. */
 LIDO_API bool lido_unsubscribe(lido_subscription subscription);
 
 /* The same, and waits until no call of it is running, nor a reference held for one: then its context may go. 0, also if it was not there any more.
@@ -94,11 +95,12 @@ LIDO_API bool lido_is_subscribed(lido_subscription subscription);
 
 /* ---- Notifications ------------------------------------------------------------------------- */
 
-/* -> how many calls were made. For each observer a load, an acquire, the call and a release, beyond some 100 ns for all. */
+/* -> how many calls were made. For each observer a load, an acquire, the call and a release, beyond some 50 ns for all. */
 LIDO_API size_t lido_subject_next(lido_subject *subject, const void *event);
 
-/* The last word, one or the other, once: each observer hears it and is no longer subscribed, and for none begins another call after this one has begun. From now
- * on the subject is over: nobody can subscribe, and nobody is notified. -> how many calls were made; 0 if it was over before. */
+/* The last word, one or the other, once. Each subscription is ended and then hears it, so that no notification which looks for it after that
+ * finds it. From now on the subject is over: nobody can subscribe, and nobody is notified. -> how many calls were made; 0 if it was over
+ * before. */
 LIDO_API size_t lido_subject_error(lido_subject *subject, int error);
 LIDO_API size_t lido_subject_complete(lido_subject *subject);
 

@@ -22,7 +22,8 @@
  * Deadlock: a thread that waits inside a call is in the list of such; a look from waiter to the threads in the calls it waits for, and so
  * on, under the lock of all subjects, finds a circle when its last thread comes to wait (call_waits.c). Who waits outside of any call
  * closes none.
- * The last word takes the array away from the subject, so it has all the tokens; it ends each one just before its call, so that none begins after.
+ * The last word takes the array away from the subject, so it has all the tokens; it ends each one just before its call, so that nobody who looks
+ * after that calls.
  * A thread that ends in a call: the record lies in a frame that is being left, so the end is heard of (lido_os_call_to_its_end), the
  * observer released and the record unlinked there. Once for each notification, not for each call.
  * Threads: any. Locks: the subject's for list, array, numbers; CACHES for who waits in a call. None during a call (O6).

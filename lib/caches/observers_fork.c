@@ -22,10 +22,11 @@ void lido_observers_unlock_after_fork(void) {
   lido_subjects_unlock_after_fork();
 }
 
-/* Nobody waits any more: the thread that forked did not. */
+/* Nobody waits any more: the thread that forked did not. Who waited had a reference. RELAXED: the child has one thread. */
 static void forget_others(lido_subject *subject) {
   lido_lock_take(&subject->lock);
-  lido_store_relaxed(&subject->waiters, 0); /* RELAXED: the child has one thread */
+  subject->lost += lido_load_relaxed(&subject->waiters);
+  lido_store_relaxed(&subject->waiters, 0);
   lido_os_condition_init(&subject->uncalled);
   lido_notifications_forget(subject);
   lido_lock_give(&subject->lock);
