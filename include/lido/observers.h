@@ -83,7 +83,8 @@ LIDO_API lido_subscription lido_subscribe(lido_subject *subject, const void *obs
  * call for a subscription, and in none if the subject dropped or ended it before. Any value. O(1), amortised; does not need the subject. */
 LIDO_API bool lido_unsubscribe(lido_subscription subscription);
 
-/* The same, and waits until no call of it is running, nor a reference held for one: then its context may go. 0, also if it was not there any more.
+/* The same, and waits until no call of it is running, nor a reference held for one: then its context may go. (A destructor or cleanup of the
+ * observer needs no wait: nobody is in a call of a dead observer.) 0, also if it was not there any more.
  * ETIMEDOUT: wait_ns nanoseconds have passed (UINT64_MAX: as long as it takes). EDEADLK: it would wait for this thread, inside the very
  * call, or for a thread in a call that waits in here for a call of this thread's, over any number of threads. It is unsubscribed in any case.
  * What else two threads may wait for, such as a lock that this one holds and the call wants, can't be seen: hence wait_ns. Costs

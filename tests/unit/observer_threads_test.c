@@ -132,6 +132,33 @@ static void check_waiters(void *(*notify)(void *)) {
 TEST(observer_threads, waiters_are_woken_when_the_call_is_over) { check_waiters(notify_once); }
 TEST(observer_threads, also_when_it_was_the_last_word) { check_waiters(complete_once); }
 
+/* The same thread is in the next call already, which lasts until the wait is over. */
+TEST(observer_threads, waiters_are_woken_before_the_next_call) {
+  stay first, second;
+  waiting w;
+  begin();
+  stay_begin(&first);
+  stay_begin(&second);
+  listener *l = make(1), *next = make(2);
+  w = (waiting){subscribe_with(l, &stay_calls, &first), &first.over, 0};
+  subscribe_with(next, &stay_calls, &second);
+  pthread_t thread = start(notify_once, &first.event);
+  pthread_barrier_wait(&first.entered);
+  pthread_t waiter = start(wait_for_call, &w);
+  let_waiters_wait(1);
+  pthread_barrier_wait(&first.leave);
+  pthread_barrier_wait(&second.entered);
+  CHECK_EQ(finish(waiter), 0);
+  CHECK_EQ(w.saw, 1);
+  pthread_barrier_wait(&second.leave);
+  CHECK_EQ(finish(thread), 2);
+  stay_end(&first);
+  stay_end(&second);
+  lido_release(l);
+  lido_release(next);
+  end();
+}
+
 /* The notification is in the call of another observer: no reason to wait. */
 TEST(observer_threads, other_calls_are_not_waited_for) {
   stay s;
