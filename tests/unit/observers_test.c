@@ -250,6 +250,8 @@ TEST(observers, the_dead_hear_no_last_word) {
 
 /* ---- Misuse, with a handler that returns ---- */
 
+#if LIDO_CHECKS != LIDO_CHECKS_NONE
+
 TEST(observers, misuse_is_reported_and_has_no_effect) {
   misuse_log log;
   begin();
@@ -284,6 +286,8 @@ TEST(observers, misuse_is_reported_and_has_no_effect) {
   lido_release(l);
   end();
 }
+
+#endif
 
 /* ---- Typed twins ---- */
 
