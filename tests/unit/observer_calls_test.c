@@ -237,6 +237,31 @@ TEST(observer_calls, a_subject_may_be_an_objects_part) {
   end();
 }
 
+static lido_subscription of_the_dying;
+
+/* The subject has no reference any more, and is not yet gone. */
+static void release_in_death(void *object, void *context) {
+  (void)context;
+  lido_release(*(lido_subject **)object);
+  CHECK(!lido_unsubscribe(of_the_dying));
+  CHECK_EQ(lido_unsubscribe_sync(of_the_dying, UINT64_MAX), 0);
+}
+
+TEST(observer_calls, a_subject_that_is_dying_ends_its_subscriptions_itself) {
+  begin();
+  lido_pool *owners = lido_pool_create(&(lido_pool_options){
+      .object_size = sizeof(lido_subject *), .flags = LIDO_POOL_HANDLES, .destroy = release_in_death});
+  lido_subject **owner = lido_pool_alloc(owners);
+  *owner = lido_subject_create(NULL);
+  listener *l = make(1);
+  of_the_dying = lido_subscribe(*owner, l, &all_calls, NULL);
+  lido_release(owner);
+  CHECK(!lido_is_subscribed(of_the_dying));
+  CHECK_EQ(lido_pool_destroy(owners), 0);
+  lido_release(l);
+  end();
+}
+
 static void spoil_errno(void *observer, const void *event, void *context) {
   (void)observer, (void)event, (void)context;
   errno = EPERM;

@@ -399,6 +399,35 @@ TEST(observer_threads, also_if_others_notify_and_wait) {
   end();
 }
 
+static void end_in_child(void *unused) {
+  (void)unused;
+  lido_weak weak = lido_weak_make(subject);
+  IN_CHILD(lido_subject_is_over(subject));
+  IN_CHILD(lido_subject_check(subject) == NULL);
+  IN_CHILD(lido_subject_next(subject, NULL) == 0);
+  lido_subject_destroy(subject);
+  IN_CHILD(lido_weak_get(weak) == NULL);
+}
+
+TEST(observer_threads, also_if_another_thread_says_the_last_word) {
+  stay s;
+  begin();
+  stay_begin(&s);
+  listener *l = make(1), *next = make(2);
+  subscribe_with(l, &stay_calls, &s);
+  subscribe(next);
+  pthread_t thread = start(complete_once, NULL);
+  pthread_barrier_wait(&s.entered);
+  check_child(end_in_child, NULL);
+  pthread_barrier_wait(&s.leave);
+  CHECK_EQ(finish(thread), 2);
+  CHECK_EQ(next->completed, 1);
+  stay_end(&s);
+  lido_release(l);
+  lido_release(next);
+  end();
+}
+
 static void fork_in_call(void *observer, const void *event, void *context) {
   on_next(observer, event, context);
   pid_t child = fork();
