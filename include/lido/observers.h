@@ -128,7 +128,7 @@ LIDO_API size_t lido_subjects_trim(void);
   X(calls, counter, calls, "calls in notifications that have ended")                                            \
   X(errors, counter, notifications, "last words that were an error")                                            \
   X(completions, counter, notifications, "last words that were none")                                           \
-  X(waits, counter, calls, "synchronous unsubscriptions that met a running notification")                       \
+  X(waits, counter, calls, "synchronous unsubscriptions that met a running call")                               \
   X(bytes, gauge, bytes, "memory of the list of observers")
 
 #define LIDO_SUBJECT_STATISTIC_FIELD(name, kind, unit, text) uint64_t name;

@@ -14,8 +14,8 @@
  * Why no call runs when the wait is over: let the token end (W1) before the waiter's barrier M. A notification stores `current`
  * (N1), then looks at the token (N2). If N2 comes after M in its thread it finds the token ended, and makes no call. Else N1 came before M,
  * and the look finds it: the record is in the list, for it was linked before N1; or it was linked after the look, and then
- * the lock shows W1 to N2. It is found until a later store to `current`, which releases, is read by a look, which acquires (subject.called), or until it
- * is unlinked under the lock.
+ * the lock shows W1 to N2. It is found until a later store to `current`, which releases, is read by a look, which acquires
+ * (subject.called), or until it is unlinked under the lock.
  * Why nobody waits for ever: the waiter counts itself in `waiters` (W2) before M, looks (W3) under the lock, and waits. A notification
  * stores another `current` (N3), then looks at `waiters` (N4), and if there are any takes the lock and wakes all. If N4 comes after M it
  * finds W2, and wakes after the store: the waiter looks again. Else N3 came before M, and W3 finds it.
