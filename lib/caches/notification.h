@@ -19,7 +19,7 @@
  * Why nobody waits for ever: the waiter counts itself in `waiters` (W2) before M, looks (W3) under the lock, and waits. A notification
  * stores another `current` (N3), then looks at `waiters` (N4), and if there are any takes the lock and wakes all. If N4 comes after M it
  * finds W2, and wakes after the store: the waiter looks again. Else N3 came before M, and W3 finds it.
- * Deadlock: a thread that waits inside a call is in the list of such; a look from waiter to the threads in the calls it waits for, and so
+ * Deadlock: a thread that waits inside a call says for what in its notifier; a look from waiter to the threads in the calls it waits for, and so
  * on, under the lock of all subjects, finds a circle when its last thread comes to wait (call_waits.c). Who waits outside of any call
  * closes none.
  * The last word takes the array away from the subject, so it has all the tokens; it ends each one just before its call, so that nobody who looks
