@@ -5,6 +5,7 @@
 #include "lido/arena.h"
 #include "lido/backing.h"
 #include "lido/base.h"
+#include "lido/cache.h"
 #include "lido/cleanup.h"
 #include "lido/guard.h"
 #include "lido/misuse.h"
