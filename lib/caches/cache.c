@@ -77,6 +77,7 @@ static void set_up(lido_cache *cache, const lido_cache_options *options) {
   cache->seed = lido_hash_seed(options->seed);
   cache->keeps = options->keep_count != 0 || options->keep_bytes != 0 || options->live_ns != 0 || options->idle_ns != 0;
   cache->ages = options->live_ns != 0 || options->idle_ns != 0;
+  cache->plain = options->hash == NULL && !cache->ages;
   cache->member = (lido_caches_member){
       .lock_for_fork = lock_for_fork, .unlock_after_fork = unlock_after_fork, .in_child = in_child};
   /* With a function to call at their end, even one that does nothing, entries end by way of the guard, whoever drops the last reference. */

@@ -37,6 +37,7 @@
 #include "lib/caches/hash_table.h"
 #include "lib/caches/key_hash.h"
 #include "lib/caches/sized_pools.h"
+#include "lib/refs/grace_period.h"
 #include "lido/cache.h"
 #include "lido/cleanup.h"
 
@@ -71,13 +72,10 @@ typedef struct lido_cache_kept {
   size_t weight;
 } lido_cache_kept;
 
-/* Counted by many threads, each on a line that few others use. */
-enum { LIDO_CACHE_STRIPES = 16 };
-typedef struct lido_cache_counts {
-  _Alignas(64) uint64_t hits; /* atomic, as all of these */
-  uint64_t misses;
-  uint64_t stale;
-} lido_cache_counts;
+/* Counted by one thread each, without atomic additions; the first is for all threads without a number. */
+typedef struct lido_cache_hits {
+  _Alignas(64) uint64_t count; /* atomic */
+} lido_cache_hits;
 
 struct lido_cache {
   /* fixed at birth */
@@ -85,13 +83,14 @@ struct lido_cache {
   char name[64];
   uint64_t seed;
   lido_weak self;
+  bool plain; /* keys are their bytes, and nothing has a time */
   bool keeps; /* anything */
   bool ages;  /* entries have times */
   lido_caches_member member;
   lido_sized_pools entries;
   lido_table table;
   lido_cache_kept kept;
-  lido_cache_counts counts[LIDO_CACHE_STRIPES];
+  lido_cache_hits hits[1 + LIDO_GUARD_NUMBERS];
   lido_cache_stats rare; /* the other counters; atomic */
 };
 
@@ -131,7 +130,7 @@ static inline bool lido_cache_fits(const lido_cache *cache, const lido_cache_ent
   if (LIDO_UNLIKELY(cache->options.equal != NULL)) {
     return cache->options.equal(entry->key, entry->key_bytes, key, key_bytes, cache->options.context);
   }
-  return entry->key_bytes == key_bytes && (key_bytes == 0 || memcmp(entry->key, key, key_bytes) == 0);
+  return entry->key_bytes == key_bytes && lido_same_bytes(entry->key, key, key_bytes);
 }
 
 /* Inside a guard (then NULL may be wrong), or with the shard's lock. */
@@ -196,7 +195,7 @@ void lido_cache_settle(lido_cache *cache);
 /* ---- Hits (cache_get.c) ---- */
 
 /* The value, with one reference more, if that is quickly found. */
-void *lido_cache_get_fast(lido_cache *cache, uint64_t hash, const void *key, size_t key_bytes);
+void *lido_cache_get_hashed(lido_cache *cache, uint64_t hash, const void *key, size_t key_bytes);
 
 /* The value of an entry, with one reference more, kept from now on; or NULL: it is dead, or over. */
 void *lido_cache_acquire_locked(lido_cache *cache, lido_cache_entry *entry, uint64_t now);
@@ -210,27 +209,22 @@ void lido_cache_doom_locked(lido_cache *cache, lido_cache_entry *entry);
 bool lido_cache_flight_survives_fork(lido_cache_flight *flight);
 void lido_cache_flights_in_child(void);
 
-/* ---- Counting (cache_stats.c) ---- */
-
-extern __thread unsigned lido_cache_stripe __attribute__((tls_model("initial-exec")));
-LIDO_SLOW unsigned lido_cache_choose_stripe(void);
-
-static inline lido_cache_counts *lido_cache_counts_here(lido_cache *cache) {
-  unsigned stripe = LIDO_LIKELY(lido_cache_stripe != 0) ? lido_cache_stripe : lido_cache_choose_stripe();
-  return &cache->counts[stripe % LIDO_CACHE_STRIPES];
-}
+/* ---- Counting ---- */
 
 /* RELAXED, here and below: statistics. */
-static inline void lido_cache_count_hit(lido_cache *cache) {
-  lido_add_relaxed(&lido_cache_counts_here(cache)->hits, 1);
-}
-
-static inline void lido_cache_count_miss(lido_cache *cache, bool stale) {
-  lido_cache_counts *counts = lido_cache_counts_here(cache);
-  lido_add_relaxed(&counts->misses, 1);
-  if (stale) lido_add_relaxed(&counts->stale, 1);
+static inline void lido_cache_count_hit(lido_cache *cache, const lido_guard_record *record) {
+  if (LIDO_LIKELY(record != NULL && record->number != 0)) {
+    lido_count_owned(&cache->hits[record->number].count);
+  } else {
+    lido_add_relaxed(&cache->hits[0].count, 1);
+  }
 }
 
 #define LIDO_CACHE_COUNT_RARE(cache, name) lido_add_relaxed(&(cache)->rare.name, 1)
+
+static inline void lido_cache_count_miss(lido_cache *cache, bool stale) {
+  LIDO_CACHE_COUNT_RARE(cache, misses);
+  if (stale) LIDO_CACHE_COUNT_RARE(cache, stale);
+}
 
 #endif

@@ -270,7 +270,7 @@ static int ask_locked(question *q, lido_table_shard *shard, void **value, bool *
   switch (look_locked(q, entry, value)) {
     case FOUND_VALUE:
       lido_table_give(shard);
-      lido_cache_count_hit(q->cache);
+      lido_cache_count_hit(q->cache, lido_this_guard);
       lido_cache_settle(q->cache);
       return 0;
     case FOUND_FLIGHT:
@@ -303,7 +303,7 @@ static LIDO_SLOW int ask(question *q, void **value) {
 int lido_cache_get_or_create_within(lido_cache *cache, const void *key, size_t key_bytes, lido_cache_maker create,
                                     void *arg, uint64_t wait_ns, void **value) {
   uint64_t hash = lido_cache_hash_of(cache, key, key_bytes);
-  *value = lido_cache_get_fast(cache, hash, key, key_bytes);
+  *value = lido_cache_get_hashed(cache, hash, key, key_bytes);
   if (LIDO_LIKELY(*value != NULL)) return 0;
   question q = {.cache = cache,
                 .hash = hash,

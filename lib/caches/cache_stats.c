@@ -1,24 +1,13 @@
 /* cache_stats.c: numbers, and the check of the invariants in cache_core.h. */
 #include "lib/caches/cache_core.h"
 
-__thread unsigned lido_cache_stripe __attribute__((tls_model("initial-exec")));
-
-unsigned lido_cache_choose_stripe(void) {
-  static unsigned threads;
-  lido_cache_stripe = lido_add_relaxed(&threads, 1) % LIDO_CACHE_STRIPES + 1; /* RELAXED: only to differ */
-  return lido_cache_stripe;
-}
-
 /* ---- Numbers ---- */
 
-static void add_counts(const lido_cache *cache, lido_cache_stats *out) {
-  for (size_t i = 0; i < LIDO_CACHE_STRIPES; i++) {
-    const lido_cache_counts *counts = &cache->counts[i];
-    /* RELAXED: statistics. */
-    out->hits += lido_load_relaxed(&counts->hits);
-    out->misses += lido_load_relaxed(&counts->misses);
-    out->stale += lido_load_relaxed(&counts->stale);
-  }
+static uint64_t hits_of(const lido_cache *cache) {
+  uint64_t hits = 0;
+  for (size_t i = 0; i <= LIDO_GUARD_NUMBERS; i++)
+    hits += lido_load_relaxed(&cache->hits[i].count); /* RELAXED: statistic */
+  return hits;
 }
 
 static void copy_rare(const lido_cache *cache, lido_cache_stats *out) {
@@ -30,7 +19,7 @@ static void copy_rare(const lido_cache *cache, lido_cache_stats *out) {
 void lido_cache_stats_get(const lido_cache *cache, lido_cache_stats *out) {
   lido_cache *locked = (lido_cache *)cache; /* only its locks change */
   copy_rare(cache, out);
-  add_counts(cache, out);
+  out->hits += hits_of(cache);
   out->entries = lido_table_count(&locked->table);
   out->bytes_reserved = lido_sized_reserved_bytes(&cache->entries);
   lido_lock_take(&locked->kept.lock);

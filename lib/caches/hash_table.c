@@ -10,26 +10,30 @@
 
 /* ---- Arrays ---- */
 
-static size_t bytes_of(const lido_table_array *array) { return (array->mask + 1) * sizeof(lido_table_node *); }
+static size_t number_of(lido_table_chains chains) { return (size_t)1 << (chains.word & 63); }
+
+static lido_table_node **first_of(lido_table_chains chains) { return lido_table_place(chains, 0); }
+
+static size_t bytes_of(lido_table_chains chains) { return number_of(chains) * sizeof(lido_table_node *); }
 
 static void end_array(void *object, void *context) {
   (void)context;
-  lido_table_array *array = object;
-  lido_metadata_free(lido_metadata_system(), array->chains, bytes_of(array));
+  const lido_table_array *array = object;
+  lido_metadata_free(lido_metadata_system(), first_of(array->chains), bytes_of(array->chains));
 }
 
-LIDO_POOL_DEFINE(table_array, lido_table_array, .align = 16, .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED,
+LIDO_POOL_DEFINE(table_array, lido_table_array, .align = 8, .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED,
                  .destroy = end_array)
 
-static lido_table_array *make_array(size_t chains) {
-  lido_table_node **heads = lido_metadata_alloc(lido_metadata_system(), chains * sizeof *heads);
-  if (heads == NULL) return NULL;
+static lido_table_array *make_array(size_t number) {
+  lido_table_node **first = lido_metadata_alloc(lido_metadata_system(), number * sizeof *first);
+  if (first == NULL) return NULL;
   lido_table_array *array = table_array_alloc();
   if (array == NULL) {
-    lido_metadata_free(lido_metadata_system(), heads, chains * sizeof *heads);
+    lido_metadata_free(lido_metadata_system(), first, number * sizeof *first);
     return NULL;
   }
-  *array = (lido_table_array){.mask = chains - 1, .chains = heads};
+  array->chains.word = (uintptr_t)first | lido_log2(number);
   return array;
 }
 
@@ -37,7 +41,7 @@ static lido_table_array *make_array(size_t chains) {
 
 int lido_table_init(lido_table *table) {
   for (size_t i = 0; i < LIDO_TABLE_SHARDS; i++) {
-    table->shards[i] = (lido_table_shard){.array = NULL};
+    table->shards[i] = (lido_table_shard){.count = 0};
     lido_lock_init(&table->shards[i].lock, LIDO_RANK_SHARD);
   }
   return table_array_pool() != NULL ? 0 : errno;
@@ -59,34 +63,35 @@ void lido_table_give(lido_table_shard *shard) {
 
 /* ---- Chains ---- */
 
-static void link_first(const lido_table_array *array, lido_table_node *node) {
-  lido_table_node **chain = &array->chains[node->hash & array->mask];
+static void link_first(lido_table_chains chains, lido_table_node *node) {
+  lido_table_node **place = lido_table_place(chains, node->hash);
   /* RELEASE table.node: a reader that comes from another chain sees all of this one. */
-  lido_store_release(&node->next, *chain);
+  lido_store_release(&node->next, *place);
   /* RELEASE table.node: what the node is was written before. */
-  lido_store_release(chain, node);
+  lido_store_release(place, node);
 }
 
 static void replace_array(lido_table_shard *shard, lido_table_array *array) {
   shard->old = shard->array;
+  shard->array = array;
   /* RELEASE table.array: its chains were written before. */
-  lido_store_release(&shard->array, array);
+  lido_store_release(&shard->chains.word, array != NULL ? array->chains.word : 0);
 }
 
-static void move_all(const lido_table_array *from, const lido_table_array *to) {
-  for (uint64_t chain = 0; chain <= from->mask; chain++) {
+static void move_all(lido_table_chains from, lido_table_chains to) {
+  for (size_t i = 0; i < number_of(from); i++) {
     lido_table_node *next = NULL;
-    for (lido_table_node *node = from->chains[chain]; node != NULL; node = next) {
+    for (lido_table_node *node = first_of(from)[i]; node != NULL; node = next) {
       next = node->next;
       link_first(to, node);
     }
   }
 }
 
-static int resize_locked(lido_table_shard *shard, size_t chains) {
-  lido_table_array *array = make_array(chains);
+static int resize_locked(lido_table_shard *shard, size_t number) {
+  lido_table_array *array = make_array(number);
   if (array == NULL) return ENOMEM;
-  if (shard->array != NULL) move_all(shard->array, array);
+  if (shard->array != NULL) move_all(shard->chains, array->chains);
   replace_array(shard, array);
   return 0;
 }
@@ -94,25 +99,26 @@ static int resize_locked(lido_table_shard *shard, size_t chains) {
 /* Not twice under one lock: there is one place for what was replaced (T4). */
 int lido_table_reserve_locked(lido_table_shard *shard) {
   if (shard->array == NULL) return resize_locked(shard, LIDO_TABLE_FEWEST);
-  if (LIDO_UNLIKELY(shard->count > shard->array->mask) && shard->old == NULL) {
-    resize_locked(shard, 2 * (shard->array->mask + 1)); /* without memory for it chains grow longer */
+  size_t number = number_of(shard->chains);
+  if (LIDO_UNLIKELY(2 * (shard->count + 1) > number) && shard->old == NULL) {
+    resize_locked(shard, 2 * number); /* without memory for it chains grow longer */
   }
   return 0;
 }
 
 void lido_table_insert_locked(lido_table_shard *shard, lido_table_node *node) {
-  link_first(shard->array, node);
+  link_first(shard->chains, node);
   shard->count++;
 }
 
 static void shrink_locked(lido_table_shard *shard) {
-  size_t chains = shard->array->mask + 1;
-  if (chains == LIDO_TABLE_FEWEST || shard->count >= chains / 8 || shard->old != NULL) return;
-  resize_locked(shard, lido_max(chains / 4, LIDO_TABLE_FEWEST)); /* without memory for it, it stays */
+  size_t number = number_of(shard->chains);
+  if (number == LIDO_TABLE_FEWEST || shard->count >= number / 16 || shard->old != NULL) return;
+  resize_locked(shard, lido_max(number / 4, LIDO_TABLE_FEWEST)); /* without memory for it, it stays */
 }
 
 void lido_table_remove_locked(lido_table_shard *shard, lido_table_node *node) {
-  lido_table_node **place = &shard->array->chains[node->hash & shard->array->mask];
+  lido_table_node **place = lido_table_place(shard->chains, node->hash);
   while (*place != node) place = &(*place)->next;
   /* RELEASE table.node: who comes past here sees what follows. */
   lido_store_release(place, node->next);
@@ -121,10 +127,9 @@ void lido_table_remove_locked(lido_table_shard *shard, lido_table_node *node) {
 }
 
 void lido_table_each_locked(const lido_table_shard *shard, bool (*visit)(lido_table_node *node, void *arg), void *arg) {
-  const lido_table_array *array = shard->array;
-  if (array == NULL) return;
-  for (uint64_t chain = 0; chain <= array->mask; chain++) {
-    for (lido_table_node *node = array->chains[chain]; node != NULL; node = node->next) {
+  if (shard->array == NULL) return;
+  for (size_t i = 0; i < number_of(shard->chains); i++) {
+    for (lido_table_node *node = first_of(shard->chains)[i]; node != NULL; node = node->next) {
       if (!visit(node, arg)) return;
     }
   }
@@ -132,13 +137,12 @@ void lido_table_each_locked(const lido_table_shard *shard, bool (*visit)(lido_ta
 
 /* Each chain goes on to the next one; who walks one walks longer. */
 lido_table_node *lido_table_remove_all_locked(lido_table_shard *shard) {
-  const lido_table_array *array = shard->array;
   lido_table_node *all = NULL;
   lido_table_node **end = &all;
-  if (array == NULL) return NULL;
-  for (uint64_t chain = 0; chain <= array->mask; chain++) {
+  if (shard->array == NULL) return NULL;
+  for (size_t i = 0; i < number_of(shard->chains); i++) {
     /* RELEASE table.node: as in insert. */
-    lido_store_release(end, array->chains[chain]);
+    lido_store_release(end, first_of(shard->chains)[i]);
     while (*end != NULL) end = &(*end)->next;
   }
   shard->count = 0;
@@ -182,11 +186,11 @@ static const char *check_shard(const lido_table_shard *shard) {
   size_t count = 0;
   if (shard->old != NULL) return "T4: an old array was not released";
   if (shard->array == NULL) return shard->count == 0 ? NULL : "T1: nodes without an array";
-  uint64_t mask = shard->array->mask;
-  if (!lido_is_power_of_two(mask + 1) || mask + 1 < LIDO_TABLE_FEWEST) return "T2: an odd number of chains";
-  for (uint64_t chain = 0; chain <= mask; chain++) {
-    for (const lido_table_node *node = shard->array->chains[chain]; node != NULL; node = node->next) {
-      if ((node->hash & mask) != chain) return "T1: a node is in another's chain";
+  size_t number = number_of(shard->chains);
+  if (number < LIDO_TABLE_FEWEST || shard->array->chains.word != shard->chains.word) return "T2: odd chains";
+  for (size_t i = 0; i < number; i++) {
+    for (const lido_table_node *node = first_of(shard->chains)[i]; node != NULL; node = node->next) {
+      if ((node->hash & (number - 1)) != i) return "T1: a node is in another's chain";
       if (++count > shard->count) return "T1: more nodes than are counted";
     }
   }

@@ -7,7 +7,7 @@
  * The table knows nothing of keys: who walks a chain compares.
  * Invariants
  *   T1  a node is in the chain of its hash in the present array of its shard, once; `count` of a shard is their number.
- *   T2  an array has a power of two of chains, at least FEWEST; with count above twice its chains it could not be replaced for want of memory.
+ *   T2  there are a power of two of chains, at least FEWEST, and twice as many as nodes, or there was no memory for so many.
  *   T3  a node's hash does not change while the node is in the table, nor until no reader can be at it.
  *   T4  an old array is kept in `old` until its shard's lock is given, and released after.
  * Why a reader's walk ends: chains have no rings, nodes are moved one at a time to the head of a chain, and in a move each node moves
@@ -39,14 +39,21 @@ typedef struct lido_table_node {
   uint64_t hash;
 } lido_table_node;
 
+/* Where the chains are, and how many there are, in one word that readers load: the address of the first, a multiple of 64, and in its low bits the
+ * logarithm of their number. 0: there was no node yet. */
+typedef struct lido_table_chains {
+  uintptr_t word;
+} lido_table_chains;
+
+/* What gives an array back when no reader can be in it. */
 typedef struct lido_table_array {
-  uint64_t mask;
-  lido_table_node **chains; /* atomic each */
+  lido_table_chains chains;
 } lido_table_array;
 
 typedef struct lido_table_shard {
-  _Alignas(64) lido_table_array *array; /* atomic; NULL: there was no node yet */
+  _Alignas(64) lido_table_chains chains; /* atomic */
   size_t count;
+  lido_table_array *array; /* of these chains */
   lido_table_array *old;
   lido_lock lock;
 } lido_table_shard;
@@ -67,13 +74,18 @@ static inline lido_table_shard *lido_table_shard_of(lido_table *table, uint64_t 
   return &table->shards[hash >> (64 - LIDO_TABLE_SHARD_BITS)];
 }
 
+static inline lido_table_node **lido_table_place(lido_table_chains chains, uint64_t hash) {
+  lido_table_node **first = (lido_table_node **)(chains.word & ~(uintptr_t)63);
+  return &first[hash & ((UINT64_C(1) << (chains.word & 63)) - 1)];
+}
+
 /* The first node of the chain where this hash belongs. */
 static inline lido_table_node *lido_table_chain(lido_table *table, uint64_t hash) {
   /* ACQUIRE table.array: its chains are seen. */
-  const lido_table_array *array = lido_load_acquire(&lido_table_shard_of(table, hash)->array);
-  if (LIDO_UNLIKELY(array == NULL)) return NULL;
+  lido_table_chains chains = {lido_load_acquire(&lido_table_shard_of(table, hash)->chains.word)};
+  if (LIDO_UNLIKELY(chains.word == 0)) return NULL;
   /* ACQUIRE table.node: the node is seen complete. */
-  return lido_load_acquire(&array->chains[hash & array->mask]);
+  return lido_load_acquire(lido_table_place(chains, hash));
 }
 
 static inline lido_table_node *lido_table_next(const lido_table_node *node) {

@@ -9,9 +9,10 @@ LIDO_BEGIN
 
 /* One thread's, on a line of its own: others only look at `epoch`. */
 typedef struct lido_guard_record {
-  uint64_t epoch; /* when the thread entered; 0: it is outside */
-  uint32_t depth; /* of nested guards */
-  bool is_asked;  /* deaths wait for this thread, so it shall look when it leaves */
+  uint64_t epoch;  /* when the thread entered; 0: it is outside */
+  uint32_t depth;  /* of nested guards */
+  uint32_t number; /* that no other living thread has; 0: there were none left */
+  bool is_asked;   /* deaths wait for this thread, so it shall look when it leaves */
 } lido_guard_record;
 
 typedef struct lido_guard_state {
@@ -30,12 +31,8 @@ LIDO_API LIDO_SLOW void lido_guard_enter_first(void);
 LIDO_API LIDO_SLOW void lido_guard_leave_odd(void);
 LIDO_API LIDO_SLOW void lido_guard_leave_full(void);
 
-LIDO_FAST void lido_guard_enter(void) {
-  lido_guard_record *record = lido_this_guard;
-  if (LIDO_UNLIKELY(record == NULL)) {
-    lido_guard_enter_first();
-    return;
-  }
+/* This thread, whose record this is, enters. */
+LIDO_FAST void lido_guard_record_enter(lido_guard_record *record) {
   if (record->depth++ != 0) return;
   /* RELAXED guard.enter: what follows stays behind this by the barrier of whoever looks (G2), or by a fence. */
   lido_store_relaxed(&record->epoch, lido_load_relaxed(&lido_guards.epoch));
@@ -44,20 +41,32 @@ LIDO_FAST void lido_guard_enter(void) {
   lido_compiler_barrier();
 }
 
+/* It leaves. -> whether it shall look at what waits. pre: it is inside. */
+LIDO_FAST bool lido_guard_record_leave(lido_guard_record *record) {
+  if (--record->depth != 0) return false;
+  /* RELEASE guard.left: who sees this thread outside finds its reading done. */
+  lido_store_release(&record->epoch, 0);
+  /* RELAXED: a hint. */
+  return LIDO_UNLIKELY(lido_load_relaxed(&record->is_asked)) ||
+         LIDO_UNLIKELY(lido_load_relaxed(&lido_guards.deferred) >= lido_load_relaxed(&lido_guards.worth));
+}
+
+LIDO_FAST void lido_guard_enter(void) {
+  lido_guard_record *record = lido_this_guard;
+  if (LIDO_UNLIKELY(record == NULL)) {
+    lido_guard_enter_first();
+    return;
+  }
+  lido_guard_record_enter(record);
+}
+
 LIDO_FAST void lido_guard_leave(void) {
   lido_guard_record *record = lido_this_guard;
   if (LIDO_UNLIKELY(record == NULL) || LIDO_UNLIKELY(record->depth == 0)) {
     lido_guard_leave_odd();
     return;
   }
-  if (--record->depth != 0) return;
-  /* RELEASE guard.left: who sees this thread outside finds its reading done. */
-  lido_store_release(&record->epoch, 0);
-  /* RELAXED: a hint. */
-  if (LIDO_UNLIKELY(lido_load_relaxed(&record->is_asked)) ||
-      LIDO_UNLIKELY(lido_load_relaxed(&lido_guards.deferred) >= lido_load_relaxed(&lido_guards.worth))) {
-    lido_guard_leave_full();
-  }
+  if (lido_guard_record_leave(record)) lido_guard_leave_full();
 }
 
 LIDO_END
