@@ -110,7 +110,7 @@ LIDO_API void *lido_cache_get(lido_cache *cache, const void *key, size_t key_byt
 typedef int (*lido_cache_maker)(const void *key, size_t key_bytes, void *arg, void **value);
 
 /* The object, with one reference more: the present one, or what create makes, here or just now in another thread. 0; what create
- * returned; EDEADLK, ECANCELED (see above); ENOMEM; EMSGSIZE: the key is too long. On errors *value is NULL. */
+ * returned; EDEADLK, ECANCELED (see above); ESTALE: what it made was killed; ENOMEM; EMSGSIZE: the key is too long. On errors *value is NULL. */
 LIDO_API int lido_cache_get_or_create(lido_cache *cache, const void *key, size_t key_bytes, lido_cache_maker create,
                                       void *arg, void **value);
 
@@ -121,7 +121,7 @@ LIDO_API int lido_cache_get_or_create_within(lido_cache *cache, const void *key,
 /* ---- Changing ------------------------------------------------------------------------------ */
 
 /* From now on the key leads to this object; the caller keeps its reference. In the place of another object, or of one that is just being
- * created: whoever waits for that still gets it, but it is not entered. 0, EINVAL (no object), EMSGSIZE, ENOMEM. */
+ * created: whoever waits for that still gets it, but it is not entered. 0, EINVAL (no object), ESTALE (it was killed, or is dying), EMSGSIZE, ENOMEM. */
 LIDO_API int lido_cache_put(lido_cache *cache, const void *key, size_t key_bytes, void *value);
 
 /* The same if the key leads to no live object; else EEXIST, and *present, if present is not NULL, is that object with one reference more. */

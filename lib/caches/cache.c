@@ -83,7 +83,8 @@ static void set_up(lido_cache *cache, const lido_cache_options *options) {
   /* With a function to call at their end, even one that does nothing, entries end by way of the guard, whoever drops the last reference. */
   lido_sized_init(
       &cache->entries,
-      &(lido_pool_options){.name = cache->name, .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED, .destroy = end_entry});
+      &(lido_pool_options){.name = cache->name, .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED, .destroy = end_entry},
+      NULL);
   lido_cache_kept_init(cache);
 }
 

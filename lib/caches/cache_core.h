@@ -35,9 +35,9 @@
 #include "lib/base/list.h"
 #include "lib/caches/caches_fork.h"
 #include "lib/caches/hash_table.h"
+#include "lib/caches/hit_counts.h"
 #include "lib/caches/key_hash.h"
 #include "lib/caches/sized_pools.h"
-#include "lib/refs/grace_period.h"
 #include "lido/cache.h"
 #include "lido/cleanup.h"
 
@@ -72,11 +72,6 @@ typedef struct lido_cache_kept {
   size_t weight;
 } lido_cache_kept;
 
-/* Counted by one thread each, without atomic additions; the first is for all threads without a number. */
-typedef struct lido_cache_hits {
-  _Alignas(64) uint64_t count; /* atomic */
-} lido_cache_hits;
-
 struct lido_cache {
   /* fixed at birth */
   lido_cache_options options;
@@ -90,7 +85,7 @@ struct lido_cache {
   lido_sized_pools entries;
   lido_table table;
   lido_cache_kept kept;
-  lido_cache_hits hits[1 + LIDO_GUARD_NUMBERS];
+  lido_hit_counts hits;
   lido_cache_stats rare; /* the other counters; atomic */
 };
 
@@ -211,15 +206,7 @@ void lido_cache_flights_in_child(void);
 
 /* ---- Counting ---- */
 
-/* RELAXED, here and below: statistics. */
-static inline void lido_cache_count_hit(lido_cache *cache, const lido_guard_record *record) {
-  if (LIDO_LIKELY(record != NULL && record->number != 0)) {
-    lido_count_owned(&cache->hits[record->number].count);
-  } else {
-    lido_add_relaxed(&cache->hits[0].count, 1);
-  }
-}
-
+/* RELAXED: statistics. */
 #define LIDO_CACHE_COUNT_RARE(cache, name) lido_add_relaxed(&(cache)->rare.name, 1)
 
 static inline void lido_cache_count_miss(lido_cache *cache, bool stale) {

@@ -270,7 +270,7 @@ static int ask_locked(question *q, lido_table_shard *shard, void **value, bool *
   switch (look_locked(q, entry, value)) {
     case FOUND_VALUE:
       lido_table_give(shard);
-      lido_cache_count_hit(q->cache, lido_this_guard);
+      lido_hit_count_add(&q->cache->hits, lido_this_guard);
       lido_cache_settle(q->cache);
       return 0;
     case FOUND_FLIGHT:

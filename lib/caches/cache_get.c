@@ -50,7 +50,7 @@ static LIDO_SLOW void *get_locked(lido_cache *cache, const void *key, size_t key
   }
   lido_table_give(shard);
   if (value != NULL) {
-    LIDO_CACHE_COUNT_RARE(cache, hits);
+    lido_hit_count_add(&cache->hits, lido_this_guard);
   } else {
     lido_cache_count_miss(cache, entry != NULL && !flies);
   }
@@ -78,7 +78,7 @@ void *lido_cache_get_hashed(lido_cache *cache, uint64_t hash, const void *key, s
   lido_cache_entry *entry = lido_cache_find(cache, hash, key, key_bytes);
   if (LIDO_LIKELY(entry != NULL)) value = acquire(cache, entry, now);
   lido_guard_leave();
-  if (LIDO_LIKELY(value != NULL)) lido_cache_count_hit(cache, lido_this_guard);
+  if (LIDO_LIKELY(value != NULL)) lido_hit_count_add(&cache->hits, lido_this_guard);
   return value;
 }
 
@@ -124,6 +124,6 @@ void *lido_cache_get(lido_cache *cache, const void *key, size_t key_bytes) {
   if (LIDO_UNLIKELY(value == NULL)) {
     return look ? look_and_get_locked(cache, key, key_bytes) : get_locked(cache, key, key_bytes);
   }
-  lido_cache_count_hit(cache, record);
+  lido_hit_count_add(&cache->hits, record);
   return LIDO_LIKELY(!look) ? value : look_and_return(value);
 }

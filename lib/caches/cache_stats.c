@@ -3,13 +3,6 @@
 
 /* ---- Numbers ---- */
 
-static uint64_t hits_of(const lido_cache *cache) {
-  uint64_t hits = 0;
-  for (size_t i = 0; i <= LIDO_GUARD_NUMBERS; i++)
-    hits += lido_load_relaxed(&cache->hits[i].count); /* RELAXED: statistic */
-  return hits;
-}
-
 static void copy_rare(const lido_cache *cache, lido_cache_stats *out) {
   const uint64_t *from = (const uint64_t *)&cache->rare;
   uint64_t *to = (uint64_t *)out;
@@ -19,7 +12,7 @@ static void copy_rare(const lido_cache *cache, lido_cache_stats *out) {
 void lido_cache_stats_get(const lido_cache *cache, lido_cache_stats *out) {
   lido_cache *locked = (lido_cache *)cache; /* only its locks change */
   copy_rare(cache, out);
-  out->hits += hits_of(cache);
+  out->hits = lido_hit_counts_sum(&cache->hits);
   out->entries = lido_table_count(&locked->table);
   out->bytes_reserved = lido_sized_reserved_bytes(&cache->entries);
   lido_lock_take(&locked->kept.lock);

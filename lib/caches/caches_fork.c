@@ -29,18 +29,21 @@ static void in_child(void) {
   }
 }
 
+void lido_caches_lock(void) { lido_lock_take(&members_lock); }
+void lido_caches_unlock(void) { lido_lock_give(&members_lock); }
+
 int lido_caches_join(lido_caches_member *member) {
   static const lido_os_fork_hooks hooks = {.before = before, .after = after, .in_child = in_child};
   int error = lido_os_fork_join(LIDO_OS_FORK_CACHES, &hooks);
   if (error != 0) return error;
-  lido_lock_take(&members_lock);
+  lido_caches_lock();
   lido_list_append(&members, &member->link);
-  lido_lock_give(&members_lock);
+  lido_caches_unlock();
   return 0;
 }
 
 void lido_caches_leave(lido_caches_member *member) {
-  lido_lock_take(&members_lock);
+  lido_caches_lock();
   lido_list_remove(&member->link);
-  lido_lock_give(&members_lock);
+  lido_caches_unlock();
 }

@@ -18,4 +18,8 @@ typedef struct lido_caches_member {
 int lido_caches_join(lido_caches_member *member);
 void lido_caches_leave(lido_caches_member *member);
 
+/* The list's lock, for other lists of the room: so they are whole in the child, too. */
+void lido_caches_lock(void);
+void lido_caches_unlock(void);
+
 #endif

@@ -145,9 +145,13 @@ lido_table_node *lido_table_remove_all_locked(lido_table_shard *shard) {
     lido_store_release(end, first_of(shard->chains)[i]);
     while (*end != NULL) end = &(*end)->next;
   }
+  lido_table_forget_all_locked(shard);
+  return all;
+}
+
+void lido_table_forget_all_locked(lido_table_shard *shard) {
   shard->count = 0;
   replace_array(shard, NULL);
-  return all;
 }
 
 static void drop_arrays(lido_table *table) {

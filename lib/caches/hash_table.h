@@ -113,6 +113,9 @@ void lido_table_each_locked(const lido_table_shard *shard, bool (*visit)(lido_ta
 /* All nodes leave. -> the first, the others linked by next. */
 lido_table_node *lido_table_remove_all_locked(lido_table_shard *shard);
 
+/* The same for nodes whose memory is gone. pre: nobody is in the table. */
+void lido_table_forget_all_locked(lido_table_shard *shard);
+
 /* Shards without a node lose their arrays. -> bytes given back. */
 size_t lido_table_trim(lido_table *table);
 

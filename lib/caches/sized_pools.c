@@ -5,6 +5,7 @@
 
 #include "lib/base/atomic.h"
 #include "lib/base/bits.h"
+#include "pools/pool_core.h"
 
 /* The first place whose objects are large enough. pre: bytes <= LIDO_SIZED_MOST. */
 static size_t place_for(size_t bytes) {
@@ -14,8 +15,8 @@ static size_t place_for(size_t bytes) {
   return place;
 }
 
-void lido_sized_init(lido_sized_pools *sized, const lido_pool_options *options) {
-  *sized = (lido_sized_pools){.options = *options};
+void lido_sized_init(lido_sized_pools *sized, const lido_pool_options *options, lido_sized_unlist unlist) {
+  *sized = (lido_sized_pools){.options = *options, .unlist = unlist};
 }
 
 size_t lido_sized_end(lido_sized_pools *sized) {
@@ -34,6 +35,7 @@ static LIDO_SLOW lido_pool *make_pool(lido_sized_pools *sized, size_t place) {
   options.align = lido_min(lido_granule_of(options.object_size), LIDO_SIZED_LEAST);
   lido_pool *made = lido_pool_create(&options);
   if (made == NULL) return NULL;
+  lido_core_of(made)->refs.unlist = sized->unlist;
   lido_pool *none = NULL;
   /* RELEASE sized.pool: it is complete before it can be found. */
   if (lido_cas_release(&sized->pools[place], &none, made)) return made;

@@ -13,12 +13,17 @@
 
 enum { LIDO_SIZED_PLACES = 29, LIDO_SIZED_LEAST = 64, LIDO_SIZED_MOST = 1 << 20 }; /* bytes */
 
+/* Called as soon as an object begins to die (lido_refs_owner.unlist), with the options' context. */
+typedef void (*lido_sized_unlist)(void *object, void *context);
+
 typedef struct lido_sized_pools {
-  lido_pool_options options;           /* of each, but for the size; fixed at birth */
+  lido_pool_options options; /* of each, but for the size; fixed at birth */
+  lido_sized_unlist unlist;
   lido_pool *pools[LIDO_SIZED_PLACES]; /* atomic; NULL: not yet */
 } lido_sized_pools;
 
-void lido_sized_init(lido_sized_pools *sized, const lido_pool_options *options);
+/* `unlist` may be NULL. */
+void lido_sized_init(lido_sized_pools *sized, const lido_pool_options *options, lido_sized_unlist unlist);
 
 /* -> objects that were still live, of all sizes. */
 size_t lido_sized_end(lido_sized_pools *sized);

@@ -198,6 +198,18 @@ TEST(caches, nonsense_is_refused) {
   cached_end(&world);
 }
 
+TEST(caches, a_killed_object_is_not_put_and_one_killed_later_not_found) {
+  cached_world world = cached_begin(NULL);
+  cached_value *value = cached_make(&world, 1);
+  CHECK_EQ(lido_cache_put(world.cache, "a", 1, value), 0);
+  CHECK(lido_weak_kill(lido_weak_make(value)));
+  CHECK_NULL(lido_cache_get(world.cache, "a", 1));
+  CHECK_EQ(lido_cache_put(world.cache, "a", 1, value), ESTALE);
+  CHECK_EQ(cached_stats(world.cache).entries, 0);
+  lido_release(value);
+  cached_end(&world);
+}
+
 TEST(caches, values_outlive_their_cache) {
   cached_world world = cached_begin(NULL);
   cached_value *value = cached_make(&world, 1);
