@@ -108,19 +108,24 @@ LIDO_FAST lido_cache_entry *find_short(lido_cache *cache, uint64_t hash, const v
 }
 
 LIDO_FAST void *acquire_short(const lido_cache *cache, lido_cache_entry *entry) {
-  if (LIDO_UNLIKELY(entry == NULL) || LIDO_UNLIKELY(was_let_go(entry))) return NULL;
-  if (cache->keeps) note_asked(entry);
+  if (LIDO_UNLIKELY(entry == NULL)) return NULL;
+  if (cache->keeps) {
+    if (LIDO_UNLIKELY(was_let_go(entry))) return NULL;
+    note_asked(entry);
+  }
   return lido_weak_acquire_plain(lido_cache_value_of(entry));
 }
 
 void *lido_cache_get(lido_cache *cache, const void *key, size_t key_bytes) {
   lido_guard_record *record = lido_this_guard;
-  if (LIDO_UNLIKELY(record == NULL) || !cache->plain || !lido_is_short(key_bytes))
+  if (LIDO_UNLIKELY(record == NULL) || LIDO_UNLIKELY(record->depth != 0) || !cache->plain ||
+      !lido_is_short(key_bytes)) {
     return get_any(cache, key, key_bytes);
+  }
   uint64_t hash = lido_hash_bytes(key, key_bytes, cache->seed);
-  lido_guard_record_enter(record);
+  lido_guard_peek(record);
   void *value = acquire_short(cache, find_short(cache, hash, key, key_bytes));
-  bool look = lido_guard_record_leave(record);
+  bool look = lido_guard_peek_over(record);
   if (LIDO_UNLIKELY(value == NULL)) {
     return look ? look_and_get_locked(cache, key, key_bytes) : get_locked(cache, key, key_bytes);
   }

@@ -10,7 +10,7 @@
 
 /* ---- Arrays ---- */
 
-static size_t number_of(lido_table_chains chains) { return (size_t)1 << (chains.word & 63); }
+static size_t number_of(lido_table_chains chains) { return (size_t)1 << (64 - (chains.word & 63)); }
 
 static lido_table_node **first_of(lido_table_chains chains) { return lido_table_place(chains, 0); }
 
@@ -33,7 +33,7 @@ static lido_table_array *make_array(size_t number) {
     lido_metadata_free(lido_metadata_system(), first, number * sizeof *first);
     return NULL;
   }
-  array->chains.word = (uintptr_t)first | lido_log2(number);
+  array->chains.word = (uintptr_t)first | (64 - lido_log2(number));
   return array;
 }
 
@@ -194,7 +194,7 @@ static const char *check_shard(const lido_table_shard *shard) {
   if (number < LIDO_TABLE_FEWEST || shard->array->chains.word != shard->chains.word) return "T2: odd chains";
   for (size_t i = 0; i < number; i++) {
     for (const lido_table_node *node = first_of(shard->chains)[i]; node != NULL; node = node->next) {
-      if ((node->hash & (number - 1)) != i) return "T1: a node is in another's chain";
+      if (lido_table_place_in(shard->chains, node->hash) != i) return "T1: a node is in another's chain";
       if (++count > shard->count) return "T1: more nodes than are counted";
     }
   }

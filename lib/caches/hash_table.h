@@ -39,8 +39,8 @@ typedef struct lido_table_node {
   uint64_t hash;
 } lido_table_node;
 
-/* Where the chains are, and how many there are, in one word that readers load: the address of the first, a multiple of 64, and in its low bits the
- * logarithm of their number. 0: there was no node yet. */
+/* Where the chains are, and how many there are, in one word that readers load: the address of the first, a multiple of 64, and in its low bits by how much
+ * a hash is shifted to the right to give the chain's place, once the shard's bits are gone: 64 less the logarithm of their number. 0: there was no node yet. */
 typedef struct lido_table_chains {
   uintptr_t word;
 } lido_table_chains;
@@ -74,9 +74,12 @@ static inline lido_table_shard *lido_table_shard_of(lido_table *table, uint64_t 
   return &table->shards[hash >> (64 - LIDO_TABLE_SHARD_BITS)];
 }
 
+static inline size_t lido_table_place_in(lido_table_chains chains, uint64_t hash) {
+  return hash << LIDO_TABLE_SHARD_BITS >> (chains.word & 63);
+}
+
 static inline lido_table_node **lido_table_place(lido_table_chains chains, uint64_t hash) {
-  lido_table_node **first = (lido_table_node **)(chains.word & ~(uintptr_t)63);
-  return &first[hash & ((UINT64_C(1) << (chains.word & 63)) - 1)];
+  return (lido_table_node **)(chains.word & ~(uintptr_t)63) + lido_table_place_in(chains, hash);
 }
 
 /* The first node of the chain where this hash belongs. */

@@ -162,11 +162,13 @@ LIDO_FAST lido_interned find_short(lido_intern *intern, uint64_t hash, const voi
 /* Bytes that are there, 8 to 16 of them: calls nothing. All else begins anew in a more general function. */
 lido_interned lido_intern_bytes(lido_intern *intern, const void *bytes, size_t count) {
   lido_guard_record *record = lido_this_guard;
-  if (LIDO_UNLIKELY(record == NULL) || !lido_is_short(count)) return intern_any(intern, bytes, count);
+  if (LIDO_UNLIKELY(record == NULL) || LIDO_UNLIKELY(record->depth != 0) || !lido_is_short(count)) {
+    return intern_any(intern, bytes, count);
+  }
   uint64_t hash = lido_hash_bytes(bytes, count, intern->seed);
-  lido_guard_record_enter(record);
+  lido_guard_peek(record);
   lido_interned value = find_short(intern, hash, bytes, count);
-  bool look = lido_guard_record_leave(record);
+  bool look = lido_guard_peek_over(record);
   if (LIDO_UNLIKELY(value.bits == 0)) return intern_any(intern, bytes, count);
   lido_hit_count_add(&intern->hits, record);
   return LIDO_LIKELY(!look) ? value : look_and_return(value);

@@ -26,8 +26,25 @@
 #ifndef LIDO_LIB_REFS_GRACE_PERIOD_H
 #define LIDO_LIB_REFS_GRACE_PERIOD_H
 
+#include "lib/base/atomic.h"
 #include "lib/refs/span.h"
 #include "lido/guard.h"
+
+/* A guard around so little that nothing is called in it, and so nothing nests. pre: this thread's record, and it is outside. */
+static inline void lido_guard_peek(lido_guard_record *record) {
+  /* RELAXED guard.enter: as in lido_guard_record_enter. */
+  lido_store_relaxed(&record->epoch, lido_load_relaxed(&lido_guards.epoch));
+  if (LIDO_UNLIKELY(lido_load_relaxed(&lido_guards.fences)))
+    lido_fence_full(); /* RELAXED: set before the first guard */
+  lido_compiler_barrier();
+}
+
+/* -> whether it shall look at what waits, because it held that up. Who makes something wait looks by itself. */
+static inline bool lido_guard_peek_over(lido_guard_record *record) {
+  /* RELEASE guard.left: who sees this thread outside finds its reading done. */
+  lido_store_release(&record->epoch, 0);
+  return LIDO_UNLIKELY(lido_load_relaxed(&record->is_asked)); /* RELAXED: a hint */
+}
 
 /* Threads inside a guard have numbers from 1 on, each its own as long as it lives, so that they can count each in a place of its own without locks. Who
  * gets a number sees what its last owner did. More threads than there are numbers: 0. */

@@ -31,8 +31,12 @@ LIDO_API LIDO_SLOW void lido_guard_enter_first(void);
 LIDO_API LIDO_SLOW void lido_guard_leave_odd(void);
 LIDO_API LIDO_SLOW void lido_guard_leave_full(void);
 
-/* This thread, whose record this is, enters. */
-LIDO_FAST void lido_guard_record_enter(lido_guard_record *record) {
+LIDO_FAST void lido_guard_enter(void) {
+  lido_guard_record *record = lido_this_guard;
+  if (LIDO_UNLIKELY(record == NULL)) {
+    lido_guard_enter_first();
+    return;
+  }
   if (record->depth++ != 0) return;
   /* RELAXED guard.enter: what follows stays behind this by the barrier of whoever looks (G2), or by a fence. */
   lido_store_relaxed(&record->epoch, lido_load_relaxed(&lido_guards.epoch));
@@ -41,32 +45,20 @@ LIDO_FAST void lido_guard_record_enter(lido_guard_record *record) {
   lido_compiler_barrier();
 }
 
-/* It leaves. -> whether it shall look at what waits. pre: it is inside. */
-LIDO_FAST bool lido_guard_record_leave(lido_guard_record *record) {
-  if (--record->depth != 0) return false;
-  /* RELEASE guard.left: who sees this thread outside finds its reading done. */
-  lido_store_release(&record->epoch, 0);
-  /* RELAXED: a hint. */
-  return LIDO_UNLIKELY(lido_load_relaxed(&record->is_asked)) ||
-         LIDO_UNLIKELY(lido_load_relaxed(&lido_guards.deferred) >= lido_load_relaxed(&lido_guards.worth));
-}
-
-LIDO_FAST void lido_guard_enter(void) {
-  lido_guard_record *record = lido_this_guard;
-  if (LIDO_UNLIKELY(record == NULL)) {
-    lido_guard_enter_first();
-    return;
-  }
-  lido_guard_record_enter(record);
-}
-
 LIDO_FAST void lido_guard_leave(void) {
   lido_guard_record *record = lido_this_guard;
   if (LIDO_UNLIKELY(record == NULL) || LIDO_UNLIKELY(record->depth == 0)) {
     lido_guard_leave_odd();
     return;
   }
-  if (lido_guard_record_leave(record)) lido_guard_leave_full();
+  if (--record->depth != 0) return;
+  /* RELEASE guard.left: who sees this thread outside finds its reading done. */
+  lido_store_release(&record->epoch, 0);
+  /* RELAXED: a hint. */
+  if (LIDO_UNLIKELY(lido_load_relaxed(&record->is_asked)) ||
+      LIDO_UNLIKELY(lido_load_relaxed(&lido_guards.deferred) >= lido_load_relaxed(&lido_guards.worth))) {
+    lido_guard_leave_full();
+  }
 }
 
 LIDO_END

@@ -113,9 +113,8 @@ LIDO_FAST void *lido_weak_get(lido_weak weak) {
   return LIDO_LIKELY(word - lido_word_for(weak, 1) < LIDO_WORD_COUNT) ? lido_load_relaxed(&slot->object) : NULL;
 }
 
-/* The plain case of acquire; NULL: any other. */
+/* The plain case of acquire; NULL: any other. pre: there is a slot that the handle names. */
 LIDO_FAST void *lido_weak_acquire_plain(lido_weak weak) {
-  if (LIDO_UNLIKELY(!lido_slot_exists(weak))) return NULL;
   lido_slot *slot = lido_slot_named(weak);
   uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the exchange below is what counts */
   do {
@@ -126,7 +125,7 @@ LIDO_FAST void *lido_weak_acquire_plain(lido_weak weak) {
 }
 
 LIDO_FAST void *lido_weak_acquire(lido_weak weak) {
-  void *object = lido_weak_acquire_plain(weak);
+  void *object = LIDO_LIKELY(lido_slot_exists(weak)) ? lido_weak_acquire_plain(weak) : NULL;
   return LIDO_LIKELY(object != NULL) ? object : lido_weak_acquire_slow(weak);
 }
 
