@@ -314,7 +314,7 @@ static void memory_row(void) {
   }
   bench_number("cache_memory", "entries", "entries", (double)stats[1].entries);
   bench_number("cache_memory", "reserved", "bytes", (double)stats[1].bytes_reserved);
-  bench_number("cache_memory", "grown", "bytes", (double)resident[1] - (double)resident[0]);
+  bench_number("cache_memory", "grown", "bytes", ((double)resident[1] - (double)resident[0]) / MILLION);
 }
 
 /* ---- Rows ---- */
