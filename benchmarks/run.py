@@ -18,6 +18,7 @@ import time
 sys.dont_write_bytecode = True
 
 import bench_arena
+import bench_caches
 import bench_handles
 import bench_machine
 import bench_observers
@@ -40,7 +41,7 @@ GROUPS = {
     "two_threads": "two_threads_pair,two_threads_batch",
     "aged": "aged_batch",
 }
-OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", "handles", "observers", "parsers", "server")
+OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", "handles", "caches", "observers", "parsers", "server")
 LUA_SIZES = {"json": 2, "trees": 4, "text": 30, "queens": 40}  # about a third of a second each
 LUA_ALLOCATORS = ("libc", "lido", "mimalloc", "jemalloc", "tcmalloc")
 NOT_APPLICABLE = {"apr, in the rows for pools": "not applicable: its pools cannot free single objects",
@@ -199,7 +200,7 @@ class Runner:
 
 def parse():
     parser = argparse.ArgumentParser(description="Lido's benchmarks: micro benchmarks against peers, memory, scale, Lua, "
-                                                 "arenas, handles, observers, parsers, a server.")
+                                                 "arenas, handles, caches, observers, parsers, a server.")
     parser.add_argument("--quick", action="store_true", help="a look in less than two minutes")
     parser.add_argument("--rows", help=f"only these: {', '.join([*GROUPS, *OTHER_STAGES])}")
     parser.add_argument("--peers", help="only these peers, comma separated; '' for none")
@@ -289,6 +290,8 @@ def run_all(runner, groups, stages):
         bench_arena.run(runner)
     if "handles" in stages:
         bench_handles.run(runner)
+    if "caches" in stages:
+        bench_caches.run(runner)
     if "observers" in stages:
         bench_observers.run(runner)
     if "lua" in stages:
@@ -299,7 +302,7 @@ def run_all(runner, groups, stages):
         bench_server.run(runner)
     if groups:
         return runner.micro(groups, micro)
-    return runner.settings.rounds if {"arena", "handles", "observers"} & set(stages) else 0
+    return runner.settings.rounds if {"arena", "handles", "caches", "observers"} & set(stages) else 0
 
 
 # ---- Report ----
@@ -334,6 +337,8 @@ def report(runner, targets, scripts_run):
     lines += bench_table.targets_table("Arenas", targets["arena"])
     lines += bench_handles.table(figures)
     lines += bench_table.targets_table("Handles", targets["handles"])
+    lines += bench_caches.table(figures)
+    lines += bench_table.targets_table("Caches", targets["caches"])
     lines += bench_observers.table(figures)
     lines += bench_table.targets_table("Observers", targets["observers"])
     lines += bench_table.targets_table("For information", targets["information"])
@@ -359,6 +364,7 @@ def judge(figures, groups, stages):
         "scale": judged(bench_targets.scale_targets(), figures) if "scale" in stages else [],
         "arena": judged(bench_arena.targets(), figures) if "arena" in stages else [],
         "handles": judged(bench_handles.targets(), figures) if "handles" in stages else [],
+        "caches": judged(bench_caches.targets(), figures) if "caches" in stages else [],
         "observers": judged(bench_observers.targets(), figures) if "observers" in stages else [],
         "server": judged(bench_server.targets(), figures) if "server" in stages else [],
         "information": [target for target in judged(bench_targets.information(), figures) if target.spread],
@@ -366,7 +372,7 @@ def judge(figures, groups, stages):
 
 
 def summary(targets):
-    bounded = [target for part in ("micro", "memory", "scale", "arena", "handles", "observers", "server")
+    bounded = [target for part in ("micro", "memory", "scale", "arena", "handles", "caches", "observers", "server")
                for target in targets[part] if target.bound]
     short_of = [target for target in bounded if target.verdict == "NOT REACHED"]
     lines = bench_table.title("Targets not reached")

@@ -158,7 +158,7 @@ static void free_special(lido_pool_cache *cache, void *object) {
   lido_pool_core *core = cache->rest->core;
   if (!lido_core_accept(core, object)) return;
   lido_tool_free(core, object);
-  lido_cache_keep(cache, object);
+  lido_thread_cache_keep(cache, object);
   lido_count_owned(&cache->frees);
 }
 

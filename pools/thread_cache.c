@@ -341,7 +341,7 @@ static bool make_room(lido_pool_cache *cache) {
   return spilled;
 }
 
-void lido_cache_keep(lido_pool_cache *cache, void *object) {
+void lido_thread_cache_keep(lido_pool_cache *cache, void *object) {
   bool spilled = cache->count == cache->capacity && make_room(cache);
   cache->items[cache->count] = object;
   lido_store_relaxed(&cache->count, cache->count + 1); /* RELAXED: only statistics look on */
@@ -352,7 +352,7 @@ void lido_cache_overflow(lido_pool_cache *cache, void *object) {
   int saved_errno = errno;
   count_miss(cache->rest);
   if (lido_cache_has_magazines(cache)) {
-    lido_cache_keep(cache, object);
+    lido_thread_cache_keep(cache, object);
     lido_cache_honour(cache);
   } else {
     lido_core_put(cache->rest->core, &object, 1);
@@ -519,7 +519,7 @@ size_t lido_cache_magazine_bytes(const lido_cache_rest *rest) {
          lido_load_relaxed(&rest->previous_bytes); /* RELAXED: statistic */
 }
 
-const char *lido_cache_check(const lido_cache_rest *rest) {
+const char *lido_thread_cache_check(const lido_cache_rest *rest) {
   const lido_pool_cache *cache = rest->cache;
   if (rest->loaded == NULL) return cache->count != 0 ? "C1: objects without a magazine" : NULL;
   if (cache->rest != rest || cache->items != rest->loaded->items) return "C1: the face shows another magazine";

@@ -91,7 +91,7 @@ void lido_cache_ask_flush(lido_pool_core *core);
 bool lido_cache_refill(lido_pool_cache *cache, bool *limited);
 
 /* Keep a free object in the magazines, whatever the hot slot. */
-void lido_cache_keep(lido_pool_cache *cache, void *object);
+void lido_thread_cache_keep(lido_pool_cache *cache, void *object);
 
 /* One of the two magazines, the fuller, for keeps; NULL if both are empty or no empty one could be
  * had in its place. */
@@ -106,6 +106,6 @@ size_t lido_cache_objects(const lido_cache_rest *rest);
 /* The storage of its magazines, for statistics. */
 size_t lido_cache_magazine_bytes(const lido_cache_rest *rest);
 
-const char *lido_cache_check(const lido_cache_rest *rest);
+const char *lido_thread_cache_check(const lido_cache_rest *rest);
 
 #endif

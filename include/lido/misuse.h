@@ -31,7 +31,8 @@ LIDO_BEGIN
   X(LIDO_MISUSE_OVER_RELEASE, "release too many")          \
   X(LIDO_MISUSE_DYING, "new reference to a dying object")  \
   X(LIDO_MISUSE_NOT_INSIDE, "leave without enter")         \
-  X(LIDO_MISUSE_SATURATED, "too many references")
+  X(LIDO_MISUSE_SATURATED, "too many references")          \
+  X(LIDO_MISUSE_CYCLE, "cycle of references")
 
 #define LIDO_MISUSE_CONSTANT(constant, text) constant,
 typedef enum lido_misuse_kind { LIDO_MISUSE_KINDS(LIDO_MISUSE_CONSTANT) } lido_misuse_kind;

@@ -21,12 +21,12 @@ static bool hold_if_called(lido_subject *subject, lido_subscription subscription
 /* -> the subject in a notification of which it is called, with a reference; or NULL. */
 static lido_subject *find_caller(lido_subscription subscription) {
   lido_subject *found = NULL;
-  lido_subjects_lock();
+  lido_caches_lock();
   const lido_link *list = lido_subjects_locked();
   for (const lido_link *link = list->next; link != list && found == NULL; link = link->next) {
     if (hold_if_called(subject_of(link), subscription)) found = subject_of(link);
   }
-  lido_subjects_unlock();
+  lido_caches_unlock();
   return found;
 }
 
@@ -71,21 +71,21 @@ static bool closes_circle_locked(lido_notifier *first) {
 static int enter_wait(lido_subject *subject, lido_subscription subscription) {
   lido_notifier *here = lido_this_notifier();
   if (here->innermost == NULL) return 0;
-  lido_subjects_lock();
+  lido_caches_lock();
   here->waits_on = subject;
   here->waits_for = subscription;
   bool closes = closes_circle_locked(here);
   if (closes) here->waits_on = NULL;
-  lido_subjects_unlock();
+  lido_caches_unlock();
   return closes ? EDEADLK : 0;
 }
 
 static void leave_wait(void) {
   lido_notifier *here = lido_this_notifier();
   if (here->innermost == NULL) return;
-  lido_subjects_lock();
+  lido_caches_lock();
   here->waits_on = NULL;
-  lido_subjects_unlock();
+  lido_caches_unlock();
 }
 
 /* ---- Waiting ---- */

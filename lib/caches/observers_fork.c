@@ -1,46 +1,32 @@
 /* observers_fork.c: see observers_fork.h. */
 #include "lib/caches/observers_fork.h"
 
+#include <stddef.h>
+
 #include "lib/base/atomic.h"
 #include "lib/caches/notification.h"
 
-static void each_subject_locked(void (*act)(lido_subject *subject)) {
-  lido_link *list = lido_subjects_locked();
-  for (lido_link *link = list->next; link != list; link = link->next) act(LIDO_LIST_ITEM(link, lido_subject, link));
+static lido_subject *subject_of(lido_caches_member *member) {
+  return (lido_subject *)(void *)((char *)member - offsetof(lido_subject, member));
 }
 
-static void lock_one(lido_subject *subject) { lido_lock_take_for_fork(&subject->lock); }
-static void unlock_one(lido_subject *subject) { lido_lock_give_after_fork(&subject->lock); }
-
-void lido_observers_lock_for_fork(void) {
-  lido_subjects_lock_for_fork();
-  each_subject_locked(lock_one);
-}
-
-void lido_observers_unlock_after_fork(void) {
-  each_subject_locked(unlock_one);
-  lido_subjects_unlock_after_fork();
-}
+static void lock_for_fork(lido_caches_member *member) { lido_lock_take_for_fork(&subject_of(member)->lock); }
+static void unlock_after_fork(lido_caches_member *member) { lido_lock_give_after_fork(&subject_of(member)->lock); }
 
 /* Nobody waits any more: the thread that forked did not. Who waited had a reference. RELAXED: the child has one thread. */
-static void forget_others(lido_subject *subject) {
-  lido_lock_take(&subject->lock);
+static void forget_others(lido_caches_member *member) {
+  lido_subject *subject = subject_of(member);
   subject->lost += lido_load_relaxed(&subject->waiters);
   lido_store_relaxed(&subject->waiters, 0);
   lido_os_condition_init(&subject->uncalled);
   lido_notifications_forget(subject);
-  lido_lock_give(&subject->lock);
 }
 
-void lido_observers_in_child(void) {
-  lido_subjects_lock();
-  each_subject_locked(forget_others);
-  lido_subjects_unlock();
+int lido_subject_fork_join(lido_subject *subject) {
+  subject->member.lock_for_fork = lock_for_fork;
+  subject->member.unlock_after_fork = unlock_after_fork;
+  subject->member.in_child = forget_others;
+  return lido_caches_join(&subject->member);
 }
 
-int lido_observers_fork_join(void) {
-  static const lido_os_fork_hooks hooks = {.before = lido_observers_lock_for_fork,
-                                           .after = lido_observers_unlock_after_fork,
-                                           .in_child = lido_observers_in_child};
-  return lido_os_fork_join(LIDO_OS_FORK_CACHES, &hooks);
-}
+void lido_subject_fork_leave(lido_subject *subject) { lido_caches_leave(&subject->member); }

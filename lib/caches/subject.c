@@ -9,24 +9,18 @@
 #include "lib/caches/observers_fork.h"
 #include "lib/mem/metadata.h"
 #include "lib/refs/grace_period.h"
+#include "lib/refs/refs_fork.h"
 #include "lido/pool.h"
 
 const char lido_subject_kind;
 const char lido_token_kind;
 
-static lido_lock list_lock = LIDO_LOCK_INITIAL(LIDO_RANK_CACHES);
-
-/* Under the lock. The pools: made once, before the first subject. */
+/* Under the room's lock. The pools: made once, before the first subject. */
 static lido_link subjects = LIDO_LIST_INITIAL(subjects);
 static lido_pool *subject_pool;
 static lido_pool *token_pool;
 
-void lido_subjects_lock(void) { lido_lock_take(&list_lock); }
-void lido_subjects_unlock(void) { lido_lock_give(&list_lock); }
 lido_link *lido_subjects_locked(void) { return &subjects; }
-
-void lido_subjects_lock_for_fork(void) { lido_lock_take_for_fork(&list_lock); }
-void lido_subjects_unlock_after_fork(void) { lido_lock_give_after_fork(&list_lock); }
 
 /* ---- The end ---- */
 
@@ -34,9 +28,10 @@ void lido_subjects_unlock_after_fork(void) { lido_lock_give_after_fork(&list_loc
 static void finalise(void *object, void *context) {
   lido_subject *subject = object;
   (void)context;
-  lido_lock_take(&list_lock);
+  lido_subject_fork_leave(subject);
+  lido_caches_lock();
   lido_list_remove(&subject->link);
-  lido_lock_give(&list_lock);
+  lido_caches_unlock();
   if (subject->array != NULL) lido_observer_array_end(subject->array, 0);
   lido_observer_array_free(subject->array);
   lido_metadata_free(lido_metadata_system(), subject->name, subject->name_bytes);
@@ -94,25 +89,27 @@ static int make_pools_locked(void) {
 }
 
 static int prepare(void) {
-  int error = lido_observers_fork_join();
+  int error = lido_refs_fork_join(); /* first: the system is asked for fork's hooks without our locks */
   if (error != 0) return error;
   lido_guard_prepare(); /* whether threads order for themselves */
-  lido_lock_take(&list_lock);
+  lido_caches_lock();
   error = make_pools_locked();
-  lido_lock_give(&list_lock);
+  lido_caches_unlock();
   return error;
 }
 
-/* Nothing here fails. */
-static void begin(lido_subject *subject, char *name, size_t name_bytes) {
+/* -> 0 or ENOMEM; in any case it is whole enough for its end. */
+static int begin(lido_subject *subject, char *name, size_t name_bytes) {
   *subject = (lido_subject){.kind = &lido_subject_kind, .name = name, .name_bytes = name_bytes};
   subject->self = lido_weak_make(subject);
   lido_lock_init(&subject->lock, LIDO_RANK_SUBJECT);
   lido_os_condition_init(&subject->uncalled);
   lido_list_init(&subject->notifications);
-  lido_lock_take(&list_lock);
+  lido_list_init(&subject->member.link);
+  lido_caches_lock();
   lido_list_append(&subjects, &subject->link);
-  lido_lock_give(&list_lock);
+  lido_caches_unlock();
+  return lido_subject_fork_join(subject);
 }
 
 static lido_subject *create(const char *name) {
@@ -125,8 +122,11 @@ static lido_subject *create(const char *name) {
     return NULL;
   }
   memcpy(copy, name, name_bytes);
-  begin(subject, copy, name_bytes);
-  return subject;
+  int error = begin(subject, copy, name_bytes);
+  if (error == 0) return subject;
+  lido_release(subject);
+  errno = error;
+  return NULL;
 }
 
 lido_subject *lido_subject_create(const lido_subject_options *options) {
@@ -183,9 +183,9 @@ size_t lido_subject_compact(lido_subject *subject) {
 }
 
 size_t lido_subjects_trim(void) {
-  lido_lock_take(&list_lock);
+  lido_caches_lock();
   lido_pool *pools[] = {subject_pool, token_pool};
-  lido_lock_give(&list_lock);
+  lido_caches_unlock();
   size_t bytes = 0;
   for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
     if (pools[i] != NULL) bytes += lido_pool_trim(pools[i]);

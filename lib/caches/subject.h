@@ -17,7 +17,7 @@
  * Who drops the dead: a subscription that finds the array full, a notification that met some, an unsubscription; each if they are more than a
  * quarter of the array, so that what it costs to look at all is paid by those who came or went since. Only a subscription and
  * lido_subject_compact allocate for it; the others leave it to the last notification that walks.
- * Threads: any. Locks: SUBJECT, one for each, for all below it; CACHES, for the list of all subjects. The finaliser runs alone.
+ * Threads: any. Locks: SUBJECT, one for each, for all below it; the room's, CACHES, for the list of all subjects. The finaliser runs alone.
  * Failure: create and subscribe: ENOMEM, nothing changed.
  * Memory: array blocks are powers of two from the system's metadata; tokens and subjects from two pools that are made with the first
  * subject and stay: ending them would need a count of all threads that are inside any call.
@@ -29,6 +29,7 @@
 #define LIDO_LIB_CACHES_SUBJECT_H
 
 #include "lib/base/list.h"
+#include "lib/caches/caches_fork.h"
 #include "lib/os/os.h"
 #include "lido/observers.h"
 
@@ -85,8 +86,9 @@ struct lido_subject {
   lido_link notifications; /* under way */
   size_t lost;             /* references of threads that a fork left behind */
   lido_subject_numbers numbers;
-  /* under the lock of the list of all */
+  /* under the lock of the room's lists */
   lido_link link;
+  lido_caches_member member;
 };
 
 /* What the first field of a subject, of a token points to. */
@@ -98,9 +100,7 @@ bool lido_subject_hold(lido_subject *subject);
 
 /* ---- All subjects: subject.c ---- */
 
-void lido_subjects_lock(void);
-void lido_subjects_unlock(void);
-/* Under the lock: a list by `link`. Some may be dying, and wait for the lock to leave it. */
+/* Under the room's lock (lido_caches_lock): a list by `link`. Some may be dying, and wait for the lock to leave it. */
 lido_link *lido_subjects_locked(void);
 
 /* A token without subscription, or NULL: ENOMEM. */

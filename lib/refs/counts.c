@@ -120,6 +120,7 @@ void *lido_retain_n(void *object, size_t count) {
 }
 
 void *lido_weak_acquire_slow(lido_weak weak) {
+  if (!lido_slot_exists(weak)) return NULL;
   lido_slot *slot = lido_slot_named(weak);
   uint64_t word = lido_load_acquire(&slot->word); /* ACQUIRE slot.published: as in get */
   uint64_t count;

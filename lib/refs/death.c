@@ -132,6 +132,7 @@ void lido_death(lido_slot *slot) {
   }
   mark_dying(slot);
   if (LIDO_UNLIKELY(owner->guarded) && !owner->ending) {
+    if (owner->unlist != NULL) owner->unlist(slot->object, owner->context);
     lido_guard_defer(slot);
   } else {
     now_or_soon(slot, owner);

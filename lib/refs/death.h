@@ -7,6 +7,7 @@
  *   4. the cleanups, newest first, here or onto their queues;
  *   5. the slot is at rest under the next generation, or retired under the last;
  *   6. the memory goes back to the owner, who poisons it.
+ * In a guarded pool the object leaves the owner's lists after 1, and 2 waits for readers (grace_period.h).
  * When an owner ends, 5 and 6 come when all its objects have been through 4: so a destructor may still drop a reference to an
  * object that died before it, which is then ignored.
  * Invariants

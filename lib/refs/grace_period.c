@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "lib/base/atomic.h"
+#include "lib/base/bits.h"
 #include "lib/base/lock.h"
 #include "lib/base/misuse_report.h"
 #include "lib/mem/metadata.h"
@@ -40,6 +41,7 @@ static reader *readers;
 static slot_list fresh;
 static slot_list aging;
 static uint64_t crowd;
+static uint64_t free_numbers = UINT64_MAX; /* a bit for each, from 1 on */
 static uint64_t taken_ever;
 static uint64_t all_in_hands; /* atomic */
 static uint64_t finished;     /* statistic, atomic */
@@ -75,7 +77,19 @@ static void note_deferred_locked(void) {
 
 /* ---- Records ---- */
 
+static uint32_t take_number_locked(void) {
+  if (free_numbers == 0) return 0;
+  uint32_t bit = lido_bit_lowest(free_numbers);
+  free_numbers &= free_numbers - 1;
+  return bit + 1;
+}
+
+static void give_number_locked(uint32_t number) {
+  if (number != 0) free_numbers |= UINT64_C(1) << (number - 1);
+}
+
 static void unlink_locked(reader *r) {
+  give_number_locked(r->face.number);
   if (r->next != NULL) r->next->previous = r->previous;
   *(r->previous != NULL ? &r->previous->next : &readers) = r->next;
 }
@@ -102,6 +116,7 @@ static reader *make_record(void) {
   }
   r->thread = lido_os_thread_number();
   lido_lock_take(&guard_lock);
+  r->face.number = take_number_locked();
   r->next = readers;
   if (readers != NULL) readers->previous = r;
   readers = r;
@@ -378,11 +393,22 @@ static size_t length(const slot_list *list) {
   return count;
 }
 
+static const char *check_numbers_locked(void) {
+  uint64_t used = 0;
+  for (const reader *r = readers; r != NULL; r = r->next) {
+    uint64_t bit = r->face.number == 0 ? 0 : UINT64_C(1) << (r->face.number - 1);
+    if (((used | free_numbers) & bit) != 0) return "G6: a number that is free, or of two threads";
+    used |= bit;
+  }
+  return (used | free_numbers) == UINT64_MAX ? NULL : "G6: a number of nobody";
+}
+
 const char *lido_guard_check(void) {
   const char *broken = NULL;
   lido_lock_take(&guard_lock);
   if (length(&fresh) != fresh.count || length(&aging) != aging.count) broken = "G1: a slot that waits is not dying";
   if (lido_guards.deferred != fresh.count + aging.count) broken = "G3: deferred deaths miscounted";
+  if (broken == NULL) broken = check_numbers_locked();
   lido_lock_give(&guard_lock);
   return broken;
 }

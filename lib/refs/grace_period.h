@@ -10,6 +10,7 @@
  *   G3  `deferred` is the number of slots on both lists.
  *   G4  a record in the list belongs to a living thread; a thread without one that is inside counts in `crowd`.
  *   G5  a death is on a list, or counted in its owner's `in_hands` and in the sum of all, until it is over.
+ *   G6  a number is free, or that of one record in the list.
  * Why a reader never sees the memory of a finished death: let the object die in epoch s; its handles end (W1) before it is listed, and the
  * barrier M of the first look after that comes later still. A reader announces itself (R1), then follows the handle
  * (R2). If R2 comes after M in the reader's thread, it sees W1 and gets NULL. Else R1 came before M too, and the look finds
@@ -25,8 +26,29 @@
 #ifndef LIDO_LIB_REFS_GRACE_PERIOD_H
 #define LIDO_LIB_REFS_GRACE_PERIOD_H
 
+#include "lib/base/atomic.h"
 #include "lib/refs/span.h"
 #include "lido/guard.h"
+
+/* A guard around so little that nothing is called in it, and so nothing nests. pre: this thread's record, and it is outside. */
+static inline void lido_guard_peek(lido_guard_record *record) {
+  /* RELAXED guard.enter: as in lido_guard_record_enter. */
+  lido_store_relaxed(&record->epoch, lido_load_relaxed(&lido_guards.epoch));
+  if (LIDO_UNLIKELY(lido_load_relaxed(&lido_guards.fences)))
+    lido_fence_full(); /* RELAXED: set before the first guard */
+  lido_compiler_barrier();
+}
+
+/* -> whether it shall look at what waits, because it held that up. Who makes something wait looks by itself. */
+static inline bool lido_guard_peek_over(lido_guard_record *record) {
+  /* RELEASE guard.left: who sees this thread outside finds its reading done. */
+  lido_store_release(&record->epoch, 0);
+  return LIDO_UNLIKELY(lido_load_relaxed(&record->is_asked)); /* RELAXED: a hint */
+}
+
+/* Threads inside a guard have numbers from 1 on, each its own as long as it lives, so that they can count each in a place of its own without locks. Who
+ * gets a number sees what its last owner did. More threads than there are numbers: 0. */
+enum { LIDO_GUARD_NUMBERS = 64 };
 
 /* Before the first guarded object; later calls are cheap. */
 void lido_guard_prepare(void);

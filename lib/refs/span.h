@@ -28,6 +28,9 @@ typedef struct lido_refs_owner {
   bool ending;       /* by one thread, and nobody else is here: dead objects keep their memory until all are dead */
   uint32_t ended;    /* of these: the first slot of the list of the dead */
   uint64_t in_hands; /* atomic: deaths that waited for readers, and are in some thread's hands now (grace_period.h) */
+  /* Called at once when an object begins to die, and before anybody's readers are waited for: so that who lists it can make sure that no
+   * new reader finds it. Not at the end of the owner. NULL: nobody does. No lock is held. */
+  void (*unlist)(void *object, void *context);
   /* Called at each death, for the object; NULL: nothing to do. */
   void (*destroy)(void *object, void *context);
   void *context;

@@ -9,9 +9,10 @@ LIDO_BEGIN
 
 /* One thread's, on a line of its own: others only look at `epoch`. */
 typedef struct lido_guard_record {
-  uint64_t epoch; /* when the thread entered; 0: it is outside */
-  uint32_t depth; /* of nested guards */
-  bool is_asked;  /* deaths wait for this thread, so it shall look when it leaves */
+  uint64_t epoch;  /* when the thread entered; 0: it is outside */
+  uint32_t depth;  /* of nested guards */
+  uint32_t number; /* that no other living thread has; 0: there were none left */
+  bool is_asked;   /* deaths wait for this thread, so it shall look when it leaves */
 } lido_guard_record;
 
 typedef struct lido_guard_state {

@@ -113,15 +113,20 @@ LIDO_FAST void *lido_weak_get(lido_weak weak) {
   return LIDO_LIKELY(word - lido_word_for(weak, 1) < LIDO_WORD_COUNT) ? lido_load_relaxed(&slot->object) : NULL;
 }
 
-LIDO_FAST void *lido_weak_acquire(lido_weak weak) {
-  if (LIDO_UNLIKELY(!lido_slot_exists(weak))) return NULL;
+/* The plain case of acquire; NULL: any other. pre: there is a slot that the handle names. */
+LIDO_FAST void *lido_weak_acquire_plain(lido_weak weak) {
   lido_slot *slot = lido_slot_named(weak);
   uint64_t word = lido_load_relaxed(&slot->word); /* RELAXED: the exchange below is what counts */
   do {
-    if (LIDO_UNLIKELY(word - lido_word_for(weak, 1) >= LIDO_WORD_PINNED - 2)) return lido_weak_acquire_slow(weak);
+    if (LIDO_UNLIKELY(word - lido_word_for(weak, 1) >= LIDO_WORD_PINNED - 2)) return NULL;
     /* ACQUIRE slot.published: as in get. Nothing is published by taking a reference, so no release. */
   } while (LIDO_UNLIKELY(!lido_cas_weak_acquire(&slot->word, &word, word + 1)));
   return lido_load_relaxed(&slot->object); /* RELAXED: as in get */
+}
+
+LIDO_FAST void *lido_weak_acquire(lido_weak weak) {
+  void *object = LIDO_LIKELY(lido_slot_exists(weak)) ? lido_weak_acquire_plain(weak) : NULL;
+  return LIDO_LIKELY(object != NULL) ? object : lido_weak_acquire_slow(weak);
 }
 
 /* The count as a number without guard; something huge after a release too many. */

@@ -1,0 +1,3 @@
+module lido/unique_go
+
+go 1.23

@@ -1,0 +1,199 @@
+/* cache_kept.c: which values a cache keeps alive. The design is in cache_core.h.
+ *
+ * Method: SIEVE. New ones come in at the front; a hit only notes that it was; the hand goes from the oldest towards the front and takes the first that was
+ * not asked for since it came by last, clearing the notes of others. After MOST_LOOKS of these it takes the next one, asked for
+ * or not, so that no eviction holds the lock for long.
+ */
+#include "lib/base/assertion.h"
+#include "lib/caches/cache_core.h"
+
+enum { MOST_LOOKS = 64, SWEEP = 2 };
+
+static lido_cache_entry *entry_at(lido_link *link) { return LIDO_LIST_ITEM(link, lido_cache_entry, kept_link); }
+
+void lido_cache_kept_init(lido_cache *cache) {
+  lido_cache_kept *kept = &cache->kept;
+  lido_lock_init(&kept->lock, LIDO_RANK_KEPT);
+  lido_list_init(&kept->ring);
+  kept->hand = &kept->ring;
+}
+
+void lido_cache_keep(lido_cache *cache, lido_cache_entry *entry, void *value, size_t weight) {
+  lido_cache_kept *kept = &cache->kept;
+  lido_lock_take(&kept->lock);
+  LIDO_ASSERT(entry->kept_value == NULL);
+  entry->kept_value = value;
+  entry->weight = weight;
+  lido_list_prepend(&kept->ring, &entry->kept_link);
+  kept->count++;
+  kept->weight += weight;
+  /* RELAXED, twice: hints for readers. */
+  lido_store_relaxed(&entry->was_asked, false);
+  lido_store_relaxed(&entry->was_let_go, false);
+  lido_lock_give(&kept->lock);
+}
+
+/* -> its value, with the ring's reference. */
+static void *remove_locked(lido_cache_kept *kept, lido_cache_entry *entry) {
+  void *value = entry->kept_value;
+  if (kept->hand == &entry->kept_link) kept->hand = entry->kept_link.previous;
+  lido_list_remove(&entry->kept_link);
+  kept->count--;
+  kept->weight -= entry->weight;
+  entry->kept_value = NULL;
+  return value;
+}
+
+void *lido_cache_keep_no_more(lido_cache *cache, lido_cache_entry *entry) {
+  if (!cache->keeps) return NULL;
+  lido_lock_take(&cache->kept.lock);
+  void *value = entry->kept_value != NULL ? remove_locked(&cache->kept, entry) : NULL;
+  lido_lock_give(&cache->kept.lock);
+  return value;
+}
+
+/* ---- Eviction ---- */
+
+static lido_link *next_place(const lido_cache_kept *kept) {
+  return kept->hand == &kept->ring ? kept->ring.previous : kept->hand;
+}
+
+/* pre: not empty. */
+static lido_cache_entry *choose_locked(lido_cache_kept *kept) {
+  for (size_t looks = 0;; looks++) {
+    lido_link *place = next_place(kept);
+    lido_cache_entry *entry = entry_at(place);
+    kept->hand = place->previous;
+    if (!lido_load_relaxed(&entry->was_asked) || looks == MOST_LOOKS) return entry; /* RELAXED: a hint */
+    lido_store_relaxed(&entry->was_asked, false);                                   /* RELAXED: a hint */
+  }
+}
+
+/* Stays in the table, and in the hands of the caller. */
+static lido_cache_parting take_out_locked(lido_cache_kept *kept, lido_cache_reason reason) {
+  lido_cache_entry *entry = choose_locked(kept);
+  lido_store_relaxed(&entry->was_let_go, true); /* RELAXED: who sees it looks again under the shard's lock */
+  return (lido_cache_parting){.entry = lido_retain(entry), .value = remove_locked(kept, entry), .reason = reason};
+}
+
+static bool is_beyond_locked(const lido_cache *cache, lido_cache_reason *reason) {
+  const lido_cache_options *bounds = &cache->options;
+  bool too_many = bounds->keep_count != 0 && cache->kept.count > bounds->keep_count;
+  *reason = too_many ? LIDO_CACHE_COUNT : LIDO_CACHE_BYTES;
+  return too_many || (bounds->keep_bytes != 0 && cache->kept.weight > bounds->keep_bytes);
+}
+
+static bool evict_beyond(lido_cache *cache) {
+  lido_cache_parting parting = {0};
+  lido_cache_reason reason;
+  lido_lock_take(&cache->kept.lock);
+  bool beyond = is_beyond_locked(cache, &reason);
+  if (beyond) parting = take_out_locked(&cache->kept, reason);
+  lido_lock_give(&cache->kept.lock);
+  if (beyond) lido_cache_part(cache, &parting);
+  return beyond;
+}
+
+static bool evict_one(lido_cache *cache) {
+  lido_cache_parting parting = {0};
+  lido_lock_take(&cache->kept.lock);
+  bool found = cache->kept.count != 0;
+  if (found) parting = take_out_locked(&cache->kept, LIDO_CACHE_SHED);
+  lido_lock_give(&cache->kept.lock);
+  if (found) lido_cache_part(cache, &parting);
+  return found;
+}
+
+size_t lido_cache_evict(lido_cache *cache, size_t count) {
+  size_t evicted = 0;
+  while (evicted < count && evict_one(cache)) evicted++;
+  return evicted;
+}
+
+/* ---- Times ---- */
+
+/* Only what it was given for its time is looked at; whatever happened to the entry meanwhile is found under its lock. */
+static bool end_if_over(lido_cache *cache, lido_cache_entry *entry, uint64_t now) {
+  lido_cache_parting parting = {0};
+  lido_table_shard *shard = lido_table_take(&cache->table, entry->node.hash);
+  bool ends = entry->listed && entry->flight == NULL && lido_cache_is_over(cache, entry, now);
+  if (ends) parting = lido_cache_remove_locked(cache, shard, entry, LIDO_CACHE_EXPIRED);
+  lido_table_give(shard);
+  if (ends) lido_cache_part(cache, &parting);
+  return ends;
+}
+
+/* The oldest, if its time is over; with one reference. */
+static lido_cache_entry *oldest_over(lido_cache *cache, uint64_t now) {
+  lido_cache_kept *kept = &cache->kept;
+  lido_lock_take(&kept->lock);
+  lido_cache_entry *oldest = kept->count != 0 ? entry_at(kept->ring.previous) : NULL;
+  bool found = oldest != NULL && lido_cache_is_over(cache, oldest, now);
+  if (found) lido_retain(oldest);
+  lido_lock_give(&kept->lock);
+  return found ? oldest : NULL;
+}
+
+static void sweep(lido_cache *cache) {
+  uint64_t now = lido_cache_now(cache);
+  for (int i = 0; i < SWEEP; i++) {
+    lido_cache_entry *entry = oldest_over(cache, now);
+    if (entry == NULL) return;
+    end_if_over(cache, entry, now);
+    lido_release(entry);
+  }
+}
+
+void lido_cache_settle(lido_cache *cache) {
+  if (!cache->keeps) return;
+  while (evict_beyond(cache)) {}
+  if (cache->ages) sweep(cache);
+}
+
+/* ---- All entries whose time is over ---- */
+
+enum { BATCH = 64 };
+
+typedef struct harvest {
+  lido_cache *cache;
+  uint64_t now;
+  lido_cache_entry *entries[BATCH]; /* with one reference each */
+  size_t count;
+} harvest;
+
+static bool gather(lido_table_node *node, void *arg) {
+  harvest *h = arg;
+  lido_cache_entry *entry = lido_cache_entry_of(node);
+  if (entry->flight == NULL && lido_cache_is_over(h->cache, entry, h->now)) h->entries[h->count++] = lido_retain(entry);
+  return h->count < BATCH;
+}
+
+static size_t end_gathered(harvest *h) {
+  size_t ended = 0;
+  for (size_t i = 0; i < h->count; i++) {
+    ended += end_if_over(h->cache, h->entries[i], h->now);
+    lido_release(h->entries[i]);
+  }
+  return ended;
+}
+
+static size_t expire_shard(lido_cache *cache, lido_table_shard *shard, uint64_t now) {
+  size_t ended = 0;
+  harvest h = {.cache = cache, .now = now};
+  do {
+    h.count = 0;
+    lido_lock_take(&shard->lock);
+    lido_table_each_locked(shard, gather, &h);
+    lido_table_give(shard);
+    ended += end_gathered(&h);
+  } while (h.count == BATCH);
+  return ended;
+}
+
+size_t lido_cache_expire(lido_cache *cache) {
+  size_t ended = 0;
+  if (!cache->ages) return 0;
+  uint64_t now = lido_cache_now(cache);
+  for (size_t i = 0; i < LIDO_TABLE_SHARDS; i++) ended += expire_shard(cache, &cache->table.shards[i], now);
+  return ended;
+}

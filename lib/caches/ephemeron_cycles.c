@@ -1,0 +1,95 @@
+/* ephemeron_cycles.c: whether an attachment would keep its own key alive.
+ *
+ * Idea: from the value follow everything that is known to be held: what is attached to it, in all maps with objects, and what the maps' functions say that values
+ * hold. If that comes to the key, the key would be held by itself. A walk in breadth, with a list of what was seen; the
+ * list is at once the work to do.
+ * Invariants
+ *   Y1  every map between create and destroy is in the list.
+ * Threads: any. Lock: the room's (caches_fork.h), for one step along the list at a time: a map that is being looked at is held by a reference.
+ * Failure: without memory, or beyond MOST objects, what was not reached is taken for harmless.
+ */
+#include <errno.h>
+
+#include "lib/caches/ephemerons.h"
+#include "lib/caches/key_hash.h"
+#include "lib/mem/metadata.h"
+
+enum { MOST = 10000, SEEN_PLACES = 1 << 15 };
+
+static lido_link maps = LIDO_LIST_INITIAL(maps); /* under the room's lock */
+
+static lido_ephemerons *map_at(lido_link *link) { return LIDO_LIST_ITEM(link, lido_ephemerons, maps); }
+
+void lido_cycles_list(lido_ephemerons *map) {
+  lido_caches_lock();
+  lido_list_append(&maps, &map->maps);
+  lido_caches_unlock();
+}
+
+void lido_cycles_unlist(lido_ephemerons *map) {
+  lido_caches_lock();
+  lido_list_remove(&map->maps);
+  lido_caches_unlock();
+}
+
+/* ---- A walk ---- */
+
+typedef struct walk {
+  const void *key;
+  bool found;
+  size_t count;
+  const void *order[MOST];
+  const void *seen[SEEN_PLACES]; /* by hash, then the next free */
+} walk;
+
+static void note(const void *object, void *arg) {
+  walk *w = arg;
+  if (object == w->key) w->found = true;
+  if (object == NULL || w->found || w->count == MOST) return;
+  size_t place = lido_hash_mix((uintptr_t)object) % SEEN_PLACES;
+  while (w->seen[place] != NULL && w->seen[place] != object) place = (place + 1) % SEEN_PLACES;
+  if (w->seen[place] == object) return;
+  w->seen[place] = object;
+  w->order[w->count++] = object;
+}
+
+/* The map after `map` (NULL: the first), with a reference, which takes the place of that to `map`. */
+static lido_ephemerons *next_map(lido_ephemerons *map) {
+  lido_ephemerons *next = NULL;
+  lido_caches_lock();
+  bool is_listed = map == NULL || !lido_list_is_empty(&map->maps);
+  lido_link *link = map == NULL ? maps.next : map->maps.next;
+  while (is_listed && link != &maps && next == NULL) {
+    next = lido_weak_acquire(map_at(link)->self);
+    link = link->next;
+  }
+  lido_caches_unlock();
+  lido_release(map);
+  return next;
+}
+
+static void note_value(walk *w, const lido_ephemerons *map, const void *value) {
+  const lido_ephemerons_options *options = &map->options;
+  if (options->objects) note(value, w);
+  if (options->references != NULL) options->references(value, note, w, options->context);
+}
+
+static void note_all_attached(walk *w, const void *object) {
+  for (lido_ephemerons *map = next_map(NULL); map != NULL; map = next_map(map)) {
+    const void *value = lido_ephemerons_get(map, object);
+    if (value != NULL) note_value(w, map, value);
+  }
+}
+
+bool lido_ephemerons_find_cycle(lido_ephemerons *map, const void *key, const void *value) {
+  int saved_errno = errno;
+  walk *w = lido_metadata_alloc(lido_metadata_system(), sizeof *w);
+  errno = saved_errno;
+  if (w == NULL) return false;
+  w->key = key;
+  note_value(w, map, value);
+  for (size_t i = 0; i < w->count && !w->found; i++) note_all_attached(w, w->order[i]);
+  bool found = w->found;
+  lido_metadata_free(lido_metadata_system(), w, sizeof *w);
+  return found;
+}
