@@ -71,12 +71,13 @@ typedef struct lido_subject_numbers {
 } lido_subject_numbers;
 
 struct lido_subject {
-  /* fixed at birth, but for `waiters` */
+  /* fixed at birth, but for the last two */
   const void *kind;
   char *name;
   size_t name_bytes;
   lido_weak self;
   uint32_t waiters; /* atomic: threads that wait for calls to end */
+  lido_link link;   /* under the room's lock */
   _Alignas(64) lido_lock lock;
   /* under the lock */
   lido_os_condition uncalled; /* some call has ended, and there are waiters */
@@ -86,8 +87,7 @@ struct lido_subject {
   lido_link notifications; /* under way */
   size_t lost;             /* references of threads that a fork left behind */
   lido_subject_numbers numbers;
-  /* under the lock of the room's lists */
-  lido_link link;
+  /* under the room's lock */
   lido_caches_member member;
 };
 
