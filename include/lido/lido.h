@@ -8,6 +8,7 @@
 #include "lido/cleanup.h"
 #include "lido/guard.h"
 #include "lido/misuse.h"
+#include "lido/object_pool.h"
 #include "lido/pool.h"
 #include "lido/version.h"
 #include "lido/weak.h"
