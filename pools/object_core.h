@@ -43,12 +43,13 @@ struct lido_object_core {
   char *name;
   size_t name_bytes;
   lido_object_pool_options options; /* with the defaults filled in; keep_bytes 0 = SIZE_MAX */
-  uint8_t put_calls;                /* LIDO_PUT_CALLS and LIDO_PUT_SIZED of every store */
+  uint8_t put_calls;                /* LIDO_PUT_..., but NO_CREDIT, of every store */
   lido_typed_object_pool *typed;    /* that made this pool, or NULL */
   lido_lock lock;
   /* under the lock */
   lido_object_shelf fresh;
   lido_object_shelf victims;
+  lido_object_spares spares;
   lido_link stores;
   size_t granted;
   size_t granted_bytes;
@@ -69,7 +70,10 @@ static inline lido_object_core *lido_object_core_of(const lido_object_pool *pool
   return (lido_object_core *)(uintptr_t)pool; /* face is the first member, and cores are never const */
 }
 
-static inline bool lido_object_is_sized(const lido_object_core *core) { return core->options.size != NULL; }
+/* Do its stores keep sizes? */
+static inline bool lido_object_is_sized(const lido_object_core *core) {
+  return (core->put_calls & LIDO_PUT_SIZED) != 0;
+}
 
 /* So many more objects, of so many bytes in all, fit into the bounds. */
 bool lido_object_fits_locked(const lido_object_core *core, size_t objects, size_t bytes);

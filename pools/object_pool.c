@@ -36,7 +36,8 @@ static char *copy_name(const char *name, size_t bytes) {
 /* With LIDO_CHECKS=full every put looks for the object in the store. */
 static uint8_t put_calls(const lido_object_pool_options *o) {
   bool calls = o->reset != NULL || o->size != NULL || LIDO_CHECKS == LIDO_CHECKS_FULL;
-  return (uint8_t)((calls ? LIDO_PUT_CALLS : 0) | (o->size != NULL ? LIDO_PUT_SIZED : 0));
+  return (uint8_t)((calls ? LIDO_PUT_CALLS : 0) | (o->keep_bytes != 0 ? LIDO_PUT_SIZED : 0) |
+                   (LIDO_CHECKS == LIDO_CHECKS_FULL ? LIDO_PUT_CHECKS : 0));
 }
 
 static void free_core(lido_object_core *core) {
@@ -87,12 +88,19 @@ void lido_object_destroy(lido_object_core *core, void *object, lido_object_reaso
   if (core->options.destroy != NULL) core->options.destroy(object, core->options.context);
 }
 
+/* Not at once, so that those that come next need no memory. */
+static void free_later(lido_object_core *core, lido_object_magazine *magazine) {
+  lido_lock_take(&core->lock);
+  lido_object_magazine_put(&core->spares, magazine);
+  lido_lock_give(&core->lock);
+}
+
 size_t lido_object_shelf_destroy(lido_object_core *core, lido_object_shelf *shelf, lido_object_reason reason) {
   size_t destroyed = 0;
   for (lido_object_magazine *m = lido_object_shelf_pop(shelf); m != NULL; m = lido_object_shelf_pop(shelf)) {
     for (size_t i = 0; i < m->count; i++) lido_object_destroy(core, m->items[i].object, reason);
     destroyed += m->count;
-    lido_object_magazine_destroy(m);
+    free_later(core, m);
   }
   return destroyed;
 }
@@ -133,6 +141,7 @@ size_t lido_object_pool_destroy(lido_object_pool *pool) {
   /* RELAXED: nobody else is here. */
   if (core->typed != NULL) lido_store_relaxed(&core->typed->pool, NULL);
   lido_object_pools_remove(core);
+  lido_object_spares_end(&core->spares);
   lido_lock_end(&core->lock);
   free_core(core);
   errno = saved_errno;

@@ -82,7 +82,7 @@ void lido_object_put_twice(lido_object_store *store, void *object) {
 }
 
 static void keep(lido_object_core *core, lido_object_store *store, lido_kept kept) {
-  if (store == NULL || (store->put_asks & LIDO_PUT_NO_CREDIT) != 0) {
+  if (LIDO_UNLIKELY(store == NULL) || LIDO_UNLIKELY((store->put_asks & LIDO_PUT_NO_CREDIT) != 0)) {
     lido_object_keep_slow(core, store, kept);
   } else if (lido_object_is_sized(core)) {
     lido_object_keep_sized(store, kept);
@@ -91,12 +91,18 @@ static void keep(lido_object_core *core, lido_object_store *store, lido_kept kep
   }
 }
 
+static LIDO_SLOW void put_large(lido_object_core *core, void *object) {
+  int saved_errno = errno;
+  lido_object_destroy(core, object, LIDO_OBJECT_LARGE);
+  errno = saved_errno;
+}
+
 static void clean_and_keep(lido_object_core *core, lido_object_store *store, void *object) {
   const lido_object_pool_options *o = &core->options;
   if (o->reset != NULL) o->reset(object, o->context);
   size_t bytes = o->size != NULL ? o->size(object, o->context) : 0;
   if (LIDO_UNLIKELY(bytes > o->keep_bytes_each)) {
-    lido_object_destroy(core, object, LIDO_OBJECT_LARGE);
+    put_large(core, object);
   } else {
     keep(core, store, (lido_kept){.object = object, .bytes = bytes});
   }
@@ -108,22 +114,35 @@ static void end_unkept(const lido_object_pool *face, void *object) {
   if (o->destroy != NULL) o->destroy(object, o->context);
 }
 
-void lido_object_put_asking(lido_object_pool *pool, lido_object_store **place, void *object) {
-  if (object == NULL) return;
+/* The thread's first put, perhaps the pool's. */
+static LIDO_SLOW void put_first(lido_object_pool *pool, lido_object_store **place, void *object) {
   int saved_errno = errno;
   lido_object_core *core = core_of_face(pool);
-  if (LIDO_UNLIKELY(core == NULL)) {
-    end_unkept(pool, object);
+  if (core != NULL) {
+    clean_and_keep(core, lido_object_store_attach(core, place), object);
   } else {
-    lido_object_store *store = lido_object_store_attach(core, place);
-    if (store != NULL && LIDO_UNLIKELY(lido_object_store_holds(store, object))) {
-      lido_object_put_twice(store, object);
-    } else {
-      clean_and_keep(core, store, object);
-    }
+    end_unkept(pool, object);
   }
   errno = saved_errno;
 }
+
+void lido_object_put_asking(lido_object_store *store, lido_object_pool *pool, lido_object_store **place, void *object) {
+  if (object == NULL) return;
+  if (LIDO_UNLIKELY(store->core == NULL)) {
+    put_first(pool, place, object);
+  } else if (LIDO_UNLIKELY(lido_object_store_holds(store, object))) {
+    lido_object_put_twice(store, object);
+  } else {
+    clean_and_keep(store->core, store, object);
+  }
+}
+
+/* For a typed pool's inlined put, which has called the callbacks itself. */
+void lido_object_put_cleaned(lido_object_store *store, void *object) {
+  keep(store->core, store, (lido_kept){.object = object});
+}
+
+void lido_object_put_large(lido_object_store *store, void *object) { put_large(store->core, object); }
 
 /* ---- The inlined bodies ---- */
 

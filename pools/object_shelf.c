@@ -5,12 +5,12 @@
 
 /* ---- Magazines ---- */
 
-lido_object_magazine *lido_object_magazine_create(void) {
-  return lido_metadata_alloc(lido_metadata_system(), sizeof(lido_object_magazine));
-}
+enum { SPARES_MOST = 8 };
 
-void lido_object_magazine_destroy(lido_object_magazine *magazine) {
-  lido_metadata_free(lido_metadata_system(), magazine, sizeof *magazine);
+static lido_object_magazine *new_magazine(void) {
+  lido_object_magazine *magazine = lido_metadata_take(lido_metadata_system(), sizeof *magazine);
+  if (magazine != NULL) magazine->count = 0;
+  return magazine;
 }
 
 size_t lido_object_magazine_bytes(const lido_object_magazine *magazine) {
@@ -21,7 +21,7 @@ size_t lido_object_magazine_bytes(const lido_object_magazine *magazine) {
 
 bool lido_object_spares_reserve(lido_object_spares *spares, size_t count) {
   while (spares->count < count) {
-    lido_object_magazine *made = lido_object_magazine_create();
+    lido_object_magazine *made = new_magazine();
     if (made == NULL) return false;
     made->next = spares->first;
     spares->first = made;
@@ -30,16 +30,31 @@ bool lido_object_spares_reserve(lido_object_spares *spares, size_t count) {
   return true;
 }
 
-static lido_object_magazine *empty_magazine(lido_object_spares *spares) {
-  lido_object_magazine *spare = spares != NULL ? spares->first : NULL;
-  if (spare == NULL) return lido_object_magazine_create();
+lido_object_magazine *lido_object_magazine_get(lido_object_spares *spares) {
+  lido_object_magazine *spare = spares->first;
+  if (spare == NULL) return new_magazine();
   spares->first = spare->next;
   spares->count--;
   return spare;
 }
 
+static void free_magazine(lido_object_magazine *magazine) {
+  lido_metadata_free(lido_metadata_system(), magazine, sizeof *magazine);
+}
+
+void lido_object_magazine_put(lido_object_spares *spares, lido_object_magazine *magazine) {
+  if (magazine == NULL || spares->count >= SPARES_MOST) {
+    free_magazine(magazine);
+    return;
+  }
+  magazine->count = 0;
+  magazine->next = spares->first;
+  spares->first = magazine;
+  spares->count++;
+}
+
 void lido_object_spares_end(lido_object_spares *spares) {
-  while (spares->count != 0) lido_object_magazine_destroy(empty_magazine(spares));
+  while (spares->count != 0) free_magazine(lido_object_magazine_get(spares));
 }
 
 /* ---- Shelves ---- */
@@ -63,7 +78,7 @@ lido_object_magazine *lido_object_shelf_pop(lido_object_shelf *shelf) {
 bool lido_object_shelf_add(lido_object_shelf *shelf, lido_kept kept, lido_object_spares *spares) {
   lido_object_magazine *magazine = shelf->first;
   if (magazine == NULL || magazine->count == LIDO_OBJECT_MAGAZINE) {
-    magazine = empty_magazine(spares);
+    magazine = lido_object_magazine_get(spares);
     if (magazine == NULL) return false;
     magazine->next = shelf->first;
     shelf->first = magazine;
@@ -74,7 +89,7 @@ bool lido_object_shelf_add(lido_object_shelf *shelf, lido_kept kept, lido_object
   return true;
 }
 
-bool lido_object_shelf_take(lido_object_shelf *shelf, lido_kept *kept) {
+bool lido_object_shelf_take(lido_object_shelf *shelf, lido_kept *kept, lido_object_spares *spares) {
   lido_object_magazine *magazine = shelf->first;
   if (magazine == NULL) return false;
   *kept = magazine->items[--magazine->count];
@@ -82,7 +97,7 @@ bool lido_object_shelf_take(lido_object_shelf *shelf, lido_kept *kept) {
   shelf->bytes -= kept->bytes;
   if (magazine->count == 0) {
     shelf->first = magazine->next;
-    lido_object_magazine_destroy(magazine);
+    lido_object_magazine_put(spares, magazine);
   }
   return true;
 }

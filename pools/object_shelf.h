@@ -20,7 +20,7 @@ typedef struct lido_kept {
   size_t bytes; /* 0 in a pool without size */
 } lido_kept;
 
-enum { LIDO_OBJECT_MAGAZINE = 12 };
+enum { LIDO_OBJECT_MAGAZINE = 30 }; /* of 496 bytes */
 
 typedef struct lido_object_magazine {
   struct lido_object_magazine *next;
@@ -34,7 +34,7 @@ typedef struct lido_object_shelf {
   size_t bytes;
 } lido_object_shelf;
 
-/* Empty ones, for keeps: so many that what comes can't fail. */
+/* Empty magazines. */
 typedef struct lido_object_spares {
   lido_object_magazine *first;
   size_t count;
@@ -44,21 +44,23 @@ typedef struct lido_object_spares {
 bool lido_object_spares_reserve(lido_object_spares *spares, size_t count);
 void lido_object_spares_end(lido_object_spares *spares);
 
+/* An empty magazine: a spare one, or a new one. NULL: ENOMEM. */
+lido_object_magazine *lido_object_magazine_get(lido_object_spares *spares);
+
+/* It becomes a spare one, or goes if there are enough. NULL is ignored. */
+void lido_object_magazine_put(lido_object_spares *spares, lido_object_magazine *magazine);
+
 /* An object more, into the first magazine, a spare one or a new one. false: no memory. */
 bool lido_object_shelf_add(lido_object_shelf *shelf, lido_kept kept, lido_object_spares *spares);
 
 /* The newest object. false: there is none. */
-bool lido_object_shelf_take(lido_object_shelf *shelf, lido_kept *kept);
+bool lido_object_shelf_take(lido_object_shelf *shelf, lido_kept *kept, lido_object_spares *spares);
 
 /* A magazine that is not empty. */
 void lido_object_shelf_push(lido_object_shelf *shelf, lido_object_magazine *magazine);
 
 /* The newest magazine, whole, or NULL. */
 lido_object_magazine *lido_object_shelf_pop(lido_object_shelf *shelf);
-
-/* NULL: ENOMEM. Zeroed. */
-lido_object_magazine *lido_object_magazine_create(void);
-void lido_object_magazine_destroy(lido_object_magazine *magazine);
 
 size_t lido_object_magazine_bytes(const lido_object_magazine *magazine);
 

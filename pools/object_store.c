@@ -156,7 +156,7 @@ static bool place(lido_object_rest *rest, lido_kept kept) {
     lido_store_release(&store->hot, kept.object); /* RELEASE object_store.kept: as in the fast paths */
     return true;
   }
-  rest->sums[store->count] = bytes_held(rest) + kept.bytes;
+  if (is_sized(rest)) rest->sums[store->count] = bytes_held(rest) + kept.bytes;
   store->items[store->count] = kept.object;
   lido_store_release(&store->count, store->count + 1); /* RELEASE object_store.kept: as above */
   return true;
@@ -173,15 +173,15 @@ static size_t shareable_locked(const lido_object_rest *rest) {
 static void remove_oldest(lido_object_rest *rest, size_t count) {
   lido_object_store *store = &rest->face;
   size_t left = store->count - count;
-  size_t bytes = bytes_of(rest, count);
+  size_t bytes = is_sized(rest) ? bytes_of(rest, count) : 0;
   memmove(store->items, store->items + count, left * sizeof *store->items);
-  for (size_t i = 0; i < left; i++) rest->sums[i] = rest->sums[i + count] - bytes;
+  for (size_t i = 0; i < left && is_sized(rest); i++) rest->sums[i] = rest->sums[i + count] - bytes;
   lido_store_relaxed(&store->count, (uint32_t)left); /* RELAXED: a trim needs the lock */
 }
 
 static bool share_locked(lido_object_rest *rest) {
   size_t count = shareable_locked(rest);
-  lido_object_magazine *magazine = count != 0 ? lido_object_magazine_create() : NULL;
+  lido_object_magazine *magazine = count != 0 ? lido_object_magazine_get(&rest->face.core->spares) : NULL;
   if (magazine == NULL) return false;
   for (size_t i = 0; i < count; i++) magazine->items[i] = item_at(rest, i);
   magazine->count = count;
@@ -199,7 +199,7 @@ static bool keep_in_store_locked(lido_object_rest *rest, lido_kept kept) {
 static bool keep_locked(lido_object_core *core, lido_object_rest *rest, lido_kept kept) {
   if (core->ending) return false;
   if (rest != NULL && keep_in_store_locked(rest, kept)) return true;
-  return lido_object_fits_locked(core, 1, kept.bytes) && lido_object_shelf_add(&core->fresh, kept, NULL);
+  return lido_object_fits_locked(core, 1, kept.bytes) && lido_object_shelf_add(&core->fresh, kept, &core->spares);
 }
 
 /* What can be kept is; the batch is then what can't. */
@@ -253,7 +253,8 @@ static void order_owners(void) {
   }
 }
 
-static void take_closed_locked(lido_object_rest *rest, lido_object_shelf *shelf, lido_object_spares *spares) {
+static void take_closed_locked(lido_object_rest *rest, lido_object_shelf *shelf) {
+  lido_object_spares *spares = &rest->face.core->spares;
   /* ACQUIRE object_store.kept: the objects are found as they were put. */
   void *hot = lido_load_acquire(&rest->face.hot);
   uint32_t count = lido_load_acquire(&rest->face.count);
@@ -268,45 +269,45 @@ static void take_closed_locked(lido_object_rest *rest, lido_object_shelf *shelf,
 }
 
 /* -> whether any; those that are closed and still have credit are to be taken. */
-static bool close_all_locked(lido_object_core *core, lido_object_spares *spares) {
+static bool close_all_locked(lido_object_core *core) {
   size_t objects = 0;
   for (lido_link *link = core->stores.next; link != &core->stores; link = link->next) {
     lido_object_rest *rest = LIDO_LIST_ITEM(link, lido_object_rest, in_pool);
     if (rest->credit == 0) continue;
     size_t magazines = (objects + rest->credit) / LIDO_OBJECT_MAGAZINE + 1;
-    if (!lido_object_spares_reserve(spares, magazines)) break;
+    if (!lido_object_spares_reserve(&core->spares, magazines)) break;
     objects += rest->credit;
     close_locked(rest);
   }
   return objects != 0;
 }
 
-static void take_all_closed_locked(lido_object_core *core, lido_object_shelf *shelf, lido_object_spares *spares) {
+static void take_all_closed_locked(lido_object_core *core, lido_object_shelf *shelf) {
   lido_link *next = NULL;
   for (lido_link *link = core->stores.next; link != &core->stores; link = next) {
     lido_object_rest *rest = LIDO_LIST_ITEM(link, lido_object_rest, in_pool);
     next = link->next;
     if (rest->credit == 0 || !is_closed_locked(rest)) continue;
-    take_closed_locked(rest, shelf, spares);
+    take_closed_locked(rest, shelf);
     if (rest->is_orphan) lido_object_rest_destroy_locked(rest);
   }
 }
 
 void lido_object_stores_take_locked(lido_object_core *core, lido_object_shelf *shelf) {
-  lido_object_spares spares = {0};
-  if (close_all_locked(core, &spares)) {
+  if (close_all_locked(core)) {
     order_owners();
-    take_all_closed_locked(core, shelf, &spares);
+    take_all_closed_locked(core, shelf);
   }
-  lido_object_spares_end(&spares);
+  lido_object_spares_end(&core->spares);
 }
 
 void lido_object_rest_flush_locked(lido_object_rest *rest, lido_object_shelf *shelf) {
-  batch b = {0};
+  batch b;
+  b.count = 0;
   withdraw_credit_locked(rest);
   open_locked(rest, &b);
   for (size_t i = 0; i < b.count; i++) {
-    if (lido_object_shelf_add(shelf, b.items[i], NULL)) continue;
+    if (lido_object_shelf_add(shelf, b.items[i], &rest->face.core->spares)) continue;
     bool stays =
         grant_locked(rest, content_of(rest) + 1, bytes_held(rest) + b.items[i].bytes) && place(rest, b.items[i]);
     LIDO_ASSERT(stays); /* the credit that was withdrawn is there */
@@ -314,15 +315,15 @@ void lido_object_rest_flush_locked(lido_object_rest *rest, lido_object_shelf *sh
   }
 }
 
-static void take_shelf_locked(lido_object_shelf *shelf, batch *b) {
+static void take_shelf_locked(lido_object_core *core, lido_object_shelf *shelf, batch *b) {
   lido_object_magazine *magazine = lido_object_shelf_pop(shelf);
   for (size_t i = 0; magazine != NULL && i < magazine->count; i++) add_to_batch(b, magazine->items[i]);
-  lido_object_magazine_destroy(magazine);
+  lido_object_magazine_put(&core->spares, magazine);
 }
 
 /* One magazine's, or one store's. */
 static void take_some_locked(lido_object_core *core, batch *b) {
-  take_shelf_locked(core->fresh.first != NULL ? &core->fresh : &core->victims, b);
+  take_shelf_locked(core, core->fresh.first != NULL ? &core->fresh : &core->victims, b);
   for (lido_link *link = core->stores.next; link != &core->stores && b->count == 0; link = link->next) {
     lido_object_rest *rest = LIDO_LIST_ITEM(link, lido_object_rest, in_pool);
     withdraw_credit_locked(rest);
@@ -331,7 +332,8 @@ static void take_some_locked(lido_object_core *core, batch *b) {
 }
 
 static size_t destroy_some(lido_object_core *core) {
-  batch b = {0};
+  batch b;
+  b.count = 0;
   lido_lock_take(&core->lock);
   core->ending = true;
   take_some_locked(core, &b);
@@ -377,7 +379,8 @@ static lido_object_rest *lock_store(lido_object_store *store) {
 
 void *lido_object_get_stopped(lido_object_store *store, void *object) {
   if (!is_closed(store)) return count_get(store, object);
-  batch b = {0};
+  batch b;
+  b.count = 0;
   lido_object_rest *rest = lock_store(store);
   bool is_mine = rest->taken_hot != object;
   resume(rest, &b);
@@ -387,7 +390,8 @@ void *lido_object_get_stopped(lido_object_store *store, void *object) {
 void *lido_object_get_item_stopped(lido_object_store *store) {
   void *object = store->items[store->count];
   if (!is_closed(store)) return count_get(store, object);
-  batch b = {0};
+  batch b;
+  b.count = 0;
   lido_object_rest *rest = lock_store(store);
   bool is_mine = rest->taken_count <= store->count;
   resume(rest, &b);
@@ -399,7 +403,8 @@ void lido_object_put_stopped(lido_object_store *store, void *object, void *old) 
     if (old != NULL) lido_object_demote(store, object, old);
     return;
   }
-  batch b = {0};
+  batch b;
+  b.count = 0;
   lido_object_rest *rest = lock_store(store);
   if (old == object) {
     rest->taken_hot = NULL; /* what was taken has come back at the same address */
@@ -411,14 +416,17 @@ void lido_object_put_stopped(lido_object_store *store, void *object, void *old) 
 
 void lido_object_put_item_stopped(lido_object_store *store) {
   if (!is_closed(store)) return;
-  batch b = {0};
+  batch b;
+  b.count = 0;
   resume(lock_store(store), &b);
 }
 
 void lido_object_keep_slow(lido_object_core *core, lido_object_store *store, lido_kept kept) {
   int saved_errno = errno;
   lido_object_rest *rest = store != NULL ? lido_object_rest_of(store) : NULL;
-  batch b = {.count = 1, .items = {kept}};
+  batch b;
+  b.count = 1;
+  b.items[0] = kept;
   lido_lock_take(&core->lock);
   if (rest != NULL) open_if_closed_locked(rest, &b);
   keep_batch_locked(core, rest, &b);
@@ -459,7 +467,7 @@ static void *refill_locked(lido_object_rest *rest, lido_object_magazine *magazin
   for (size_t i = 0; i + 1 < left; i++) fits = fits && place(rest, magazine->items[i]);
   LIDO_ASSERT(fits); /* within the bounds that the shelf has just left */
   (void)fits;
-  lido_object_magazine_destroy(magazine);
+  lido_object_magazine_put(&rest->face.core->spares, magazine);
   return object;
 }
 
@@ -468,13 +476,15 @@ static void *take_kept_locked(lido_object_core *core, lido_object_rest *rest) {
   lido_kept kept = {0};
   bool refills = rest != NULL && content_of(rest) == 0;
   if (refills && core->fresh.first != NULL) return refill_locked(rest, lido_object_shelf_pop(&core->fresh));
-  if (!lido_object_shelf_take(&core->fresh, &kept)) lido_object_shelf_take(&core->victims, &kept);
+  if (!lido_object_shelf_take(&core->fresh, &kept, &core->spares))
+    lido_object_shelf_take(&core->victims, &kept, &core->spares);
   return kept.object;
 }
 
 void *lido_object_find(lido_object_core *core, lido_object_store *store) {
   lido_object_rest *rest = store != NULL ? lido_object_rest_of(store) : NULL;
-  batch b = {0};
+  batch b;
+  b.count = 0;
   lido_lock_take(&core->lock);
   if (rest != NULL) open_if_closed_locked(rest, &b);
   void *object = b.count != 0 ? b.items[--b.count].object : take_kept_locked(core, rest);

@@ -54,7 +54,7 @@ typedef struct lido_object_pool_options {
   void *context;          /* for all four */
   size_t keep_bytes_each; /* with size: a larger object is destroyed at its put; 0 = all sizes are kept */
   size_t keep_objects;    /* most objects kept, in all stores and shelves: 0 = 4,096, SIZE_MAX = no bound */
-  size_t keep_bytes;      /* with size: most bytes that these hold; 0 = no bound */
+  size_t keep_bytes; /* with size: most bytes that these hold; 0 = no bound, and not counted; SIZE_MAX = no bound */
 } lido_object_pool_options;
 
 /* ---- Life of a pool ------------------------------------------------------------------------ */
@@ -97,7 +97,7 @@ LIDO_API size_t lido_object_pool_trim(lido_object_pool *pool);
 #define LIDO_OBJECT_POOL_STATISTICS(X)                                                                   \
   X(out, gauge, objects, "objects in the program's hands: those put that no get gave out count against") \
   X(kept, gauge, objects, "objects that wait for a get, victims too")                                    \
-  X(kept_bytes, gauge, bytes, "what these hold; 0 without size")                                         \
+  X(kept_bytes, gauge, bytes, "what these hold; 0 without keep_bytes")                                   \
   X(victims, gauge, objects, "those of them that the next trim destroys")                                \
   X(gets, counter, objects, "objects handed out")                                                        \
   X(reuses, counter, objects, "those of them that were not created for it")                              \

@@ -23,9 +23,10 @@ enum {
   LIDO_PUT_CALLS = 1,     /* the pool has callbacks for puts */
   LIDO_PUT_SIZED = 2,     /* the store keeps sizes: no hot object */
   LIDO_PUT_NO_CREDIT = 4, /* the store may keep nothing yet */
+  LIDO_PUT_CHECKS = 8,    /* every put looks for the object in the store */
 };
 
-enum { LIDO_OBJECT_ITEMS = 24 };
+enum { LIDO_OBJECT_ITEMS = 48 };
 
 /* One thread's store of objects of one pool. Written by the owner, but for `stop`. */
 typedef struct lido_object_store {
@@ -62,7 +63,10 @@ extern LIDO_API lido_object_store lido_object_store_none; /* the store of thread
 LIDO_API LIDO_SLOW void *lido_object_get_slow(lido_object_pool *pool, lido_object_store **place);
 LIDO_API LIDO_SLOW void *lido_object_get_stopped(lido_object_store *store, void *object);
 LIDO_API LIDO_SLOW void *lido_object_get_item_stopped(lido_object_store *store);
-LIDO_API void lido_object_put_asking(lido_object_pool *pool, lido_object_store **place, void *object);
+LIDO_API void lido_object_put_asking(lido_object_store *store, lido_object_pool *pool, lido_object_store **place,
+                                     void *object);
+LIDO_API LIDO_SLOW void lido_object_put_cleaned(lido_object_store *store, void *object);
+LIDO_API LIDO_SLOW void lido_object_put_large(lido_object_store *store, void *object);
 LIDO_API LIDO_SLOW void lido_object_put_stopped(lido_object_store *store, void *object, void *old);
 LIDO_API LIDO_SLOW void lido_object_put_item_stopped(lido_object_store *store);
 LIDO_API LIDO_SLOW void lido_object_overflow(lido_object_store *store, void *object);
@@ -142,7 +146,7 @@ LIDO_FAST void *lido_object_pool_get(lido_object_pool *pool) {
 LIDO_FAST void lido_object_pool_put(lido_object_pool *pool, void *object) {
   lido_object_store *store = lido_object_store_of_thread(pool);
   if (LIDO_UNLIKELY(store->put_asks != 0) || LIDO_UNLIKELY(object == NULL)) {
-    lido_object_put_asking(pool, NULL, object);
+    lido_object_put_asking(store, pool, NULL, object);
     return;
   }
   void *old = store->hot;
@@ -173,25 +177,46 @@ LIDO_FAST void *lido_typed_object_get(lido_typed_object_pool *typed, lido_object
   return LIDO_LIKELY(hot != NULL) ? lido_object_take_hot(store, hot) : lido_object_get_item(store, &typed->face, place);
 }
 
-LIDO_FAST void lido_typed_object_put(lido_typed_object_pool *typed, lido_object_store **place, void *object) {
+/* `options` are those of the pool where the compiler can see them, so that it inlines the callbacks; else NULL. */
+LIDO_FAST void lido_typed_object_put(lido_typed_object_pool *typed, lido_object_store **place,
+                                     const lido_object_pool_options *options, void *object) {
   lido_object_store *store = *place;
-  if (LIDO_UNLIKELY(store->put_asks != 0) || LIDO_UNLIKELY(object == NULL)) {
-    lido_object_put_asking(&typed->face, place, object);
+  int known = options != NULL ? LIDO_PUT_CALLS : 0;
+  if (LIDO_UNLIKELY((store->put_asks & ~known) != 0) || LIDO_UNLIKELY(object == NULL) ||
+      (known != 0 && LIDO_UNLIKELY(store->hot == object))) {
+    lido_object_put_asking(store, &typed->face, place, object);
+    return;
+  }
+  if (options != NULL && options->reset != NULL) options->reset(object, options->context);
+  if (options != NULL && options->keep_bytes_each != 0 && options->size != NULL &&
+      LIDO_UNLIKELY(options->size(object, options->context) > options->keep_bytes_each)) {
+    lido_object_put_large(store, object);
+    return;
+  }
+  /* The callbacks may have used the pool, and flushed the store. */
+  if (known != 0 && LIDO_UNLIKELY((store->put_asks & ~known) != 0)) {
+    lido_object_put_cleaned(store, object);
     return;
   }
   lido_object_keep(store, object);
 }
 
-#define LIDO_OBJECT_POOL_DECLARE_BODY(prefix, type)                                                    \
-  extern lido_typed_object_pool prefix##_typed_object_pool;                                            \
-  extern __thread lido_object_store *prefix##_object_store __attribute__((tls_model("initial-exec"))); \
-  LIDO_FAST type *prefix##_get(void) {                                                                 \
-    return (type *)lido_typed_object_get(&prefix##_typed_object_pool, &prefix##_object_store);         \
-  }                                                                                                    \
-  LIDO_FAST void prefix##_put(type *object) {                                                          \
-    lido_typed_object_put(&prefix##_typed_object_pool, &prefix##_object_store, object);                \
-  }                                                                                                    \
+#define LIDO_OBJECT_POOL_EXTERN(prefix)                     \
+  extern lido_typed_object_pool prefix##_typed_object_pool; \
+  extern __thread lido_object_store *prefix##_object_store __attribute__((tls_model("initial-exec")));
+
+#define LIDO_OBJECT_POOL_FUNCTIONS(prefix, type, options)                                        \
+  LIDO_FAST type *prefix##_get(void) {                                                           \
+    return (type *)lido_typed_object_get(&prefix##_typed_object_pool, &prefix##_object_store);   \
+  }                                                                                              \
+  LIDO_FAST void prefix##_put(type *object) {                                                    \
+    lido_typed_object_put(&prefix##_typed_object_pool, &prefix##_object_store, options, object); \
+  }                                                                                              \
   LIDO_FAST lido_object_pool *prefix##_objects(void) { return lido_typed_object_pool_get(&prefix##_typed_object_pool); }
+
+#define LIDO_OBJECT_POOL_DECLARE_BODY(prefix, type) \
+  LIDO_OBJECT_POOL_EXTERN(prefix)                   \
+  LIDO_OBJECT_POOL_FUNCTIONS(prefix, type, NULL)
 
 /* C++17 knows designated initialisers as an extension only; GCC and Clang both have it. */
 #ifdef __cplusplus
@@ -202,17 +227,24 @@ LIDO_FAST void lido_typed_object_put(lido_typed_object_pool *typed, lido_object_
 
 /* Options that are not named stay zero; that is meant, so no warning. `...` ends with a comma. */
 /* clang-format off */
-#define LIDO_OBJECT_POOL_IMPLEMENT_BODY(prefix, type, ...)                                        \
+#define LIDO_OBJECT_POOL_QUIETLY(...)                                                             \
   _Pragma("GCC diagnostic push")                                                                  \
   LIDO_OBJECT_ALLOW_DESIGNATORS                                                                   \
   _Pragma("GCC diagnostic ignored \"-Wmissing-field-initializers\"")                              \
-  __thread lido_object_store *prefix##_object_store = &lido_object_store_none;                    \
-  lido_typed_object_pool prefix##_typed_object_pool = {                                           \
-      {LIDO_OBJECT_NUMBER_TYPED}, NULL, {.name = #prefix, __VA_ARGS__}};                          \
+  __VA_ARGS__                                                                                     \
   _Pragma("GCC diagnostic pop")
 
+#define LIDO_OBJECT_POOL_IMPLEMENT_BODY(prefix, type, ...)                                        \
+  LIDO_OBJECT_POOL_QUIETLY(                                                                       \
+  __thread lido_object_store *prefix##_object_store = &lido_object_store_none;                    \
+  lido_typed_object_pool prefix##_typed_object_pool = {                                           \
+      {LIDO_OBJECT_NUMBER_TYPED}, NULL, {.name = #prefix, __VA_ARGS__}};)
+
 #define LIDO_OBJECT_POOL_DEFINE_BODY(prefix, type, ...)                                           \
-  LIDO_OBJECT_POOL_DECLARE_BODY(prefix, type)                                                     \
+  LIDO_OBJECT_POOL_EXTERN(prefix)                                                                 \
+  LIDO_OBJECT_POOL_QUIETLY(                                                                       \
+  static const lido_object_pool_options prefix##_object_options = {.name = #prefix, __VA_ARGS__};) \
+  LIDO_OBJECT_POOL_FUNCTIONS(prefix, type, &prefix##_object_options)                              \
   LIDO_OBJECT_POOL_IMPLEMENT_BODY(prefix, type, __VA_ARGS__)
 /* clang-format on */
 
