@@ -119,6 +119,7 @@ static void set_credit_locked(lido_object_rest *rest, size_t objects, size_t byt
 static void show_credit(lido_object_rest *rest) {
   size_t hot = is_sized(rest) ? 0 : 1;
   rest->face.capacity = rest->credit > hot ? (uint32_t)(rest->credit - hot) : 0;
+  rest->capacity_bytes = has_bytes_bound(rest->face.core) ? rest->credit_bytes : SIZE_MAX;
   rest->face.put_asks = rest->face.core->put_calls | (rest->credit != 0 ? 0 : LIDO_PUT_NO_CREDIT);
 }
 
@@ -301,6 +302,12 @@ void lido_object_stores_take_locked(lido_object_core *core, lido_object_shelf *s
   lido_object_spares_end(&core->spares);
 }
 
+/* With no more credit than that needs: the shelf takes the others without asking. */
+static bool stay_locked(lido_object_rest *rest, lido_kept kept) {
+  size_t bytes = has_bytes_bound(rest->face.core) ? bytes_held(rest) + kept.bytes : 0;
+  return try_credit_locked(rest, content_of(rest) + 1, bytes) && place(rest, kept);
+}
+
 void lido_object_rest_flush_locked(lido_object_rest *rest, lido_object_shelf *shelf) {
   batch b;
   b.count = 0;
@@ -308,8 +315,7 @@ void lido_object_rest_flush_locked(lido_object_rest *rest, lido_object_shelf *sh
   open_locked(rest, &b);
   for (size_t i = 0; i < b.count; i++) {
     if (lido_object_shelf_add(shelf, b.items[i], &rest->face.core->spares)) continue;
-    bool stays =
-        grant_locked(rest, content_of(rest) + 1, bytes_held(rest) + b.items[i].bytes) && place(rest, b.items[i]);
+    bool stays = stay_locked(rest, b.items[i]);
     LIDO_ASSERT(stays); /* the credit that was withdrawn is there */
     (void)stays;
   }
@@ -444,8 +450,7 @@ void lido_object_keep_sized(lido_object_store *store, lido_kept kept) {
   lido_object_rest *rest = lido_object_rest_of(store);
   uint32_t count = store->count;
   size_t sum = bytes_of(rest, count) + kept.bytes;
-  bool is_within = !has_bytes_bound(store->core) || sum <= rest->credit_bytes;
-  if (LIDO_UNLIKELY(count == store->capacity) || LIDO_UNLIKELY(!is_within)) {
+  if (LIDO_UNLIKELY(count == store->capacity) || LIDO_UNLIKELY(sum > rest->capacity_bytes)) {
     lido_object_keep_slow(store->core, store, kept);
     return;
   }
@@ -471,11 +476,20 @@ static void *refill_locked(lido_object_rest *rest, lido_object_magazine *magazin
   return object;
 }
 
+/* The newest object of a store that is not empty, as it was adopted, or opened just now. RELAXED: a trim needs the lock. */
+static void *take_own(lido_object_rest *rest) {
+  lido_object_store *store = &rest->face;
+  void *hot = store->hot;
+  if (hot == NULL) lido_store_relaxed(&store->count, store->count - 1);
+  lido_store_relaxed(&store->hot, NULL);
+  return hot != NULL ? hot : store->items[store->count];
+}
+
 /* Of the victims just the one: the others are not used by that. */
 static void *take_kept_locked(lido_object_core *core, lido_object_rest *rest) {
   lido_kept kept = {0};
-  bool refills = rest != NULL && content_of(rest) == 0;
-  if (refills && core->fresh.first != NULL) return refill_locked(rest, lido_object_shelf_pop(&core->fresh));
+  if (rest != NULL && content_of(rest) != 0) return take_own(rest);
+  if (rest != NULL && core->fresh.first != NULL) return refill_locked(rest, lido_object_shelf_pop(&core->fresh));
   if (!lido_object_shelf_take(&core->fresh, &kept, &core->spares))
     lido_object_shelf_take(&core->victims, &kept, &core->spares);
   return kept.object;

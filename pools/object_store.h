@@ -12,6 +12,7 @@
  *   T3  while a store is closed the trim's notes stand: taken_hot, taken_count. Only the owner opens it, under the lock.
  *   T4  an open store holds at most `credit` objects of `credit_bytes` bytes; a closed one has no credit.
  *   T5  capacity is credit less one for the hot object, at most LIDO_OBJECT_ITEMS; a store with sizes has no hot object, and capacity is credit.
+ *       They and capacity_bytes are the owner's; while the store is closed they say what they said before.
  *   T6  sums[i] is the bytes of items[0 .. i], in a store with sizes. So a get has nothing to count.
  * Why nobody gets an object twice, and none is lost: take the owner's operation, its store W and then its look R; and the trim's set C,
  * barrier M and look L. If W is before M in the owner's thread, L sees W, whatever R finds. If W is after M, R is too and sees C: then the owner
@@ -36,6 +37,7 @@ struct lido_object_thread_record;
 typedef struct lido_object_rest {
   lido_object_store face; /* must be first */
   size_t sums[LIDO_OBJECT_ITEMS];
+  size_t capacity_bytes; /* the owner's, as capacity */
   /* under the pool's lock */
   lido_link in_pool;
   size_t credit;
