@@ -1,11 +1,11 @@
 /* object_pool_rows.c: object pools, with a typed lido pool beside them in one program.
  *
- *     object_pair     get, write 8 bytes, put: typed and dynamic; with a reset at each put; with a reset and a size, and
- *                     bytes counted; the floor is
- *                     alloc, write, free of a typed pool
+ *     object_pair     get, write 8 bytes, put, typed: without callbacks, with a reset at each put, with a reset and a size, and
+ *                     with the bytes that are kept counted; the floor is alloc, write, free of a typed pool
+ *     object_dynamic  the same by lido_object_pool_get and _put; beside the floor also one that calls the reset by a pointer
  *     object_batch    128 gets, each written, then 128 puts in the same order, for each object
  *     object_two      throughput of two threads that get and put, in that of one
- *     object_trim     one trim with nothing to destroy, while another thread is idle
+ *     object_trim     a get, a put and a trim, which takes the object as a victim and destroys none
  *     object_malloc   a buffer of 4 KiB, of which the first and the last byte are written: by malloc and free, by a typed object pool
  */
 #include <lido/lido.h>
@@ -62,6 +62,14 @@ static lido_object_pool *dynamic_bare, *dynamic_clean, *dynamic_sized;
   }
 
 PAIR(pool, floor_alloc(), floor_free(made))
+/* What a call of reset costs that nobody can inline. */
+static void (*volatile called_reset)(void *made, void *context) = object_reset;
+static inline void reset_and_free(thing *made) {
+  called_reset(made, NULL);
+  floor_free(made);
+}
+
+PAIR(pool_called, floor_alloc(), reset_and_free(made))
 PAIR(typed, bare_get(), bare_put(made))
 PAIR(typed_reset, clean_get(), clean_put(made))
 PAIR(typed_sized, sized_get(), sized_put(made))
@@ -75,11 +83,17 @@ static void pair_row(const bench_options *options) {
                                     {.name = "typed", .run = typed_pair},
                                     {.name = "typed_reset", .run = typed_reset_pair},
                                     {.name = "typed_sized", .run = typed_sized_pair},
-                                    {.name = "typed_counted", .run = typed_counted_pair},
+                                    {.name = "typed_counted", .run = typed_counted_pair}};
+  timed_row(options, "object_pair", subjects, sizeof subjects / sizeof *subjects);
+}
+
+static void dynamic_row(const bench_options *options) {
+  const timed_subject subjects[] = {{.name = "pool", .run = pool_pair},
+                                    {.name = "pool_called", .run = pool_called_pair},
                                     {.name = "dynamic", .run = dynamic_pair},
                                     {.name = "dynamic_reset", .run = dynamic_reset_pair},
                                     {.name = "dynamic_sized", .run = dynamic_sized_pair}};
-  timed_row(options, "object_pair", subjects, sizeof subjects / sizeof *subjects);
+  timed_row(options, "object_dynamic", subjects, sizeof subjects / sizeof *subjects);
 }
 
 /* ---- Batches ---- */
@@ -198,6 +212,7 @@ int main(int argc, char **argv) {
   bench_fact("peer", "lido");
   bench_fact("version", lido_version());
   if (bench_wants(&options, "object_pair")) pair_row(&options);
+  if (bench_wants(&options, "object_dynamic")) dynamic_row(&options);
   if (bench_wants(&options, "object_batch")) batch_row(&options);
   if (bench_wants(&options, "object_two")) two_row(&options);
   if (bench_wants(&options, "object_trim")) trim_row(&options);

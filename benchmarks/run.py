@@ -20,6 +20,7 @@ sys.dont_write_bytecode = True
 import bench_arena
 import bench_handles
 import bench_machine
+import bench_objects
 import bench_parsers
 import bench_server
 import bench_table
@@ -39,7 +40,7 @@ GROUPS = {
     "two_threads": "two_threads_pair,two_threads_batch",
     "aged": "aged_batch",
 }
-OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", "handles", "parsers", "server")
+OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", "handles", "objects", "parsers", "server")
 LUA_SIZES = {"json": 2, "trees": 4, "text": 30, "queens": 40}  # about a third of a second each
 LUA_ALLOCATORS = ("libc", "lido", "mimalloc", "jemalloc", "tcmalloc")
 NOT_APPLICABLE = {"apr, in the rows for pools": "not applicable: its pools cannot free single objects",
@@ -198,7 +199,7 @@ class Runner:
 
 def parse():
     parser = argparse.ArgumentParser(description="Lido's benchmarks: micro benchmarks against peers, memory, scale, Lua, "
-                                                 "arenas, handles, parsers, a server.")
+                                                 "arenas, handles, object pools, parsers, a server.")
     parser.add_argument("--quick", action="store_true", help="a look in less than two minutes")
     parser.add_argument("--rows", help=f"only these: {', '.join([*GROUPS, *OTHER_STAGES])}")
     parser.add_argument("--peers", help="only these peers, comma separated; '' for none")
@@ -288,6 +289,8 @@ def run_all(runner, groups, stages):
         bench_arena.run(runner)
     if "handles" in stages:
         bench_handles.run(runner)
+    if "objects" in stages:
+        bench_objects.run(runner)
     if "lua" in stages:
         runner.lua()
     if "parsers" in stages:
@@ -296,7 +299,7 @@ def run_all(runner, groups, stages):
         bench_server.run(runner)
     if groups:
         return runner.micro(groups, micro)
-    return runner.settings.rounds if "arena" in stages or "handles" in stages else 0
+    return runner.settings.rounds if {"arena", "handles", "objects"} & set(stages) else 0
 
 
 # ---- Report ----
@@ -331,6 +334,8 @@ def report(runner, targets, scripts_run):
     lines += bench_table.targets_table("Arenas", targets["arena"])
     lines += bench_handles.table(figures)
     lines += bench_table.targets_table("Handles", targets["handles"])
+    lines += bench_objects.table(figures)
+    lines += bench_table.targets_table("Object pools", targets["objects"])
     lines += bench_table.targets_table("For information", targets["information"])
     lines += bench_table.resident_table(figures)
     lines += bench_table.lua_table(figures, LUA_SIZES, LUA_ALLOCATORS)
@@ -354,13 +359,14 @@ def judge(figures, groups, stages):
         "scale": judged(bench_targets.scale_targets(), figures) if "scale" in stages else [],
         "arena": judged(bench_arena.targets(), figures) if "arena" in stages else [],
         "handles": judged(bench_handles.targets(), figures) if "handles" in stages else [],
+        "objects": judged(bench_objects.targets(), figures) if "objects" in stages else [],
         "server": judged(bench_server.targets(), figures) if "server" in stages else [],
         "information": [target for target in judged(bench_targets.information(), figures) if target.spread],
     }
 
 
 def summary(targets):
-    bounded = [target for part in ("micro", "memory", "scale", "arena", "handles", "server") for target in targets[part] if target.bound]
+    bounded = [target for part in ("micro", "memory", "scale", "arena", "handles", "objects", "server") for target in targets[part] if target.bound]
     short_of = [target for target in bounded if target.verdict == "NOT REACHED"]
     lines = bench_table.title("Targets not reached")
     lines += [f"  {target.what}, {target.subject}: {bench_table.short(target.spread.median)} {target.note}, "

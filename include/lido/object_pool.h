@@ -21,9 +21,10 @@
  *
  * Threads: every function may be called from any thread at any time, but destroy, which must come after the last
  * other call on that pool. An object may be put by any thread. Writes before a put are seen by whoever gets the object.
- * Callbacks run on the thread that calls, without any lock, and may use every pool, this one too. They run at
- * any get (create), put (reset, size, destroy), trim, pool's end and thread's exit (destroy).
- * Errors: lack of memory for the pool's own use loses no object: one that can't be kept is destroyed. errno is unchanged by success.
+ * Callbacks run on the thread that calls, without any lock, and may use every pool, this one too: create in a get; reset, size and
+ * destroy in a put; destroy in a get as well (if the bounds are met), in a trim and at the pool's end. None runs at a thread's exit.
+ * Errors: lack of memory for the pool's own use loses no object: one that can't be kept is destroyed. errno is unchanged by success,
+ * unless reset or size change it.
  * Misuse goes to the handler of lido/misuse.h: a second put of an object is found if it is the next put of that
  * thread, with LIDO_CHECKS=full if the object is still in that thread's own store. Other second puts are not
  * found, nor puts into the wrong pool: the pool doesn't know whose an object is.
