@@ -5,8 +5,8 @@ static void *new_object(void *context) { return context; }
 
 int main(void) {
   static int the_number;
-  lido_object_pool *pool =
-      lido_object_pool_create(&(lido_object_pool_options){.name = "buffer", .create = new_object, .context = &the_number});
+  lido_object_pool *pool = lido_object_pool_create(
+      &(lido_object_pool_options){.name = "buffer", .create = new_object, .context = &the_number});
   NEED(pool != NULL);
   NEED(lido_object_pool_get(pool) == &the_number);
   lido_object_pool_put(pool, &the_number);
