@@ -81,11 +81,17 @@ void lido_object_put_twice(lido_object_store *store, void *object) {
                                    .object = LIDO_NO_OBJECT});
 }
 
-static void keep(lido_object_core *core, lido_object_store *store, lido_kept kept) {
-  if (LIDO_UNLIKELY(store == NULL) || LIDO_UNLIKELY((store->put_asks & LIDO_PUT_NO_CREDIT) != 0)) {
+static LIDO_SLOW void keep_asking(lido_object_core *core, lido_object_store *store, lido_kept kept) {
+  if (store == NULL || (store->put_asks & LIDO_PUT_NO_CREDIT) != 0) {
     lido_object_keep_slow(core, store, kept);
-  } else if (lido_object_is_sized(core)) {
+  } else {
     lido_object_keep_sized(store, kept);
+  }
+}
+
+static inline void keep(lido_object_core *core, lido_object_store *store, lido_kept kept) {
+  if (store == NULL || (store->put_asks & (LIDO_PUT_NO_CREDIT | LIDO_PUT_SIZED)) != 0) {
+    keep_asking(core, store, kept);
   } else {
     lido_object_keep(store, kept.object);
   }
@@ -97,7 +103,7 @@ static LIDO_SLOW void put_large(lido_object_core *core, void *object) {
   errno = saved_errno;
 }
 
-static void clean_and_keep(lido_object_core *core, lido_object_store *store, void *object) {
+static inline void clean_and_keep(lido_object_core *core, lido_object_store *store, void *object) {
   const lido_object_pool_options *o = &core->options;
   if (o->reset != NULL) o->reset(object, o->context);
   size_t bytes = o->size != NULL ? o->size(object, o->context) : 0;
@@ -126,11 +132,16 @@ static LIDO_SLOW void put_first(lido_object_pool *pool, lido_object_store **plac
   errno = saved_errno;
 }
 
+/* Worth a closer look? */
+static inline bool may_hold(const lido_object_store *store, const void *object) {
+  return store->hot == object || (store->put_asks & (LIDO_PUT_SIZED | LIDO_PUT_CHECKS)) != 0;
+}
+
 void lido_object_put_asking(lido_object_store *store, lido_object_pool *pool, lido_object_store **place, void *object) {
   if (object == NULL) return;
   if (LIDO_UNLIKELY(store->core == NULL)) {
     put_first(pool, place, object);
-  } else if (LIDO_UNLIKELY(lido_object_store_holds(store, object))) {
+  } else if (LIDO_UNLIKELY(may_hold(store, object)) && lido_object_store_holds(store, object)) {
     lido_object_put_twice(store, object);
   } else {
     clean_and_keep(store->core, store, object);
