@@ -62,19 +62,13 @@ static lido_object_core *make_core(const lido_object_pool_options *options) {
   return core;
 }
 
-static lido_object_core *create_core(const lido_object_pool_options *options) {
-  if (lido_fork_hooks_install() != 0) return NULL;
-  lido_object_stores_prepare();
-  return make_core(options);
-}
-
 lido_object_pool *lido_object_pool_create(const lido_object_pool_options *options) {
   if (!options_are_valid(options)) {
     errno = EINVAL;
     return NULL;
   }
   int saved_errno = errno;
-  lido_object_core *core = create_core(options);
+  lido_object_core *core = lido_fork_hooks_install() == 0 ? make_core(options) : NULL;
   errno = core != NULL ? saved_errno : ENOMEM;
   return core != NULL ? &core->face : NULL;
 }

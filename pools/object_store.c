@@ -12,8 +12,6 @@
 
 enum { FIRST_CREDIT = 4, BYTES_SHARE = 64 };
 
-static lido_lock prepare_lock = LIDO_LOCK_INITIAL(LIDO_RANK_LEAF);
-static bool is_prepared;
 static bool fences; /* fixed before the first store */
 
 /* Objects in the owner's hands, while it holds the lock and after. */
@@ -32,11 +30,10 @@ static bool system_orders_owners(void) {
 #endif
 }
 
-void lido_object_stores_prepare(void) {
-  lido_lock_take(&prepare_lock);
+void lido_object_stores_prepare_locked(void) {
+  static bool is_prepared;
   if (!is_prepared) fences = !system_orders_owners();
   is_prepared = true;
-  lido_lock_give(&prepare_lock);
 }
 
 lido_object_rest *lido_object_rest_create(lido_object_core *core) {
@@ -80,7 +77,14 @@ static bool is_sized(const lido_object_rest *rest) { return lido_object_is_sized
 
 static bool has_bytes_bound(const lido_object_core *core) { return core->options.keep_bytes != SIZE_MAX; }
 
-static size_t bytes_of(const lido_object_rest *rest, size_t count) { return count != 0 ? rest->sums[count - 1] : 0; }
+/* RELAXED: of the owner's, or after an acquire of the count; statistics take what they find. */
+static size_t bytes_of(const lido_object_rest *rest, size_t count) {
+  return count != 0 ? lido_load_relaxed(&rest->sums[count - 1]) : 0;
+}
+
+static void set_sum(lido_object_rest *rest, size_t i, size_t bytes) {
+  lido_store_relaxed(&rest->sums[i], bytes); /* RELAXED: the count that follows releases it */
+}
 
 static lido_kept item_at(const lido_object_rest *rest, size_t i) {
   size_t bytes = is_sized(rest) ? bytes_of(rest, i + 1) - bytes_of(rest, i) : 0;
@@ -157,7 +161,7 @@ static bool place(lido_object_rest *rest, lido_kept kept) {
     lido_store_release(&store->hot, kept.object); /* RELEASE object_store.kept: as in the fast paths */
     return true;
   }
-  if (is_sized(rest)) rest->sums[store->count] = bytes_held(rest) + kept.bytes;
+  if (is_sized(rest)) set_sum(rest, store->count, bytes_held(rest) + kept.bytes);
   store->items[store->count] = kept.object;
   lido_store_release(&store->count, store->count + 1); /* RELEASE object_store.kept: as above */
   return true;
@@ -176,7 +180,7 @@ static void remove_oldest(lido_object_rest *rest, size_t count) {
   size_t left = store->count - count;
   size_t bytes = is_sized(rest) ? bytes_of(rest, count) : 0;
   memmove(store->items, store->items + count, left * sizeof *store->items);
-  for (size_t i = 0; i < left && is_sized(rest); i++) rest->sums[i] = rest->sums[i + count] - bytes;
+  for (size_t i = 0; i < left && is_sized(rest); i++) set_sum(rest, i, bytes_of(rest, i + count + 1) - bytes);
   lido_store_relaxed(&store->count, (uint32_t)left); /* RELAXED: a trim needs the lock */
 }
 
@@ -454,7 +458,7 @@ void lido_object_keep_sized(lido_object_store *store, lido_kept kept) {
     lido_object_keep_slow(store->core, store, kept);
     return;
   }
-  rest->sums[count] = sum;
+  set_sum(rest, count, sum);
   store->items[count] = kept.object;
   lido_store_release(&store->count, count + 1); /* RELEASE object_store.kept: as in lido_object_demote */
   if (lido_object_is_stopped(store)) lido_object_put_item_stopped(store);

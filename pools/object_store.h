@@ -35,9 +35,9 @@
 struct lido_object_thread_record;
 
 typedef struct lido_object_rest {
-  lido_object_store face; /* must be first */
-  size_t sums[LIDO_OBJECT_ITEMS];
-  size_t capacity_bytes; /* the owner's, as capacity */
+  lido_object_store face;         /* must be first */
+  size_t sums[LIDO_OBJECT_ITEMS]; /* atomic, written by the owner */
+  size_t capacity_bytes;          /* the owner's, as capacity */
   /* under the pool's lock */
   lido_link in_pool;
   size_t credit;
@@ -55,8 +55,8 @@ static inline lido_object_rest *lido_object_rest_of(const lido_object_store *sto
   return (lido_object_rest *)(uintptr_t)store; /* face is the first member */
 }
 
-/* Can trims order the owners? Once, before the first store; later calls are cheap. */
-void lido_object_stores_prepare(void);
+/* Can trims order the owners? Before the first store; later calls are cheap. Called with the lock of object_threads.h held. */
+void lido_object_stores_prepare_locked(void);
 
 /* A store of the pool, open and without credit. NULL: ENOMEM. */
 lido_object_rest *lido_object_rest_create(lido_object_core *core);

@@ -58,6 +58,7 @@ static uint32_t free_number_locked(void) {
 
 int lido_object_pools_add(lido_object_core *core) {
   lido_lock_take(&threads_lock);
+  lido_object_stores_prepare_locked();
   bool there = pool_count < numbers_capacity || grow_numbers_locked();
   if (there) {
     core->face.number = free_number_locked();

@@ -90,6 +90,13 @@ static void hand_over(hands *h) {
   if (other != NULL) keep(h, other);
 }
 
+static void look_at_statistics(hands *h) {
+  lido_object_pool_stats stats;
+  lido_object_pool_stats_get(h->yard->pool, &stats);
+  CREW_HOLDS(h->me->crew, stats.reuses <= stats.gets);
+  CREW_HOLDS(h->me->crew, stats.victims <= stats.kept);
+}
+
 static void visit(hands *h) {
   size_t what = testing_below(&h->me->random, 100);
   if (what < 48) {
@@ -102,6 +109,7 @@ static void visit(hands *h) {
   size_t rare = testing_below(&h->me->random, 300);
   if (rare == 0 && h->yard->trims) lido_object_pool_trim(h->yard->pool);
   if (rare == 1) lido_thread_flush();
+  if (rare == 2) look_at_statistics(h);
 }
 
 static void work(crew_member *me) {

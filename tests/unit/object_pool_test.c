@@ -390,6 +390,48 @@ TEST(object_pool, an_exiting_thread_leaves_all_it_kept_to_others) {
   }
 }
 
+/* ---- After a thread's stores have gone ---- */
+
+enum { LATE_ROUNDS = 3 };
+
+static pthread_key_t late_key;
+
+typedef struct late {
+  lido_object_pool *pool;
+  int rounds;
+  size_t got;
+} late;
+
+/* Destructors come again as long as they set their key; Lido's has run by the second time. */
+static void use_late(void *argument) {
+  late *l = argument;
+  void *objects[20];
+  for (size_t i = 0; i < 20; i++) objects[i] = lido_object_pool_get(l->pool);
+  for (size_t i = 0; i < 20; i++) l->got += objects[i] != NULL;
+  for (size_t i = 0; i < 20; i++) lido_object_pool_put(l->pool, objects[i]);
+  if (++l->rounds < LATE_ROUNDS) pthread_setspecific(late_key, l);
+}
+
+static void *exit_late(void *argument) {
+  pthread_setspecific(late_key, argument);
+  return NULL;
+}
+
+TEST(object_pool, destructors_of_thread_locals_may_use_it_when_the_stores_have_gone) {
+  lido_object_pool *pool = open_shop((lido_object_pool_options){.reset = thing_reset});
+  late l = {.pool = pool};
+  CHECK_EQ(pthread_key_create(&late_key, use_late), 0);
+  objects_in_thread(exit_late, &l);
+  pthread_key_delete(late_key);
+  CHECK_EQ(l.rounds, LATE_ROUNDS);
+  CHECK_EQ(l.got, 20 * LATE_ROUNDS);
+  CHECK_EQ(shop.created, 20);
+  CHECK_EQ(stats_of(pool).gets, l.got);
+  CHECK_EQ(stats_of(pool).kept, 20);
+  CHECK_EQ(stats_of(pool).stores, 0);
+  close_shop(pool, 0);
+}
+
 static void beside_an_idle_thread(void (*act)(lido_object_pool *pool), lido_object_pool *pool, size_t count) {
   pthread_t thread;
   pthread_barrier_t meet;
