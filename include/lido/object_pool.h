@@ -136,7 +136,8 @@ LIDO_API const char *lido_object_pool_check(lido_object_pool *pool);
  * every file that includes it, and LIDO_OBJECT_POOL_IMPLEMENT(name, type, options...) in one of them makes the pool. No
  * semicolon follows. The options are designated initialisers of lido_object_pool_options; name is filled
  * in. name_objects() is NULL (errno) if the pool could not be created; destroying it is allowed and the next use creates it
- * anew. In C++ the options must come in the order of the struct. */
+ * anew. With LIDO_OBJECT_POOL_DEFINE the compiler sees the options where it inlines a put, and so reset and size, too; a put that was only
+ * declared calls them. In C++ the options must come in the order of the struct. */
 #define LIDO_OBJECT_POOL_IMPLEMENT(prefix, ...) LIDO_OBJECT_POOL_IMPLEMENT_BODY(prefix, __VA_ARGS__, )
 #define LIDO_OBJECT_POOL_DECLARE(prefix, type) LIDO_OBJECT_POOL_DECLARE_BODY(prefix, type)
 #define LIDO_OBJECT_POOL_DEFINE(prefix, ...) LIDO_OBJECT_POOL_DEFINE_BODY(prefix, __VA_ARGS__, )
