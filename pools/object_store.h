@@ -10,6 +10,7 @@
  *   T1  an open store holds `hot`, if not NULL, and items[0 .. count); a closed one only what of these was not taken.
  *   T2  between setting CLOSED and the trim's look lies a barrier in the owner's thread.
  *   T3  while a store is closed the trim's notes stand: taken_hot, taken_count. Only the owner opens it, under the lock.
+ *       What is left in a closed store is of the owner's operation that is under way: so an idle owner's has nothing.
  *   T4  an open store holds at most `credit` objects of `credit_bytes` bytes; a closed one has no credit.
  *   T5  capacity is credit less one for the hot object, at most LIDO_OBJECT_ITEMS; a store with sizes has no hot object, and capacity is credit.
  *       They and capacity_bytes are the owner's; while the store is closed they say what they said before.

@@ -27,11 +27,12 @@ enum {
   NO_COMING_BACK = 16,    /* a put does not know its own object by its address */
   TAKES_AGAIN = 32,       /* a trim takes from a closed store, too, and notes that instead */
   COUNT_BEFORE_ITEM = 64, /* the item is stored after the count */
-  NO_NOTES = 128          /* an owner that finds its store closed believes that nothing of its was taken */
+  NO_NOTES = 128,         /* an owner that finds its store closed believes that nothing of its was taken */
+  NO_LAST_LOOK = 256      /* a put does not look again after it has stored an item */
 };
 
 typedef struct machine {
-  uint8_t variant;
+  uint16_t variant;
   uint8_t memory[PLACES];
   uint8_t closed;
   uint8_t taken_hot;
@@ -229,6 +230,7 @@ static explorer_step step_keep(machine *m) {
     return go(m, m->count == CAPACITY ? KEEP_SLOW : KEEP_FIRST);
   }
   if (m->at == KEEP_LOOK) {
+    if ((m->variant & NO_LAST_LOOK) != 0) return end_operation(m);
     if (m->closed) return go(m, KEEP_SETTLE);
     return end_operation(m);
   }
@@ -374,7 +376,7 @@ static explorer_step step(void *state, size_t thread, unsigned choice) {
 /* A is hot, B is an item, and the program has C. */
 static void start(void *state, int variant) {
   machine *m = state;
-  m->variant = (uint8_t)variant;
+  m->variant = (uint16_t)variant;
   m->memory[HOT] = A;
   m->memory[COUNT] = 1;
   m->memory[ITEMS] = B;
@@ -393,8 +395,15 @@ static void count_kept(const machine *m, uint8_t *places) {
   for (uint8_t i = m->taken_count; i < m->memory[COUNT]; i++) places[m->memory[ITEMS + i]]++;
 }
 
+/* What is left in a closed store no trim would find, while the owner is idle. */
+static bool is_out_of_reach(const machine *m) {
+  if (!m->closed) return false;
+  return m->memory[COUNT] > m->taken_count || (m->memory[HOT] != 0 && m->memory[HOT] != m->taken_hot);
+}
+
 static const char *check_end(const void *state) {
   const machine *m = state;
+  if (is_out_of_reach(m)) return "an object is out of the reach of trims";
   uint8_t places[OBJECTS + 1] = {0};
   count_kept(m, places);
   for (uint8_t object = A; object <= OBJECTS; object++) {
@@ -449,4 +458,8 @@ TEST(object_store, control_with_a_count_before_its_item) {
 
 TEST(object_store, control_without_the_notes_of_the_trim) {
   CHECK_PROTOCOL_BREAKS(&object_store, NO_NOTES, "an object is handed out twice");
+}
+
+TEST(object_store, control_with_a_put_that_does_not_look_again) {
+  CHECK_PROTOCOL_BREAKS(&object_store, NO_LAST_LOOK, "an object is out of the reach of trims");
 }
