@@ -1,103 +1,8 @@
-/* object_pool_test.c: pools of the program's own objects, used by one thread at a time. */
-#include <pthread.h>
+/* object_pool_test.c: pools of the program's own objects, used by one thread. */
 #include <stdlib.h>
 
 #include "lib/mem/metadata.h"
-#include "tests/support/child.h"
-#include "tests/support/objects.h"
-#include "tests/unit/object_pool_in_cxx.h"
-
-/* ---- Objects that say what happened to them ---- */
-
-typedef struct thing {
-  size_t bytes;   /* what size says */
-  unsigned puts;  /* resets */
-  bool destroyed; /* memory stays with the workshop */
-} thing;
-
-enum { THINGS_MOST = 20000 };
-
-typedef struct workshop {
-  thing things[THINGS_MOST];
-  size_t created;
-  size_t destroyed;
-  size_t twice; /* destroyed again */
-  int fails;    /* errno of create */
-} workshop;
-
-static workshop shop;
-
-static void *thing_new(void *context) {
-  workshop *w = context;
-  if (w->fails != 0) errno = w->fails;
-  return w->fails == 0 && w->created < THINGS_MOST ? &w->things[w->created++] : NULL;
-}
-
-static void thing_reset(void *object, void *context) {
-  (void)context;
-  ((thing *)object)->puts++;
-}
-
-static void thing_end(void *object, void *context) {
-  workshop *w = context;
-  w->twice += ((thing *)object)->destroyed;
-  ((thing *)object)->destroyed = true;
-  w->destroyed++;
-  errno = EBADF; /* nobody may see it */
-}
-
-static size_t thing_size(const void *object, void *context) {
-  (void)context;
-  return ((const thing *)object)->bytes;
-}
-
-static lido_object_pool *open_shop(lido_object_pool_options options) {
-  memset(&shop, 0, sizeof shop);
-  options.create = thing_new;
-  options.destroy = thing_end;
-  options.context = &shop;
-  lido_object_pool *pool = lido_object_pool_create(&options);
-  CHECK_NOT_NULL(pool);
-  return pool;
-}
-
-static lido_object_pool_stats stats_of(const lido_object_pool *pool) {
-  lido_object_pool_stats stats;
-  lido_object_pool_stats_get(pool, &stats);
-  return stats;
-}
-
-static void check_sound(lido_object_pool *pool) {
-  const char *broken = lido_object_pool_check(pool);
-  if (broken != NULL) TESTING_FAIL("%s", broken);
-}
-
-/* All that was created and is not out has been destroyed, once. */
-static void close_shop(lido_object_pool *pool, size_t out) {
-  check_sound(pool);
-  CHECK_EQ(lido_object_pool_destroy(pool), out);
-  CHECK_EQ(shop.destroyed, shop.created - out);
-  CHECK_EQ(shop.twice, 0);
-}
-
-static void get_many(lido_object_pool *pool, thing **things, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    things[i] = lido_object_pool_get(pool);
-    CHECK_NOT_NULL(things[i]);
-    CHECK(!things[i]->destroyed);
-  }
-}
-
-static void put_many(lido_object_pool *pool, thing **things, size_t count) {
-  for (size_t i = 0; i < count; i++) lido_object_pool_put(pool, things[i]);
-}
-
-/* Get and put so many; that many are kept if the bounds allow. */
-static void keep_many(lido_object_pool *pool, size_t count) {
-  static thing *things[THINGS_MOST];
-  get_many(pool, things, count);
-  put_many(pool, things, count);
-}
+#include "tests/support/workshop.h"
 
 /* ---- Options ---- */
 
@@ -360,138 +265,6 @@ TEST(object_pool, an_address_that_comes_back_after_a_trim_is_a_new_object) {
   }
 }
 
-/* ---- Threads ---- */
-
-typedef struct visit {
-  lido_object_pool *pool;
-  size_t count;
-  pthread_barrier_t *meet; /* twice: when it has kept them, and before it ends */
-} visit;
-
-static void *visit_pool(void *argument) {
-  const visit *v = argument;
-  thing *things[64];
-  for (size_t i = 0; i < v->count; i++) things[i] = lido_object_pool_get(v->pool);
-  for (size_t i = 0; i < v->count; i++) lido_object_pool_put(v->pool, things[i]);
-  for (int i = 0; i < 2 && v->meet != NULL; i++) pthread_barrier_wait(v->meet);
-  return NULL;
-}
-
-TEST(object_pool, an_exiting_thread_leaves_all_it_kept_to_others) {
-  for (size_t count = 1; count < 64; count += 5) {
-    lido_object_pool *pool = open_shop((lido_object_pool_options){0});
-    objects_in_thread(visit_pool, &(visit){.pool = pool, .count = count});
-    CHECK_EQ(stats_of(pool).kept, count);
-    CHECK_EQ(stats_of(pool).stores, 0);
-    CHECK_EQ(stats_of(pool).gets, count);
-    keep_many(pool, count);
-    CHECK_EQ(shop.created, count);
-    close_shop(pool, 0);
-  }
-}
-
-/* ---- After a thread's stores have gone ---- */
-
-enum { LATE_ROUNDS = 3 };
-
-static pthread_key_t late_key;
-
-typedef struct late {
-  lido_object_pool *pool;
-  int rounds;
-  size_t got;
-} late;
-
-/* Destructors come again as long as they set their key; Lido's has run by the second time. */
-static void use_late(void *argument) {
-  late *l = argument;
-  void *objects[20];
-  for (size_t i = 0; i < 20; i++) objects[i] = lido_object_pool_get(l->pool);
-  for (size_t i = 0; i < 20; i++) l->got += objects[i] != NULL;
-  for (size_t i = 0; i < 20; i++) lido_object_pool_put(l->pool, objects[i]);
-  if (++l->rounds < LATE_ROUNDS) pthread_setspecific(late_key, l);
-}
-
-static void *exit_late(void *argument) {
-  pthread_setspecific(late_key, argument);
-  return NULL;
-}
-
-TEST(object_pool, destructors_of_thread_locals_may_use_it_when_the_stores_have_gone) {
-  lido_object_pool *pool = open_shop((lido_object_pool_options){.reset = thing_reset});
-  late l = {.pool = pool};
-  CHECK_EQ(pthread_key_create(&late_key, use_late), 0);
-  objects_in_thread(exit_late, &l);
-  pthread_key_delete(late_key);
-  CHECK_EQ(l.rounds, LATE_ROUNDS);
-  CHECK_EQ(l.got, 20 * LATE_ROUNDS);
-  CHECK_EQ(shop.created, 20);
-  CHECK_EQ(stats_of(pool).gets, l.got);
-  CHECK_EQ(stats_of(pool).kept, 20);
-  CHECK_EQ(stats_of(pool).stores, 0);
-  close_shop(pool, 0);
-}
-
-static void beside_an_idle_thread(void (*act)(lido_object_pool *pool), lido_object_pool *pool, size_t count) {
-  pthread_t thread;
-  pthread_barrier_t meet;
-  visit v = {.pool = pool, .count = count, .meet = &meet};
-  pthread_barrier_init(&meet, NULL, 2);
-  CHECK_EQ(pthread_create(&thread, NULL, visit_pool, &v), 0);
-  pthread_barrier_wait(&meet);
-  act(pool);
-  pthread_barrier_wait(&meet);
-  pthread_join(thread, NULL);
-  pthread_barrier_destroy(&meet);
-}
-
-static void trim_twice(lido_object_pool *pool) {
-  CHECK_EQ(lido_object_pool_trim(pool), 0);
-  CHECK_EQ(stats_of(pool).victims, 20);
-  CHECK_EQ(lido_object_pool_trim(pool), 20);
-  check_sound(pool);
-}
-
-TEST(object_pool, trims_reach_the_store_of_an_idle_thread) {
-  for (int sized = 0; sized < 2; sized++) {
-    lido_object_pool *pool =
-        open_shop((lido_object_pool_options){.size = sized ? thing_size : NULL, .keep_bytes = sized ? SIZE_MAX : 0});
-    beside_an_idle_thread(trim_twice, pool, 20);
-    CHECK_EQ(shop.destroyed, 20);
-    close_shop(pool, 0);
-  }
-}
-
-static void use_victims(lido_object_pool *pool) {
-  lido_object_pool_trim(pool);
-  keep_many(pool, 20);
-  CHECK_EQ(shop.created, 20);
-}
-
-TEST(object_pool, what_an_idle_thread_kept_can_be_used_by_others_after_a_trim) {
-  lido_object_pool *pool = open_shop((lido_object_pool_options){0});
-  beside_an_idle_thread(use_victims, pool, 20);
-  close_shop(pool, 0);
-}
-
-static void end_pool(lido_object_pool *pool) { lido_object_pool_destroy(pool); }
-
-TEST(object_pool, its_end_reaches_the_stores_of_all_threads) {
-  lido_object_pool *pool = open_shop((lido_object_pool_options){0});
-  beside_an_idle_thread(end_pool, pool, 20);
-  CHECK_EQ(shop.destroyed, 20);
-}
-
-TEST(object_pool, a_flush_lets_others_have_them) {
-  lido_object_pool *pool = open_shop((lido_object_pool_options){0});
-  keep_many(pool, 20);
-  lido_thread_flush();
-  check_sound(pool);
-  objects_in_thread(visit_pool, &(visit){.pool = pool, .count = 20});
-  CHECK_EQ(shop.created, 20);
-  close_shop(pool, 0);
-}
-
 /* ---- Callbacks that use the pool ---- */
 
 typedef struct nest {
@@ -597,7 +370,7 @@ TEST(object_pool, a_second_put_in_a_row_is_reported_and_has_no_effect) {
   }
 }
 
-/* ---- Many pools, typed pools ---- */
+/* ---- Many pools ---- */
 
 TEST(object_pool, numbers_beyond_the_first_ones_work_alike) {
   enum { POOLS = 100 };
@@ -617,173 +390,19 @@ TEST(object_pool, numbers_beyond_the_first_ones_work_alike) {
   }
 }
 
-static workshop typed_shop;
-
-static void *typed_new(void *context) { return thing_new(context); }
-
-LIDO_OBJECT_POOL_DEFINE(widget, thing, .create = typed_new, .reset = thing_reset, .destroy = thing_end,
-                        .context = &typed_shop)
-LIDO_OBJECT_POOL_DEFINE(gadget, thing, .create = typed_new, .destroy = thing_end, .context = &typed_shop)
-
-static void *use_widgets(void *unused) {
-  thing *things[30];
-  for (size_t i = 0; i < 30; i++) things[i] = widget_get();
-  for (size_t i = 0; i < 30; i++) widget_put(things[i]);
-  return unused;
-}
-
-TEST(object_pool, typed_pools_are_made_at_their_first_use_and_again_after_their_end) {
-  memset(&typed_shop, 0, sizeof typed_shop);
-  for (int round = 0; round < 3; round++) {
-    thing *w = widget_get();
-    thing *g = gadget_get();
-    CHECK_NOT_NULL(w);
-    CHECK_TEXT(lido_object_pool_name(widget_objects()), "widget");
-    gadget_put(g);
-    CHECK_SAME(gadget_get(), g);
-    CHECK(lido_object_pool_get(widget_objects()) != w); /* w is out; this one stays out */
-    widget_put(w);
-    CHECK_SAME(lido_object_pool_get(widget_objects()), w); /* but the same store */
-    lido_object_pool_put(widget_objects(), w);
-    objects_in_thread(use_widgets, NULL);
-    check_sound(widget_objects());
-    CHECK_EQ(lido_object_pool_trim(widget_objects()), 0);
-    CHECK_GT(lido_object_pool_trim(widget_objects()), 0);
-    CHECK_EQ(lido_object_pool_destroy(widget_objects()), 1);
-    CHECK_EQ(lido_object_pool_destroy(gadget_objects()), 1);
-  }
-}
-
-TEST(object_pool, a_put_before_the_first_get_of_a_typed_pool) {
-  static thing own;
-  memset(&typed_shop, 0, sizeof typed_shop);
-  widget_put(NULL);
-  widget_put(&own);
-  CHECK_SAME(widget_get(), &own);
-  widget_put(&own);
-  lido_object_pool_destroy(widget_objects());
-  CHECK(own.destroyed);
-}
-
-#ifdef LIDO_TEST_CXX
-TEST(object_pool, in_cxx) { CHECK_EQ(cxx_use_object_pool(), 0); }
-#endif
-
-LIDO_OBJECT_POOL_DECLARE(shared_widget, thing)
-
-/* Declared as in a header, the options are not known to the calls. */
-static void use_shared_widgets(void) {
-  thing *t = shared_widget_get();
-  CHECK_EQ(t->puts, 0);
-  t->bytes = 101;
-  shared_widget_put(t);
-  CHECK_EQ(t->puts, 1);
-  CHECK(t->destroyed);
-  t = shared_widget_get();
-  t->bytes = 100;
-  shared_widget_put(t);
-  CHECK_SAME(shared_widget_get(), t);
-  shared_widget_put(t);
-}
-
-LIDO_OBJECT_POOL_IMPLEMENT(shared_widget, thing, .create = typed_new, .reset = thing_reset, .destroy = thing_end,
-                           .size = thing_size, .context = &typed_shop, .keep_bytes_each = 100)
-
-TEST(object_pool, a_typed_pool_that_files_share) {
-  memset(&typed_shop, 0, sizeof typed_shop);
-  use_shared_widgets();
-  CHECK_EQ(stats_of(shared_widget_objects()).destroyed_large, 1);
-  check_sound(shared_widget_objects());
-  CHECK_EQ(lido_object_pool_destroy(shared_widget_objects()), 0);
-  CHECK_EQ(typed_shop.destroyed, 2);
-}
-
-LIDO_OBJECT_POOL_DEFINE(small, thing, .create = typed_new, .reset = thing_reset, .destroy = thing_end,
-                        .size = thing_size, .context = &typed_shop, .keep_bytes_each = 100)
-
-TEST(object_pool, a_typed_pool_with_a_bound_for_each) {
-  memset(&typed_shop, 0, sizeof typed_shop);
-  for (size_t round = 0; round < 3; round++) {
-    thing *t = small_get();
-    t->bytes = 101;
-    errno = E2BIG;
-    small_put(t);
-    CHECK_EQ(errno, E2BIG);
-    CHECK(t->destroyed);
-    t = small_get();
-    t->bytes = 100;
-    small_put(t);
-    CHECK(!t->destroyed);
-    CHECK_SAME(small_get(), t);
-    t->bytes = 101;
-    small_put(t);
-  }
-  CHECK_EQ(stats_of(small_objects()).destroyed_large, 6);
-  CHECK_EQ(stats_of(small_objects()).kept_bytes, 0);
-  CHECK_EQ(lido_object_pool_destroy(small_objects()), 0);
-}
-
-/* A reset that puts away what the store holds, in the middle of a put. */
-static void reset_and_flush(void *object, void *context) {
-  thing_reset(object, context);
-  lido_thread_flush();
-}
-
-LIDO_OBJECT_POOL_DEFINE(flushed, thing, .create = typed_new, .reset = reset_and_flush, .destroy = thing_end,
-                        .context = &typed_shop)
-
-TEST(object_pool, a_reset_that_flushes_the_thread) {
-  thing *things[10];
-  memset(&typed_shop, 0, sizeof typed_shop);
-  for (size_t round = 0; round < 3; round++) {
-    for (size_t i = 0; i < 10; i++) things[i] = flushed_get();
-    for (size_t i = 0; i < 10; i++) flushed_put(things[i]);
-    check_sound(flushed_objects());
-    CHECK_EQ(stats_of(flushed_objects()).kept, 10);
-  }
-  CHECK_EQ(lido_object_pool_destroy(flushed_objects()), 0);
-  CHECK_EQ(typed_shop.created, 10);
-}
-
-/* ---- Fork ---- */
-
-static void live_as_a_child(void *scene) {
-  lido_object_pool *pool = scene;
-  IN_CHILD(lido_object_pool_check(pool) == NULL);
-  IN_CHILD(stats_of(pool).kept == 30);
-  IN_CHILD(stats_of(pool).stores == 1);
-  thing *things[30];
-  for (size_t i = 0; i < 30; i++) IN_CHILD((things[i] = lido_object_pool_get(pool)) != NULL);
-  IN_CHILD(shop.created == 30);
-  for (size_t i = 0; i < 30; i++) lido_object_pool_put(pool, things[i]);
-  IN_CHILD(lido_object_pool_trim(pool) == 0);
-  IN_CHILD(lido_object_pool_trim(pool) == 30);
-  IN_CHILD(lido_object_pool_check(pool) == NULL);
-  IN_CHILD(lido_object_pool_destroy(pool) == 0);
-  IN_CHILD(shop.destroyed == 30);
-}
-
-static void fork_with(lido_object_pool *pool) {
-  thing *things[30];
-  get_many(pool, things, 10);
-  put_many(pool, things, 10);
-  check_child(live_as_a_child, pool);
-}
-
-TEST(object_pool, the_child_of_a_fork_has_what_other_threads_kept) {
-  lido_object_pool *pool = open_shop((lido_object_pool_options){0});
-  beside_an_idle_thread(fork_with, pool, 20);
-  close_shop(pool, 0);
-}
-
 /* ---- Memory ---- */
+
+static void *get_and_put(void *pool) {
+  keep_many(pool, 60);
+  return NULL;
+}
 
 TEST(object_pool, nothing_of_lidos_is_left_behind) {
   size_t held = 0;
   for (int round = 0; round < 5; round++) {
     lido_object_pool *pool = open_shop((lido_object_pool_options){0});
     keep_many(pool, 300);
-    objects_in_thread(visit_pool, &(visit){.pool = pool, .count = 60});
+    objects_in_thread(get_and_put, pool);
     lido_object_pool_trim(pool);
     keep_many(pool, 30);
     close_shop(pool, 0);
