@@ -22,6 +22,7 @@ import bench_caches
 import bench_handles
 import bench_machine
 import bench_observers
+import bench_objects
 import bench_parsers
 import bench_server
 import bench_table
@@ -41,7 +42,7 @@ GROUPS = {
     "two_threads": "two_threads_pair,two_threads_batch",
     "aged": "aged_batch",
 }
-OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", "handles", "caches", "observers", "parsers", "server")
+OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", "handles", "caches", "observers", "objects", "parsers", "server")
 LUA_SIZES = {"json": 2, "trees": 4, "text": 30, "queens": 40}  # about a third of a second each
 LUA_ALLOCATORS = ("libc", "lido", "mimalloc", "jemalloc", "tcmalloc")
 NOT_APPLICABLE = {"apr, in the rows for pools": "not applicable: its pools cannot free single objects",
@@ -200,7 +201,7 @@ class Runner:
 
 def parse():
     parser = argparse.ArgumentParser(description="Lido's benchmarks: micro benchmarks against peers, memory, scale, Lua, "
-                                                 "arenas, handles, caches, observers, parsers, a server.")
+                                                 "arenas, handles, caches, observers, object pools, parsers, a server.")
     parser.add_argument("--quick", action="store_true", help="a look in less than two minutes")
     parser.add_argument("--rows", help=f"only these: {', '.join([*GROUPS, *OTHER_STAGES])}")
     parser.add_argument("--peers", help="only these peers, comma separated; '' for none")
@@ -294,6 +295,8 @@ def run_all(runner, groups, stages):
         bench_caches.run(runner)
     if "observers" in stages:
         bench_observers.run(runner)
+    if "objects" in stages:
+        bench_objects.run(runner)
     if "lua" in stages:
         runner.lua()
     if "parsers" in stages:
@@ -302,7 +305,7 @@ def run_all(runner, groups, stages):
         bench_server.run(runner)
     if groups:
         return runner.micro(groups, micro)
-    return runner.settings.rounds if {"arena", "handles", "caches", "observers"} & set(stages) else 0
+    return runner.settings.rounds if {"arena", "handles", "caches", "observers", "objects"} & set(stages) else 0
 
 
 # ---- Report ----
@@ -341,6 +344,8 @@ def report(runner, targets, scripts_run):
     lines += bench_table.targets_table("Caches", targets["caches"])
     lines += bench_observers.table(figures)
     lines += bench_table.targets_table("Observers", targets["observers"])
+    lines += bench_objects.table(figures)
+    lines += bench_table.targets_table("Object pools", targets["objects"])
     lines += bench_table.targets_table("For information", targets["information"])
     lines += bench_table.resident_table(figures)
     lines += bench_table.lua_table(figures, LUA_SIZES, LUA_ALLOCATORS)
@@ -366,13 +371,14 @@ def judge(figures, groups, stages):
         "handles": judged(bench_handles.targets(), figures) if "handles" in stages else [],
         "caches": judged(bench_caches.targets(), figures) if "caches" in stages else [],
         "observers": judged(bench_observers.targets(), figures) if "observers" in stages else [],
+        "objects": judged(bench_objects.targets(), figures) if "objects" in stages else [],
         "server": judged(bench_server.targets(), figures) if "server" in stages else [],
         "information": [target for target in judged(bench_targets.information(), figures) if target.spread],
     }
 
 
 def summary(targets):
-    bounded = [target for part in ("micro", "memory", "scale", "arena", "handles", "caches", "observers", "server")
+    bounded = [target for part in ("micro", "memory", "scale", "arena", "handles", "caches", "observers", "objects", "server")
                for target in targets[part] if target.bound]
     short_of = [target for target in bounded if target.verdict == "NOT REACHED"]
     lines = bench_table.title("Targets not reached")

@@ -12,6 +12,7 @@
 
 #include "lib/base/atomic.h"
 #include "lib/mem/mem_fork.h"
+#include "pools/object_threads.h"
 #include "pools/registry.h"
 #include "pools/thread_cache.h"
 
@@ -40,6 +41,7 @@ static void note_frees(lido_pool_core *core) {
 }
 
 static void before_fork(void) {
+  lido_object_pools_lock_for_fork();
   lido_registry_lock_for_fork();
   each_pool_locked(lock_depot);
   each_pool_locked(lock_slabs);
@@ -49,6 +51,7 @@ static void before_fork(void) {
 static void unlock_all(void) {
   each_pool_locked(unlock_pool);
   lido_registry_unlock_after_fork();
+  lido_object_pools_unlock_after_fork();
 }
 
 /* Threads that are gone may have been waiting, walking, or between a direct pool's slabs and an object's state. */
@@ -80,6 +83,7 @@ static void in_child(void) {
   each_pool_locked(forget_explicit_caches);
   each_pool_locked(close_own_caches);
   lido_registry_unlock();
+  lido_object_pools_in_child();
 }
 
 int lido_fork_hooks_install(void) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "lib/base/atomic.h"
+#include "pools/object_threads.h"
 #include "pools/registry.h"
 #include "pools/thread_cache.h"
 
@@ -28,5 +29,6 @@ void lido_thread_flush(void) {
     lido_cache_flush(rest->cache);
   }
   lido_registry_unlock();
+  lido_object_stores_flush();
   errno = saved_errno;
 }

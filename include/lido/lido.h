@@ -11,6 +11,7 @@
 #include "lido/guard.h"
 #include "lido/intern.h"
 #include "lido/misuse.h"
+#include "lido/object_pool.h"
 #include "lido/observers.h"
 #include "lido/pool.h"
 #include "lido/version.h"

@@ -43,7 +43,7 @@ typedef enum lido_misuse_kind { LIDO_MISUSE_KINDS(LIDO_MISUSE_CONSTANT) } lido_m
 typedef struct lido_misuse {
   lido_misuse_kind kind;
   const char *what;       /* the kind in words: "double free" */
-  const char *where;      /* "pool" or "arena" */
+  const char *where;      /* "pool", "arena" or "object pool" */
   const char *pool;       /* name of the pool or arena that was called */
   const char *other_pool; /* wrong pool only: the pool the object belongs to; else NULL */
   const void *address;    /* the pointer as it was passed */

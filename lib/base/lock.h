@@ -19,6 +19,7 @@ enum lido_rank {
   LIDO_RANK_KEPT,     /* one per cache: what it keeps alive */
   LIDO_RANK_FLIGHTS,  /* which thread waits for whose creation */
   LIDO_RANK_CLASSES,  /* classes of arenas, threads' shelves of them */
+  LIDO_RANK_STORES,   /* object pools by number, threads' stores of objects */
   LIDO_RANK_SHELVES,  /* one per object pool: what its threads share */
   LIDO_RANK_REGISTRY, /* pools by number, threads, caches, hooks */
   LIDO_RANK_DEPOT,    /* one per pool: magazines */
