@@ -24,10 +24,10 @@ lido_pool_core *lido_core_reach(const lido_pool_cache *cache, lido_pool *pool) {
   return core;
 }
 
-lido_pool_cache *lido_cache_reach(lido_pool_cache *cache, lido_pool_core *core, bool *refused) {
+lido_pool_cache *lido_thread_cache_reach(lido_pool_cache *cache, lido_pool_core *core, bool *refused) {
   *refused = false;
-  if (cache->rest != NULL) return lido_cache_has_magazines(cache) ? cache : NULL;
-  return lido_cache_attach(core, cache == &lido_cache_none ? NULL : cache, refused);
+  if (cache->rest != NULL) return lido_thread_cache_has_magazines(cache) ? cache : NULL;
+  return lido_thread_cache_attach(core, cache == &lido_thread_cache_none ? NULL : cache, refused);
 }
 
 void lido_report_wrong_thread(const lido_pool_core *core, const void *address) {
@@ -49,17 +49,17 @@ void *lido_alloc_exhausted(lido_pool_core *core) {
   lido_slab_lists_lock(&core->slabs);
   core->exhausted++;
   lido_slab_lists_unlock(&core->slabs);
-  lido_cache_ask_flush(core);
+  lido_thread_cache_ask_flush(core);
   if (core->options.on_exhausted == LIDO_EXHAUSTED_FALLBACK) return alloc_fallback(core);
   errno = ENOMEM;
   return NULL;
 }
 
 static void *alloc_with_cache(lido_pool_cache *cache, lido_pool *pool, lido_pool_core *core) {
-  lido_cache_honour(cache);
+  lido_thread_cache_honour(cache);
   bool limited = false;
-  if (lido_cache_refill(cache, &limited)) return lido_cache_alloc(cache, pool);
-  if (limited && lido_handles_collect(core)) return lido_cache_alloc(cache, pool);
+  if (lido_thread_cache_refill(cache, &limited)) return lido_thread_cache_alloc(cache, pool);
+  if (limited && lido_handles_collect(core)) return lido_thread_cache_alloc(cache, pool);
   return limited ? lido_alloc_exhausted(core) : NULL;
 }
 
@@ -68,7 +68,7 @@ static void *alloc_somehow(lido_pool_cache *cache, lido_pool *pool) {
   if (core == NULL) return NULL;
   if (core->direct) return lido_direct_alloc(core);
   bool refused = false;
-  cache = lido_cache_reach(cache, core, &refused);
+  cache = lido_thread_cache_reach(cache, core, &refused);
   if (cache != NULL) return alloc_with_cache(cache, pool, core);
   if (!refused) return lido_direct_alloc(core);
   lido_report_wrong_thread(core, NULL);
@@ -85,5 +85,5 @@ void *lido_alloc_slow(lido_pool_cache *cache, lido_pool *pool) {
 
 void *lido_alloc_corrupt(lido_pool_cache *cache, lido_pool *pool, void *object) {
   lido_report_double(cache->rest->core, object);
-  return lido_cache_alloc(cache, pool); /* that one is out of the magazine: take the next */
+  return lido_thread_cache_alloc(cache, pool); /* that one is out of the magazine: take the next */
 }

@@ -153,7 +153,7 @@ static void pin_hot_slabs(lido_pool_core *core) {
   for (unsigned bin = LIDO_BIN_EMPTY; bin < LIDO_BINS; bin++) {
     for (lido_slab *slab = core->slabs.bins[bin]; slab != NULL; slab = slab->next) slab->pinned = false;
   }
-  for (const lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
+  for (const lido_thread_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
     /* ACQUIRE cache.hot: a cache that shows a newer object has done with the older one's state byte. */
     const void *hot = lido_load_acquire(&rest->cache->hot);
     lido_slab *slab = hot != NULL ? lido_core_slab_of(core, hot) : NULL;

@@ -35,7 +35,7 @@ static void unlock_pool(lido_pool_core *core) {
 
 /* The child can't read other threads' thread-locals, so what it needs of them is noted now. */
 static void note_frees(lido_pool_core *core) {
-  for (lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
+  for (lido_thread_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
     rest->frees_noted = lido_load_relaxed(&rest->cache->frees); /* RELAXED: statistic */
   }
 }
@@ -64,15 +64,15 @@ static void forget_visitors(lido_pool_core *core) {
 
 /* Whoever used them may be gone, and may have been in the middle of it. */
 static void forget_explicit_caches(lido_pool_core *core) {
-  for (lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
-    if (rest->thread == NULL) lido_cache_forget_objects_locked(rest);
+  for (lido_thread_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
+    if (rest->thread == NULL) lido_thread_cache_forget_objects_locked(rest);
   }
 }
 
 /* Until the sweep, nothing may be in a cache: this thread's are emptied, and closed so that its next call comes by there. */
 static void close_own_caches(lido_pool_core *core) {
-  for (lido_cache_rest *rest = core->caches; rest != NULL && core->needs_sweep; rest = rest->pool_next) {
-    lido_cache_close(rest);
+  for (lido_thread_cache_rest *rest = core->caches; rest != NULL && core->needs_sweep; rest = rest->pool_next) {
+    lido_thread_cache_close(rest);
   }
 }
 

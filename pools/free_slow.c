@@ -130,7 +130,8 @@ bool lido_core_accept(lido_pool_core *core, void *object) {
 
 static bool make_live(const lido_pool_core *core, void *object) {
   uint8_t *state = lido_core_state_of(core, (uintptr_t)object);
-  if (LIDO_UNLIKELY(lido_load_relaxed(state) <= LIDO_STATE_HELD)) return false; /* RELAXED: as in lido_cache_pop */
+  if (LIDO_UNLIKELY(lido_load_relaxed(state) <= LIDO_STATE_HELD))
+    return false; /* RELAXED: as in lido_thread_cache_pop */
   lido_store_relaxed(state, LIDO_STATE_LIVE);
   return true;
 }
@@ -163,11 +164,11 @@ static void free_special(lido_pool_cache *cache, void *object) {
 }
 
 static void free_with_cache(lido_pool_cache *cache, lido_pool *pool, void *object, bool attached_now) {
-  bool was_asked = lido_cache_honour(cache);
+  bool was_asked = lido_thread_cache_honour(cache);
   if (cache->rest->owner == LIDO_OWNER_NEVER) {
     free_special(cache, object);
   } else if (was_asked || attached_now) {
-    lido_cache_free(cache, pool, object); /* the fast path stopped for a reason that is gone: take it again */
+    lido_thread_cache_free(cache, pool, object); /* the fast path stopped for a reason that is gone: take it again */
   } else {
     report_free(cache->rest->core, object);
   }
@@ -177,7 +178,7 @@ static void free_with_cache(lido_pool_cache *cache, lido_pool *pool, void *objec
 static void free_known(lido_pool_cache *cache, lido_pool *pool, lido_pool_core *core, void *object) {
   bool had_cache = cache->rest != NULL;
   bool refused = false;
-  if (!core->direct) cache = lido_cache_reach(cache, core, &refused);
+  if (!core->direct) cache = lido_thread_cache_reach(cache, core, &refused);
   if (refused) {
     lido_report_wrong_thread(core, object);
   } else if (core->direct || cache == NULL) {

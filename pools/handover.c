@@ -14,7 +14,7 @@ lido_magazine *lido_pool_magazine_detach(lido_pool *pool) {
   lido_pool_cache *cache = lido_pool_cache_of_thread(pool);
   if (cache->rest == NULL) return NULL;
   int saved_errno = errno;
-  lido_magazine *magazine = lido_cache_give_magazine(cache);
+  lido_magazine *magazine = lido_thread_cache_give_magazine(cache);
   errno = saved_errno;
   if (magazine != NULL) lido_set_aside(lido_core_of(pool), magazine->items, magazine->count);
   return magazine;
@@ -34,7 +34,8 @@ void lido_pool_magazine_attach(lido_pool *pool, lido_magazine *magazine) {
   int saved_errno = errno;
   bool refused = false;
   lido_core_sweep_if_needed(core); /* while the objects are still set aside */
-  lido_pool_cache *cache = core->direct ? NULL : lido_cache_reach(lido_pool_cache_of_thread(pool), core, &refused);
+  lido_pool_cache *cache =
+      core->direct ? NULL : lido_thread_cache_reach(lido_pool_cache_of_thread(pool), core, &refused);
   if (refused) {
     errno = saved_errno;
     lido_report_wrong_thread(core, magazine);
@@ -42,7 +43,7 @@ void lido_pool_magazine_attach(lido_pool *pool, lido_magazine *magazine) {
   }
   lido_set_aside_end(core, magazine->items, magazine->count, LIDO_STATE_FREE);
   if (cache != NULL) {
-    lido_cache_accept_magazine(cache, magazine);
+    lido_thread_cache_accept_magazine(cache, magazine);
   } else {
     lido_core_put(core, magazine->items, magazine->count);
     lido_magazine_destroy(magazine);

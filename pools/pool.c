@@ -153,7 +153,7 @@ static void destroy_slabs(lido_pool_core *core) {
 /* All caches go, no address leads to the pool any more, and only then its number may be another's. */
 static void unregister(lido_pool_core *core) {
   lido_registry_lock();
-  while (core->caches != NULL) lido_cache_detach_locked(core->caches, LIDO_DETACH_LIVING);
+  while (core->caches != NULL) lido_thread_cache_detach_locked(core->caches, LIDO_DETACH_LIVING);
   lido_core_drain_depot(core); /* while the objects' slabs can be found */
   for (lido_slab *slab = core->slabs.newest; slab != NULL; slab = slab->older) lido_slab_hide(slab);
   lido_registry_remove_locked(core);

@@ -2,10 +2,10 @@
 #include "lib/base/atomic.h"
 #include "pools/pool_core.h"
 
-void *lido_cache_pop_call(lido_pool_cache *cache, lido_pool *pool) { return lido_cache_pop(cache, pool); }
+void *lido_thread_cache_pop_call(lido_pool_cache *cache, lido_pool *pool) { return lido_thread_cache_pop(cache, pool); }
 
-void lido_cache_free_cold_call(lido_pool_cache *cache, lido_pool *pool, void *object) {
-  lido_cache_free_cold(cache, pool, object);
+void lido_thread_cache_free_cold_call(lido_pool_cache *cache, lido_pool *pool, void *object) {
+  lido_thread_cache_free_cold(cache, pool, object);
 }
 
 void *lido_pool_alloc_call(lido_pool *pool) { return lido_pool_alloc(pool); }

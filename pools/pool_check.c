@@ -18,7 +18,7 @@ static const char *check_map(const lido_pool_core *core) {
 
 static const char *check_caches_locked(const lido_pool_core *core) {
   bool claimed[LIDO_CLAIM_WORDS * 64] = {false};
-  for (const lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
+  for (const lido_thread_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
     const char *broken = lido_thread_cache_check(rest);
     if (broken != NULL) return broken;
     const void *hot = rest->cache->hot;

@@ -24,7 +24,7 @@
 #include "pools/depot.h"
 #include "pools/slab_lists.h"
 
-typedef struct lido_cache_rest lido_cache_rest;
+typedef struct lido_thread_cache_rest lido_thread_cache_rest;
 typedef struct lido_thread_record lido_thread_record;
 
 enum { LIDO_CLAIM_WORDS = 4 }; /* 256 values of a state byte */
@@ -56,7 +56,7 @@ struct lido_pool_core {
   uint64_t exhausted;
   uint64_t waits;
   /* under the registry's lock */
-  lido_cache_rest *caches;
+  lido_thread_cache_rest *caches;
   size_t cache_count;
   uint64_t free_claims[LIDO_CLAIM_WORDS];
   uint64_t retired_frees; /* of caches that are gone */

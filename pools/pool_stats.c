@@ -15,11 +15,12 @@ static void add_caches(lido_pool_core *core, lido_pool_stats *out) {
   out->frees += core->retired_frees;
   out->misses += core->retired_misses;
   out->thread_caches = core->cache_count;
-  for (const lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
+  for (const lido_thread_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
     out->frees += lido_load_relaxed(&rest->cache->frees); /* RELAXED: statistic */
     out->misses += lido_load_relaxed(&rest->misses);      /* RELAXED: statistic */
-    out->cached += lido_cache_objects(rest);
-    out->bytes_metadata += sizeof *rest + (rest->allocated ? sizeof *rest->cache : 0) + lido_cache_magazine_bytes(rest);
+    out->cached += lido_thread_cache_objects(rest);
+    out->bytes_metadata +=
+        sizeof *rest + (rest->allocated ? sizeof *rest->cache : 0) + lido_thread_cache_magazine_bytes(rest);
   }
   lido_registry_unlock();
 }

@@ -12,8 +12,8 @@ size_t lido_pool_trim(lido_pool *pool) {
   int saved_errno = errno;
   lido_core_sweep_if_needed(core);
   lido_handles_collect(core);
-  lido_cache_ask_flush(core);
-  lido_cache_flush_own(core);
+  lido_thread_cache_ask_flush(core);
+  lido_thread_cache_flush_own(core);
   lido_core_drain_depot(core);
   size_t bytes = lido_core_release_slabs(core, 0);
   lido_backing_trim(core->backing);
@@ -25,8 +25,8 @@ void lido_thread_flush(void) {
   int saved_errno = errno;
   lido_registry_lock();
   const lido_thread_record *thread = lido_this_thread.record;
-  for (lido_cache_rest *rest = thread != NULL ? thread->caches : NULL; rest != NULL; rest = rest->thread_next) {
-    lido_cache_flush(rest->cache);
+  for (lido_thread_cache_rest *rest = thread != NULL ? thread->caches : NULL; rest != NULL; rest = rest->thread_next) {
+    lido_thread_cache_flush(rest->cache);
   }
   lido_registry_unlock();
   lido_object_stores_flush();

@@ -17,7 +17,7 @@ static void mark(const lido_pool_core *core, void *const *items, size_t count, u
   for (size_t i = 0; i < count; i++) *lido_core_state_of(core, (uintptr_t)items[i]) = state;
 }
 
-static void mark_cache(const lido_pool_core *core, const lido_cache_rest *rest) {
+static void mark_cache(const lido_pool_core *core, const lido_thread_cache_rest *rest) {
   mark(core, rest->cache->items, rest->cache->count, LIDO_STATE_FREE);
   if (rest->previous != NULL) mark(core, rest->previous->items, rest->previous->count, LIDO_STATE_FREE);
   if (rest->cache->hot != NULL) mark(core, &rest->cache->hot, 1, LIDO_STATE_FREE);
@@ -37,7 +37,7 @@ static void make_up_states(lido_pool_core *core) {
       *lido_core_state_of(core, slab->start + index * core->geometry.stride) = state;
     }
   }
-  for (const lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) mark_cache(core, rest);
+  for (const lido_thread_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) mark_cache(core, rest);
   for (const lido_magazine *m = core->depot.full; m != NULL; m = m->next)
     mark(core, m->items, m->count, LIDO_STATE_FREE);
   lido_registry_unlock();

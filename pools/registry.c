@@ -11,14 +11,14 @@
 #include "lib/base/misuse_report.h"
 #include "pools/thread_cache.h"
 
-#define NONE_4 &lido_cache_none, &lido_cache_none, &lido_cache_none, &lido_cache_none
+#define NONE_4 &lido_thread_cache_none, &lido_thread_cache_none, &lido_thread_cache_none, &lido_thread_cache_none
 #define NONE_16 NONE_4, NONE_4, NONE_4, NONE_4
 __thread lido_thread lido_this_thread
     __attribute__((tls_model("initial-exec"))) = {.first = {NONE_16, NONE_16, NONE_16, NONE_16}};
 LIDO_STATIC_ASSERT(LIDO_FIRST_CACHES == 64, "as many as are initialised above");
 
 uint8_t lido_state_never = LIDO_STATE_NONE;
-lido_pool_cache lido_cache_none = LIDO_CACHE_INITIAL;
+lido_pool_cache lido_thread_cache_none = LIDO_CACHE_INITIAL;
 
 static lido_lock registry_lock = LIDO_LOCK_INITIAL(LIDO_RANK_REGISTRY);
 
@@ -168,7 +168,7 @@ static void remove_record_locked(lido_thread_record *record) {
 static void on_thread_exit(void *value) {
   lido_thread_record *record = value;
   lido_registry_lock();
-  while (record->caches != NULL) lido_cache_detach_locked(record->caches, LIDO_DETACH_LIVING);
+  while (record->caches != NULL) lido_thread_cache_detach_locked(record->caches, LIDO_DETACH_LIVING);
   record->thread->caches = NULL;
   record->thread->cache_count = 0;
   record->thread->record = NULL;
@@ -218,7 +218,7 @@ bool lido_thread_table_reserve_locked(lido_thread_record *record, uint32_t numbe
   size_t count = lido_max(lido_power_of_two_above((size_t)number + 1), TABLE_MIN);
   lido_pool_cache **caches = lido_metadata_alloc(lido_metadata_system(), count * sizeof *caches);
   if (caches == NULL) return false;
-  for (size_t i = 0; i < count; i++) caches[i] = i < thread->cache_count ? thread->caches[i] : &lido_cache_none;
+  for (size_t i = 0; i < count; i++) caches[i] = i < thread->cache_count ? thread->caches[i] : &lido_thread_cache_none;
   free_table_locked(record);
   record->table = caches;
   record->table_bytes = count * sizeof *caches;
@@ -233,7 +233,7 @@ void lido_threads_forget_others_locked(void) {
   for (lido_thread_record *record = first_thread; record != NULL; record = next) {
     next = record->next;
     if (record == lido_this_thread.record) continue;
-    while (record->caches != NULL) lido_cache_detach_locked(record->caches, LIDO_DETACH_FORGOTTEN);
+    while (record->caches != NULL) lido_thread_cache_detach_locked(record->caches, LIDO_DETACH_FORGOTTEN);
     remove_record_locked(record);
   }
 }

@@ -4,7 +4,7 @@
  * map. Numbers are used again, which is safe because the end of a pool empties both places first.
  * Invariants
  *   N1  a pool in the table stands at its number; number 0 is nobody's.
- *   N2  a thread's table has lido_cache_none or that thread's cache at each index below cache_count.
+ *   N2  a thread's table has lido_thread_cache_none or that thread's cache at each index below cache_count.
  *   N3  a thread's record exists from its first slow path until its exit hook, and so no longer than its thread-locals,
  *       which others touch under the lock.
  * Threads: any. Lock: REGISTRY, the outermost; slow paths only.
@@ -23,7 +23,7 @@ struct lido_thread_record {
   lido_thread *thread;     /* its thread-local */
   lido_pool_cache **table; /* thread->caches, for a child that can't read that thread-local */
   size_t table_bytes;
-  lido_cache_rest *caches;
+  lido_thread_cache_rest *caches;
   bool owns_pools; /* only_thread of some */
   lido_thread_record *next;
   lido_thread_record *previous;
@@ -52,7 +52,7 @@ bool lido_thread_is_second_locked(lido_pool_core *core, lido_thread_record *thre
 /* Room for `number` in the thread's table. */
 bool lido_thread_table_reserve_locked(lido_thread_record *record, uint32_t number);
 
-/* Enter a cache, or lido_cache_none. pre: there is room. */
+/* Enter a cache, or lido_thread_cache_none. pre: there is room. */
 void lido_thread_table_set_locked(lido_thread_record *record, uint32_t number, lido_pool_cache *cache);
 
 /* In the child of a fork: forget all threads but the calling one. */

@@ -40,8 +40,8 @@ void lido_set_aside_end(lido_pool_core *core, void *const *objects, size_t count
 /* What this thread and the depot keep goes to the slabs; other threads shall follow. */
 static void gather(lido_pool_core *core) {
   lido_handles_collect(core);
-  lido_cache_ask_flush(core);
-  lido_cache_flush_own(core);
+  lido_thread_cache_ask_flush(core);
+  lido_thread_cache_flush_own(core);
   lido_core_drain_depot(core);
 }
 

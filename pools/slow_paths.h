@@ -9,7 +9,7 @@ lido_pool_core *lido_core_reach(const lido_pool_cache *cache, lido_pool *pool);
 
 /* The cache to work with: the given one, or the calling thread's, attached now. NULL: none can be
  * had; *refused: and the call must have no effect. */
-lido_pool_cache *lido_cache_reach(lido_pool_cache *cache, lido_pool_core *core, bool *refused);
+lido_pool_cache *lido_thread_cache_reach(lido_pool_cache *cache, lido_pool_core *core, bool *refused);
 
 /* Report a second thread on a single-thread pool; `address` is what it came with, or NULL. */
 void lido_report_wrong_thread(const lido_pool_core *core, const void *address);

@@ -46,13 +46,13 @@ static lido_magazine *unload_magazine(lido_pool_cache *cache) {
   return magazine;
 }
 
-static lido_magazine *remove_previous(lido_cache_rest *rest) {
+static lido_magazine *remove_previous(lido_thread_cache_rest *rest) {
   lido_magazine *magazine = rest->previous;
   lido_store_relaxed(&rest->previous, NULL); /* RELAXED: as in unload_magazine */
   return magazine;
 }
 
-static void set_previous(lido_cache_rest *rest, lido_magazine *magazine) {
+static void set_previous(lido_thread_cache_rest *rest, lido_magazine *magazine) {
   rest->previous = magazine;
   /* RELAXED: only statistics look on. */
   lido_store_relaxed(&rest->previous_count, magazine->count);
@@ -65,13 +65,13 @@ static void swap_magazines(lido_pool_cache *cache) {
   set_previous(cache->rest, loaded);
 }
 
-static void count_miss(lido_cache_rest *rest) {
+static void count_miss(lido_thread_cache_rest *rest) {
   lido_store_relaxed(&rest->misses, rest->misses + 1); /* RELAXED: statistic */
 }
 
 /* ---- Attach ---- */
 
-static void list_cache_locked(lido_cache_rest *rest) {
+static void list_cache_locked(lido_thread_cache_rest *rest) {
   lido_pool_core *core = rest->core;
   rest->pool_next = core->caches;
   if (core->caches != NULL) core->caches->pool_previous = rest;
@@ -84,7 +84,7 @@ static void list_cache_locked(lido_cache_rest *rest) {
   thread->caches = rest;
 }
 
-static void unlist_cache_locked(lido_cache_rest *rest) {
+static void unlist_cache_locked(lido_thread_cache_rest *rest) {
   lido_pool_core *core = rest->core;
   if (rest->pool_next != NULL) rest->pool_next->pool_previous = rest->pool_previous;
   *(rest->pool_previous != NULL ? &rest->pool_previous->pool_next : &core->caches) = rest->pool_next;
@@ -115,7 +115,7 @@ static uint32_t owner_for(const lido_pool_core *core, uint8_t claim) {
   return core->owner;
 }
 
-static void write_face(lido_pool_cache *cache, lido_cache_rest *rest) {
+static void write_face(lido_pool_cache *cache, lido_thread_cache_rest *rest) {
   const lido_geometry *g = &rest->core->geometry;
   reset_face(cache);
   cache->frees = 0;
@@ -141,7 +141,7 @@ static lido_magazine *empty_magazine(lido_pool_core *core) {
 }
 
 /* Both, or none. */
-static bool take_magazines(lido_cache_rest *rest) {
+static bool take_magazines(lido_thread_cache_rest *rest) {
   lido_magazine *loaded = empty_magazine(rest->core);
   lido_magazine *previous = loaded != NULL ? empty_magazine(rest->core) : NULL;
   if (previous == NULL) {
@@ -153,8 +153,8 @@ static bool take_magazines(lido_cache_rest *rest) {
   return true;
 }
 
-bool lido_cache_has_magazines(lido_pool_cache *cache) {
-  lido_cache_rest *rest = cache->rest;
+bool lido_thread_cache_has_magazines(lido_pool_cache *cache) {
+  lido_thread_cache_rest *rest = cache->rest;
   if (LIDO_LIKELY(rest->loaded != NULL)) return true;
   if (!take_magazines(rest)) return false;
   load_magazine(cache, rest->loaded);
@@ -162,7 +162,7 @@ bool lido_cache_has_magazines(lido_pool_cache *cache) {
   return true;
 }
 
-static void free_memory(lido_cache_rest *rest) {
+static void free_memory(lido_thread_cache_rest *rest) {
   lido_metadata *metadata = lido_core_metadata(rest->core);
   if (rest->allocated) lido_metadata_free(metadata, rest->cache, sizeof *rest->cache);
   lido_metadata_free(metadata, rest, sizeof *rest);
@@ -170,7 +170,7 @@ static void free_memory(lido_cache_rest *rest) {
 
 /* Called with the registry's lock held. `cache` may be NULL: then it is allocated. */
 static lido_pool_cache *attach_locked(lido_pool_core *core, lido_pool_cache *cache, lido_thread_record *thread) {
-  lido_cache_rest *rest = lido_metadata_alloc(lido_core_metadata(core), sizeof *rest);
+  lido_thread_cache_rest *rest = lido_metadata_alloc(lido_core_metadata(core), sizeof *rest);
   if (rest == NULL) return NULL;
   rest->core = core;
   rest->thread = thread;
@@ -187,7 +187,7 @@ static lido_pool_cache *attach_locked(lido_pool_core *core, lido_pool_cache *cac
   return rest->cache;
 }
 
-lido_pool_cache *lido_cache_attach(lido_pool_core *core, lido_pool_cache *typed_cache, bool *refused) {
+lido_pool_cache *lido_thread_cache_attach(lido_pool_core *core, lido_pool_cache *typed_cache, bool *refused) {
   int saved_errno = errno;
   lido_registry_lock();
   lido_pool_cache *cache = NULL;
@@ -202,7 +202,7 @@ lido_pool_cache *lido_cache_attach(lido_pool_core *core, lido_pool_cache *typed_
   return cache;
 }
 
-lido_pool_cache *lido_cache_attach_explicit(lido_pool_core *core) {
+lido_pool_cache *lido_thread_cache_attach_explicit(lido_pool_core *core) {
   lido_registry_lock();
   lido_pool_cache *cache = attach_locked(core, NULL, NULL);
   lido_registry_unlock();
@@ -264,7 +264,7 @@ static lido_magazine *grown_magazine(lido_pool_core *core, lido_magazine *old) {
 }
 
 /* Bonwick's rule: a lock that is found busy wants fewer, larger exchanges. */
-static void learn_from_contention(lido_cache_rest *rest) {
+static void learn_from_contention(lido_thread_cache_rest *rest) {
   lido_pool_core *core = rest->core;
   uint64_t contended = lido_depot_contended(&core->depot);
   if (contended - rest->contention_seen < CONTENTION_PATIENCE) return;
@@ -283,7 +283,7 @@ static void reverse(void **items, size_t count) {
 }
 
 /* Each cache prefers other words of a slab than its neighbours (slab.h). */
-static unsigned stripe_of(const lido_cache_rest *rest) {
+static unsigned stripe_of(const lido_thread_cache_rest *rest) {
   return rest->claim >= LIDO_STATE_CLAIMS ? rest->claim - (unsigned)LIDO_STATE_CLAIMS : 0;
 }
 
@@ -294,7 +294,7 @@ static bool refill_from_slabs(lido_pool_cache *cache, bool *limited) {
   void *objects[LIDO_MAGAZINE_MAX];
   load_magazine(cache, grown_magazine(core, unload_magazine(cache)));
   size_t taken = lido_core_take(core, stripe_of(cache->rest), objects, cache->capacity, false, limited);
-  size_t room = lido_cache_has_magazines(cache) ? cache->capacity - cache->count : 0;
+  size_t room = lido_thread_cache_has_magazines(cache) ? cache->capacity - cache->count : 0;
   size_t kept = lido_min(taken, room);
   reverse(objects, kept);
   if (kept != 0) memcpy(cache->items + cache->count, objects, kept * sizeof *objects);
@@ -303,8 +303,8 @@ static bool refill_from_slabs(lido_pool_cache *cache, bool *limited) {
   return cache->count != 0;
 }
 
-bool lido_cache_refill(lido_pool_cache *cache, bool *limited) {
-  lido_cache_rest *rest = cache->rest;
+bool lido_thread_cache_refill(lido_pool_cache *cache, bool *limited) {
+  lido_thread_cache_rest *rest = cache->rest;
   count_miss(rest);
   *limited = false;
   if (rest->previous->count != 0) {
@@ -320,7 +320,7 @@ bool lido_cache_refill(lido_pool_cache *cache, bool *limited) {
 
 /* The loaded magazine is full: bring an empty one under it. -> whether objects went to their slabs. */
 static bool make_room(lido_pool_cache *cache) {
-  lido_cache_rest *rest = cache->rest;
+  lido_thread_cache_rest *rest = cache->rest;
   lido_pool_core *core = rest->core;
   bool spilled = false;
   if (rest->previous->count != 0) {
@@ -348,12 +348,12 @@ void lido_thread_cache_keep(lido_pool_cache *cache, void *object) {
   if (spilled) lido_core_shed(cache->rest->core);      /* last: it calls destroy, which may use this cache */
 }
 
-void lido_cache_overflow(lido_pool_cache *cache, void *object) {
+void lido_thread_cache_overflow(lido_pool_cache *cache, void *object) {
   int saved_errno = errno;
   count_miss(cache->rest);
-  if (lido_cache_has_magazines(cache)) {
+  if (lido_thread_cache_has_magazines(cache)) {
     lido_thread_cache_keep(cache, object);
-    lido_cache_honour(cache);
+    lido_thread_cache_honour(cache);
   } else {
     lido_core_put(cache->rest->core, &object, 1);
   }
@@ -362,8 +362,8 @@ void lido_cache_overflow(lido_pool_cache *cache, void *object) {
 
 /* ---- Whole magazines ---- */
 
-lido_magazine *lido_cache_give_magazine(lido_pool_cache *cache) {
-  lido_cache_rest *rest = cache->rest;
+lido_magazine *lido_thread_cache_give_magazine(lido_pool_cache *cache) {
+  lido_thread_cache_rest *rest = cache->rest;
   if (loaded_magazine(cache)->count > rest->previous->count) swap_magazines(cache);
   lido_magazine *empty = rest->previous->count != 0 ? small_magazine(rest->core) : NULL;
   if (empty == NULL) return NULL;
@@ -372,8 +372,8 @@ lido_magazine *lido_cache_give_magazine(lido_pool_cache *cache) {
   return given;
 }
 
-void lido_cache_accept_magazine(lido_pool_cache *cache, lido_magazine *magazine) {
-  lido_cache_rest *rest = cache->rest;
+void lido_thread_cache_accept_magazine(lido_pool_cache *cache, lido_magazine *magazine) {
+  lido_thread_cache_rest *rest = cache->rest;
   if (rest->previous->count == 0) {
     lido_magazine_destroy(remove_previous(rest));
     set_previous(rest, magazine);
@@ -394,15 +394,15 @@ static lido_magazine *emptied(lido_pool_core *core, lido_magazine *magazine) {
   return magazine;
 }
 
-void lido_cache_flush(lido_pool_cache *cache) {
-  lido_cache_rest *rest = cache->rest;
+void lido_thread_cache_flush(lido_pool_cache *cache) {
+  lido_thread_cache_rest *rest = cache->rest;
   spill_hot(cache);
   if (rest->loaded == NULL) return; /* an explicit cache after a fork: nothing is in it */
   load_magazine(cache, emptied(rest->core, unload_magazine(cache)));
   set_previous(rest, emptied(rest->core, remove_previous(rest)));
 }
 
-void lido_cache_close(lido_cache_rest *rest) {
+void lido_thread_cache_close(lido_thread_cache_rest *rest) {
   lido_pool_cache *cache = rest->cache;
   spill_hot(cache);
   if (rest->loaded != NULL) {
@@ -416,30 +416,30 @@ void lido_cache_close(lido_cache_rest *rest) {
   lido_store_relaxed(&cache->owner, LIDO_OWNER_NEVER);
 }
 
-void lido_cache_flush_own(lido_pool_core *core) {
+void lido_thread_cache_flush_own(lido_pool_core *core) {
   lido_registry_lock();
-  for (lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
-    if (rest->thread != NULL && rest->thread == lido_this_thread.record) lido_cache_flush(rest->cache);
+  for (lido_thread_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
+    if (rest->thread != NULL && rest->thread == lido_this_thread.record) lido_thread_cache_flush(rest->cache);
   }
   lido_registry_unlock();
 }
 
-bool lido_cache_honour(lido_pool_cache *cache) {
-  lido_cache_rest *rest = cache->rest;
+bool lido_thread_cache_honour(lido_pool_cache *cache) {
+  lido_thread_cache_rest *rest = cache->rest;
   /* RELAXED: a request seen late is honoured later. The two halves of a request may be seen one by one, in any order,
    * so either of them counts. */
   bool asked = lido_load_relaxed(&rest->flush_wanted) || lido_load_relaxed(&cache->owner) != rest->owner;
   if (LIDO_LIKELY(!asked)) return false;
   lido_store_relaxed(&rest->flush_wanted, false);
   lido_store_relaxed(&cache->owner, rest->owner);
-  lido_cache_flush(cache);
+  lido_thread_cache_flush(cache);
   lido_core_shed(rest->core);
   return true;
 }
 
-void lido_cache_ask_flush(lido_pool_core *core) {
+void lido_thread_cache_ask_flush(lido_pool_core *core) {
   lido_registry_lock();
-  for (lido_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
+  for (lido_thread_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
     if (rest->thread == NULL || rest->thread == lido_this_thread.record) continue;
     /* RELAXED: the owner acts on what it sees, whenever it sees it. */
     lido_store_relaxed(&rest->flush_wanted, true);
@@ -451,7 +451,7 @@ void lido_cache_ask_flush(lido_pool_core *core) {
 /* ---- Detach ---- */
 
 static void give_up_objects(lido_pool_cache *cache) {
-  lido_cache_rest *rest = cache->rest;
+  lido_thread_cache_rest *rest = cache->rest;
   spill_hot(cache);
   if (rest->loaded == NULL) return;
   send_away(rest->core, loaded_magazine(cache), true);
@@ -459,13 +459,13 @@ static void give_up_objects(lido_pool_cache *cache) {
 }
 
 /* In the child of a fork a sweep finds the objects. */
-static void forget_objects(lido_cache_rest *rest) {
+static void forget_objects(lido_thread_cache_rest *rest) {
   lido_store_relaxed(&rest->core->needs_sweep, true); /* RELAXED: the child has one thread */
   lido_magazine_destroy(rest->loaded);
   lido_magazine_destroy(rest->previous);
 }
 
-void lido_cache_forget_objects_locked(lido_cache_rest *rest) {
+void lido_thread_cache_forget_objects_locked(lido_thread_cache_rest *rest) {
   lido_pool_cache *cache = rest->cache;
   forget_objects(rest);
   rest->loaded = NULL;
@@ -480,13 +480,13 @@ void lido_cache_forget_objects_locked(lido_cache_rest *rest) {
   cache->capacity = 0;
 }
 
-void lido_cache_detach_locked(lido_cache_rest *rest, lido_detach detach) {
+void lido_thread_cache_detach_locked(lido_thread_cache_rest *rest, lido_detach detach) {
   lido_pool_core *core = rest->core;
   lido_pool_cache *cache = rest->cache;
   if (detach == LIDO_DETACH_LIVING) {
     rest->frees_noted = lido_load_relaxed(&cache->frees); /* RELAXED: statistic */
     give_up_objects(cache);
-    if (rest->thread != NULL) lido_thread_table_set_locked(rest->thread, core->face.number, &lido_cache_none);
+    if (rest->thread != NULL) lido_thread_table_set_locked(rest->thread, core->face.number, &lido_thread_cache_none);
   } else {
     forget_objects(rest);
   }
@@ -500,7 +500,7 @@ void lido_cache_detach_locked(lido_cache_rest *rest, lido_detach detach) {
 
 /* ---- Questions ---- */
 
-size_t lido_cache_objects(const lido_cache_rest *rest) {
+size_t lido_thread_cache_objects(const lido_thread_cache_rest *rest) {
   const lido_pool_cache *cache = rest->cache;
   size_t objects = lido_load_relaxed(&cache->count) + lido_load_relaxed(&rest->previous_count); /* RELAXED: statistic */
   /* ACQUIRE cache.hot: the state bytes of that object's slab are seen as they were made. */
@@ -514,12 +514,12 @@ size_t lido_cache_objects(const lido_cache_rest *rest) {
 #endif
 }
 
-size_t lido_cache_magazine_bytes(const lido_cache_rest *rest) {
+size_t lido_thread_cache_magazine_bytes(const lido_thread_cache_rest *rest) {
   return (size_t)lido_load_relaxed(&rest->loaded_bytes) +
          lido_load_relaxed(&rest->previous_bytes); /* RELAXED: statistic */
 }
 
-const char *lido_thread_cache_check(const lido_cache_rest *rest) {
+const char *lido_thread_cache_check(const lido_thread_cache_rest *rest) {
   const lido_pool_cache *cache = rest->cache;
   if (rest->loaded == NULL) return cache->count != 0 ? "C1: objects without a magazine" : NULL;
   if (cache->rest != rest || cache->items != rest->loaded->items) return "C1: the face shows another magazine";

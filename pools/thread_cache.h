@@ -21,7 +21,7 @@
 
 #include "pools/pool_core.h"
 
-struct lido_cache_rest {
+struct lido_thread_cache_rest {
   /* fixed while attached */
   lido_pool_core *core;
   lido_pool_cache *cache;
@@ -42,19 +42,19 @@ struct lido_cache_rest {
   bool flush_wanted; /* by a trim or an exhausted pool, at the next slow path */
   /* under the registry's lock */
   uint64_t frees_noted;
-  lido_cache_rest *pool_next; /* caches of the pool */
-  lido_cache_rest *pool_previous;
-  lido_cache_rest *thread_next; /* caches of the thread */
-  lido_cache_rest *thread_previous;
+  lido_thread_cache_rest *pool_next; /* caches of the pool */
+  lido_thread_cache_rest *pool_previous;
+  lido_thread_cache_rest *thread_next; /* caches of the thread */
+  lido_thread_cache_rest *thread_previous;
 };
 
 /* The calling thread's cache of a pool: makes it, in `typed_cache` if that is not NULL. NULL: no
  * memory, or the thread is past its exit, or a second thread of a single-thread pool (reported as
  * misuse; *refused is set). */
-lido_pool_cache *lido_cache_attach(lido_pool_core *core, lido_pool_cache *typed_cache, bool *refused);
+lido_pool_cache *lido_thread_cache_attach(lido_pool_core *core, lido_pool_cache *typed_cache, bool *refused);
 
 /* A cache of no thread. NULL: ENOMEM. */
-lido_pool_cache *lido_cache_attach_explicit(lido_pool_core *core);
+lido_pool_cache *lido_thread_cache_attach_explicit(lido_pool_core *core);
 
 /* Whose cache is detached, and so what of it may be touched. */
 typedef enum lido_detach {
@@ -64,48 +64,48 @@ typedef enum lido_detach {
 
 /* Called with the registry's lock held. The objects go to the depot, or are left to a sweep; the cache is as before its
  * first use, or gone if it was allocated. Never calls the backing. */
-void lido_cache_detach_locked(lido_cache_rest *rest, lido_detach detach);
+void lido_thread_cache_detach_locked(lido_thread_cache_rest *rest, lido_detach detach);
 
 /* An explicit cache after a fork has none until it is used: false, no memory for them. */
-bool lido_cache_has_magazines(lido_pool_cache *cache);
+bool lido_thread_cache_has_magazines(lido_pool_cache *cache);
 
 /* In the child of a fork, for an explicit cache that may have been in use: it is empty, a sweep finds its objects. */
-void lido_cache_forget_objects_locked(lido_cache_rest *rest);
+void lido_thread_cache_forget_objects_locked(lido_thread_cache_rest *rest);
 
 /* In the child of a fork: the objects go to the slabs, and the next call on the cache takes the slow path. Needs no memory. */
-void lido_cache_close(lido_cache_rest *rest);
+void lido_thread_cache_close(lido_thread_cache_rest *rest);
 
 /* The objects go to the depot, and what it does not want to the slabs. */
-void lido_cache_flush(lido_pool_cache *cache);
+void lido_thread_cache_flush(lido_pool_cache *cache);
 
 /* The calling thread's caches of the pool: one, or two if it uses a typed pool through both faces. */
-void lido_cache_flush_own(lido_pool_core *core);
+void lido_thread_cache_flush_own(lido_pool_core *core);
 
 /* Do what others asked for. -> whether there was anything. */
-bool lido_cache_honour(lido_pool_cache *cache);
+bool lido_thread_cache_honour(lido_pool_cache *cache);
 
 /* Ask for a flush of all other caches of the pool, at their threads' next slow path. */
-void lido_cache_ask_flush(lido_pool_core *core);
+void lido_thread_cache_ask_flush(lido_pool_core *core);
 
 /* Load a magazine with objects. false: errno, and *limited if max_objects was met. */
-bool lido_cache_refill(lido_pool_cache *cache, bool *limited);
+bool lido_thread_cache_refill(lido_pool_cache *cache, bool *limited);
 
 /* Keep a free object in the magazines, whatever the hot slot. */
 void lido_thread_cache_keep(lido_pool_cache *cache, void *object);
 
 /* One of the two magazines, the fuller, for keeps; NULL if both are empty or no empty one could be
  * had in its place. */
-lido_magazine *lido_cache_give_magazine(lido_pool_cache *cache);
+lido_magazine *lido_thread_cache_give_magazine(lido_pool_cache *cache);
 
 /* A magazine with objects becomes the cache's, or the depot's. */
-void lido_cache_accept_magazine(lido_pool_cache *cache, lido_magazine *magazine);
+void lido_thread_cache_accept_magazine(lido_pool_cache *cache, lido_magazine *magazine);
 
 /* Objects in it, for statistics. Called with the registry's lock held. */
-size_t lido_cache_objects(const lido_cache_rest *rest);
+size_t lido_thread_cache_objects(const lido_thread_cache_rest *rest);
 
 /* The storage of its magazines, for statistics. */
-size_t lido_cache_magazine_bytes(const lido_cache_rest *rest);
+size_t lido_thread_cache_magazine_bytes(const lido_thread_cache_rest *rest);
 
-const char *lido_thread_cache_check(const lido_cache_rest *rest);
+const char *lido_thread_cache_check(const lido_thread_cache_rest *rest);
 
 #endif

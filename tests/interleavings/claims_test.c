@@ -2,8 +2,8 @@
  * time, a cache without any never has a hot object, and what state bytes still say of caches that are gone
  * does no harm.
  *
- * Models pools/thread_cache.c: lido_cache_attach, claim_take_locked, claim_give_locked, owner_for,
- * write_face, lido_cache_detach_locked (take_hot, send_away, reset_face), free_special of pools/free_slow.c
+ * Models pools/thread_cache.c: lido_thread_cache_attach, claim_take_locked, claim_give_locked, owner_for,
+ * write_face, lido_thread_cache_detach_locked (take_hot, send_away, reset_face), free_special of pools/free_slow.c
  * for caches without a claim; the hot slot as in hot_slot_test.c, but with one step for a look and its store:
  * no object is freed twice here. Each thread attaches its own face (a typed pool's thread-local), allocs,
  * frees, detaches, and does so again.

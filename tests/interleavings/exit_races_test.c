@@ -1,8 +1,8 @@
 /* exit_races_test.c: a thread exits while others ask its cache for a flush, trim, take statistics and end the
  * pool. Its cache is detached once, and nobody touches what is gone: the cache, the thread's table, the pool.
  *
- * Models pools/registry.c: on_thread_exit; pools/thread_cache.c: lido_cache_detach_locked,
- * lido_cache_ask_flush, lido_cache_objects; pools/core_slabs.c: pin_hot_slabs; pools/pool.c: unregister. All
+ * Models pools/registry.c: on_thread_exit; pools/thread_cache.c: lido_thread_cache_detach_locked,
+ * lido_thread_cache_ask_flush, lido_thread_cache_objects; pools/core_slabs.c: pin_hot_slabs; pools/pool.c: unregister. All
  * of them hold the registry's lock. A thread that asks, trims or looks may not do so once the pool's end has
  * begun, so the pool ends after they are done.
  *

@@ -2,8 +2,8 @@
  * followed by a flush, no valid free is reported as a misuse, and at the end the cache's owner is what it
  * was.
  *
- * Models pools/thread_cache.c: lido_cache_ask_flush, lido_cache_honour; pools/free_slow.c: free_with_cache;
- * the test of cache->owner in lido_cache_free_cold. The two words of a request, rest->flush_wanted and
+ * Models pools/thread_cache.c: lido_thread_cache_ask_flush, lido_thread_cache_honour; pools/free_slow.c: free_with_cache;
+ * the test of cache->owner in lido_thread_cache_free_cold. The two words of a request, rest->flush_wanted and
  * cache->owner, are written relaxed, so they drain from store buffers in any order.
  *
  * The owner frees some times, and after the last request goes through one more slow path. A request is served
@@ -75,7 +75,7 @@ static uint8_t owner_loads(const machine *m, uint8_t place) {
 
 static void go(machine *m, uint8_t at) { m->at[OWNER] = at; }
 
-/* lido_cache_free_cold: past the test, or into the slow path. The last slow path waits until nobody asks any
+/* lido_thread_cache_free_cold: past the test, or into the slow path. The last slow path waits until nobody asks any
  * more. */
 static explorer_step begin(machine *m) {
   if (m->frees == FREES) {

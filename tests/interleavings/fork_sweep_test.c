@@ -3,8 +3,8 @@
  * and takes none that is in use.
  *
  * Models what the thread does: lido/inline/pool_checked_inline.h (alloc, free, push, pop) and
- * pools/thread_cache.c: lido_cache_refill, refill_from_slabs, grown_magazine, swap_magazines,
- * lido_cache_keep, make_room, lido_cache_flush, emptied. And what the child does, pools/fork.c: in_child;
+ * pools/thread_cache.c: lido_thread_cache_refill, refill_from_slabs, grown_magazine, swap_magazines,
+ * lido_cache_keep, make_room, lido_thread_cache_flush, emptied. And what the child does, pools/fork.c: in_child;
  * pools/thread_cache.c: forget_objects; pools/core_slabs.c: lido_core_sweep, sweep_slab_locked. Between its
  * mark and its way into the cache a freed object is wiped, as in free_special of pools/free_slow.c and
  * lido_tool_free of pools/tool_notes.c. The fork takes all locks, so what is done under one of them is a

@@ -1,8 +1,8 @@
 /* hot_slot_test.c: two threads, each with a hot slot and a magazine, pass objects to each other. An object is
  * never handed out to two of them, no valid call is reported, and none is lost.
  *
- * Models lido/inline/pool_checked_inline.h: lido_cache_alloc_hot, lido_cache_pop, lido_cache_free_hot,
- * lido_cache_free_cold, lido_cache_push, lido_state_claim; and the hot slot's part of pools/thread_cache.c:
+ * Models lido/inline/pool_checked_inline.h: lido_cache_alloc_hot, lido_thread_cache_pop, lido_cache_free_hot,
+ * lido_thread_cache_free_cold, lido_cache_push, lido_state_claim; and the hot slot's part of pools/thread_cache.c:
  * take_hot. Each look at a state byte, and each store to one, is a step of its own; a cache's fields belong
  * to its thread, so they change in the same step. The depot and the slabs are one store under a lock: a visit
  * is one step.

@@ -4,7 +4,7 @@
  *
  * Models pools/core_slabs.c: lido_core_release_slabs, pin_hot_slabs, collect_locked; against lido_cache_push,
  * lido_cache_alloc_hot and lido_cache_free_hot of lido/inline/pool_checked_inline.h, take_hot and
- * lido_cache_objects of pools/thread_cache.c, and lido_pool_owns of pools/pool_walk.c. cache.hot is stored
+ * lido_thread_cache_objects of pools/thread_cache.c, and lido_pool_owns of pools/pool_walk.c. cache.hot is stored
  * through a store buffer; drains are threads of the model.
  *
  * At the start the owner's hot slot remembers X, which another thread has freed since, so that its slab is

@@ -2,7 +2,7 @@
  * meets them. No object ends in two places, and none is lost.
  *
  * Models pools/core_slabs.c: lido_core_sweep, sweep_slab_locked; pools/pool_core.h:
- * lido_core_sweep_if_needed; pools/alloc_slow.c: lido_core_reach; and lido_cache_close of
+ * lido_core_sweep_if_needed; pools/alloc_slow.c: lido_core_reach; and lido_thread_cache_close of
  * pools/thread_cache.c: after the fork the caches are empty and closed, so that the first alloc or free of
  * each thread comes by the sweep.
  *

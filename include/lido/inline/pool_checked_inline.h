@@ -27,7 +27,7 @@ LIDO_FAST bool lido_state_claim(uint8_t *state, uint8_t claim) {
 }
 
 /* The hot slot is empty: take the newest object of the magazine. */
-LIDO_FAST void *lido_cache_pop(lido_pool_cache *cache, lido_pool *pool) {
+LIDO_FAST void *lido_thread_cache_pop(lido_pool_cache *cache, lido_pool *pool) {
   uint32_t count = cache->count;
   if (LIDO_UNLIKELY(count == 0)) return lido_alloc_slow(cache, pool);
   void *object = cache->items[count - 1];
@@ -61,7 +61,7 @@ LIDO_FAST void lido_cache_push(lido_pool_cache *cache, void *object, uint8_t *st
   if (!demote) return;
   uint32_t count = cache->count;
   if (LIDO_UNLIKELY(count == cache->capacity)) {
-    lido_cache_overflow(cache, old);
+    lido_thread_cache_overflow(cache, old);
     return;
   }
   cache->items[count] = old;
@@ -77,7 +77,7 @@ LIDO_FAST bool lido_cache_free_hot(lido_pool_cache *cache, void *object) {
 }
 
 /* Any other object. */
-LIDO_FAST void lido_cache_free_cold(lido_pool_cache *cache, lido_pool *pool, void *object) {
+LIDO_FAST void lido_thread_cache_free_cold(lido_pool_cache *cache, lido_pool *pool, void *object) {
   uintptr_t address = (uintptr_t)object;
   /* RELAXED: whoever changed the owner wants some later free to come by, this one or the next. */
   if (LIDO_UNLIKELY(lido_map_owner(address) != lido_load_relaxed(&cache->owner)) ||

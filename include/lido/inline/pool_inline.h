@@ -51,7 +51,7 @@ struct lido_pool_cache {
   uint8_t claim;         /* state byte of the object in the hot slot */
   uint16_t granule_mask; /* (1 << shift) - 1: bits that are zero in every object's address */
   /* the rest is for slow paths */
-  struct lido_cache_rest *rest; /* NULL: this cache belongs to no pool */
+  struct lido_thread_cache_rest *rest; /* NULL: this cache belongs to no pool */
 } __attribute__((aligned(64)));
 
 /* What a thread owns: its caches by pool number. The first ones lie in the thread-local itself,
@@ -73,8 +73,8 @@ struct lido_pool {
 };
 
 extern LIDO_API __thread lido_thread lido_this_thread __attribute__((tls_model("initial-exec")));
-extern LIDO_API uint8_t lido_state_never;        /* a state byte of no object: never matches */
-extern LIDO_API lido_pool_cache lido_cache_none; /* the cache of threads that have none yet */
+extern LIDO_API uint8_t lido_state_never;               /* a state byte of no object: never matches */
+extern LIDO_API lido_pool_cache lido_thread_cache_none; /* the cache of threads that have none yet */
 
 /* Address map: which pool owns each 64 KiB of the address space. Root by the upper address bits,
  * leaves of 65,536 numbers; a leaf is never unmapped. */
@@ -85,7 +85,7 @@ extern LIDO_API uint32_t *lido_map_root[LIDO_MAP_ROOTS];
 LIDO_API LIDO_SLOW void *lido_alloc_slow(lido_pool_cache *cache, lido_pool *pool);
 LIDO_API LIDO_SLOW void lido_free_slow(lido_pool_cache *cache, lido_pool *pool, void *object);
 /* Put a free object where the full magazine has no room for it. */
-LIDO_API LIDO_SLOW void lido_cache_overflow(lido_pool_cache *cache, void *object);
+LIDO_API LIDO_SLOW void lido_thread_cache_overflow(lido_pool_cache *cache, void *object);
 /* A free object's state byte said that it is not free: report, and hand out another. */
 LIDO_API LIDO_SLOW void *lido_alloc_corrupt(lido_pool_cache *cache, lido_pool *pool, void *object);
 
@@ -141,37 +141,39 @@ LIDO_FAST lido_pool_cache *lido_pool_cache_of_thread(const lido_pool *pool) {
   LIDO_LAUNDER(thread);
   uint32_t number = pool->number;
   if (LIDO_LIKELY(number < LIDO_FIRST_CACHES)) return thread->first[number];
-  return LIDO_LIKELY(number < thread->cache_count) ? thread->caches[number] : &lido_cache_none;
+  return LIDO_LIKELY(number < thread->cache_count) ? thread->caches[number] : &lido_thread_cache_none;
 }
 
 /* All of it in one place: for typed pools, where the caller wants it inlined whole. */
-LIDO_FAST void *lido_cache_alloc(lido_pool_cache *cache, lido_pool *pool) {
+LIDO_FAST void *lido_thread_cache_alloc(lido_pool_cache *cache, lido_pool *pool) {
   void *object;
-  return LIDO_LIKELY(lido_cache_alloc_hot(cache, &object)) ? object : lido_cache_pop(cache, pool);
+  return LIDO_LIKELY(lido_cache_alloc_hot(cache, &object)) ? object : lido_thread_cache_pop(cache, pool);
 }
 
-LIDO_FAST void lido_cache_free(lido_pool_cache *cache, lido_pool *pool, void *object) {
-  if (LIDO_UNLIKELY(!lido_cache_free_hot(cache, object))) lido_cache_free_cold(cache, pool, object);
+LIDO_FAST void lido_thread_cache_free(lido_pool_cache *cache, lido_pool *pool, void *object) {
+  if (LIDO_UNLIKELY(!lido_cache_free_hot(cache, object))) lido_thread_cache_free_cold(cache, pool, object);
 }
 
 /* Dynamic pools inline the hot slot only; what follows is a call (pools/pool_calls.c). */
-LIDO_API void *lido_cache_pop_call(lido_pool_cache *cache, lido_pool *pool);
-LIDO_API void lido_cache_free_cold_call(lido_pool_cache *cache, lido_pool *pool, void *object);
+LIDO_API void *lido_thread_cache_pop_call(lido_pool_cache *cache, lido_pool *pool);
+LIDO_API void lido_thread_cache_free_cold_call(lido_pool_cache *cache, lido_pool *pool, void *object);
 
 LIDO_FAST void *lido_pool_alloc(lido_pool *pool) {
   lido_pool_cache *cache = lido_pool_cache_of_thread(pool);
   void *object;
-  return LIDO_LIKELY(lido_cache_alloc_hot(cache, &object)) ? object : lido_cache_pop_call(cache, pool);
+  return LIDO_LIKELY(lido_cache_alloc_hot(cache, &object)) ? object : lido_thread_cache_pop_call(cache, pool);
 }
 
 LIDO_FAST void lido_pool_free(lido_pool *pool, void *object) {
   lido_pool_cache *cache = lido_pool_cache_of_thread(pool);
-  if (LIDO_UNLIKELY(!lido_cache_free_hot(cache, object))) lido_cache_free_cold_call(cache, pool, object);
+  if (LIDO_UNLIKELY(!lido_cache_free_hot(cache, object))) lido_thread_cache_free_cold_call(cache, pool, object);
 }
 
-LIDO_FAST void *lido_pool_cache_alloc(lido_pool_cache *cache) { return lido_cache_alloc(cache, NULL); }
+LIDO_FAST void *lido_pool_cache_alloc(lido_pool_cache *cache) { return lido_thread_cache_alloc(cache, NULL); }
 
-LIDO_FAST void lido_pool_cache_free(lido_pool_cache *cache, void *object) { lido_cache_free(cache, NULL, object); }
+LIDO_FAST void lido_pool_cache_free(lido_pool_cache *cache, void *object) {
+  lido_thread_cache_free(cache, NULL, object);
+}
 
 /* ---- Typed pools ---- */
 
@@ -197,12 +199,12 @@ LIDO_API lido_pool *lido_typed_pool_get(lido_typed_pool *typed);
   LIDO_FAST type *prefix##_alloc(void) {                                                          \
     lido_pool_cache *cache = &prefix##_pool_cache;                                                \
     LIDO_LAUNDER(cache);                                                                          \
-    return (type *)lido_cache_alloc(cache, &prefix##_typed_pool.face);                            \
+    return (type *)lido_thread_cache_alloc(cache, &prefix##_typed_pool.face);                     \
   }                                                                                               \
   LIDO_FAST void prefix##_free(type *object) {                                                    \
     lido_pool_cache *cache = &prefix##_pool_cache;                                                \
     LIDO_LAUNDER(cache);                                                                          \
-    lido_cache_free(cache, &prefix##_typed_pool.face, object);                                    \
+    lido_thread_cache_free(cache, &prefix##_typed_pool.face, object);                             \
   }                                                                                               \
   LIDO_FAST lido_pool *prefix##_pool(void) { return lido_typed_pool_get(&prefix##_typed_pool); }
 

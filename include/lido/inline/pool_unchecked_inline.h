@@ -16,7 +16,7 @@ LIDO_FAST bool lido_cache_alloc_hot(lido_pool_cache *cache, void **object) {
   return true;
 }
 
-LIDO_FAST void *lido_cache_pop(lido_pool_cache *cache, lido_pool *pool) {
+LIDO_FAST void *lido_thread_cache_pop(lido_pool_cache *cache, lido_pool *pool) {
   uint32_t count = cache->count;
   if (LIDO_UNLIKELY(count == 0)) return lido_alloc_slow(cache, pool);
   lido_store_relaxed(&cache->count, count - 1); /* RELAXED: as above */
@@ -36,7 +36,7 @@ LIDO_FAST bool lido_cache_free_hot(lido_pool_cache *cache, void *object) {
   return true;
 }
 
-LIDO_FAST void lido_cache_free_cold(lido_pool_cache *cache, lido_pool *pool, void *object) {
+LIDO_FAST void lido_thread_cache_free_cold(lido_pool_cache *cache, lido_pool *pool, void *object) {
   if (LIDO_UNLIKELY(!lido_cache_is_plain(cache, object))) {
     lido_free_slow(cache, pool, object);
     return;
@@ -47,7 +47,7 @@ LIDO_FAST void lido_cache_free_cold(lido_pool_cache *cache, lido_pool *pool, voi
   lido_count_owned(&cache->frees);
   uint32_t count = cache->count;
   if (LIDO_UNLIKELY(count == cache->capacity)) {
-    lido_cache_overflow(cache, old);
+    lido_thread_cache_overflow(cache, old);
     return;
   }
   cache->items[count] = old;
