@@ -69,3 +69,13 @@ function(lido_library target)
   target_link_libraries(${target} PRIVATE Threads::Threads lido_mimalloc)
   set_target_properties(${target} PROPERTIES LINKER_LANGUAGE C POSITION_INDEPENDENT_CODE ON)
 endfunction()
+
+# lido_only_what_is_built(variable): take files from the list that are about rooms this build does not have, by what
+# their names begin with (after a number).
+function(lido_only_what_is_built variable)
+  set(files ${${variable}})
+  if(NOT LIDO_CACHES)
+    list(FILTER files EXCLUDE REGEX "(^|/)([0-9]+_)?(caches?|interns?|ephemerons?|observers?|notifications)[_.][^/]*$")
+  endif()
+  set(${variable} ${files} PARENT_SCOPE)
+endfunction()
