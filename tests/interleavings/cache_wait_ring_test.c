@@ -5,7 +5,7 @@
  *   ASK        ask_locked up to join, or take_off up to lido_table_give
  *   RING       begin_to_wait: would_close_ring_locked and the registration, under flights_lock
  *   WAIT       join from begin_to_wait on: it is present in the flight, and sleeps
- *   WAKE       wait_locked has the lock again, and the flight is over
+ *   WAKE       wait_locked has the lock again: the flight is over, or, for one thread of some protocols, its time is
  *   UNREGISTER end_to_wait
  *   LEAVE      join from end_to_wait on
  *   CREATE     the program's create, when what it asked for was answered: it succeeds, or fails
@@ -59,6 +59,7 @@ typedef struct machine {
   const char *broken;
   uint8_t variant;
   uint8_t count;     /* of threads and keys */
+  uint8_t impatient; /* thread whose time may be over whenever it waits, or NOTHING */
   uint8_t deadlocks; /* threads that were refused */
   uint8_t rings;     /* of the check: how often all have met */
   flight flights[FLIGHTS];
@@ -166,7 +167,15 @@ static void leave(machine *m, key *k, uint8_t which) {
   if (--f->present == 0) f->is_free = 1;
 }
 
-static bool step_waiter(machine *m, size_t thread, one_thread *t) {
+/* Choice 1: its time is over. */
+static bool wake(machine *m, size_t thread, one_thread *t, unsigned choice) {
+  if (choice == 0 && !flight_at(m, t->flight)->is_over) return false;
+  if (!take(key_of(m, thread, t->ask), thread)) return false;
+  t->at = UNREGISTER;
+  return true;
+}
+
+static bool step_waiter(machine *m, size_t thread, one_thread *t, unsigned choice) {
   key *k = key_of(m, thread, t->ask);
   switch (t->at) {
     case RING:
@@ -182,11 +191,10 @@ static bool step_waiter(machine *m, size_t thread, one_thread *t) {
       t->at = WAKE;
       return true;
     case WAKE:
-      if (!flight_at(m, t->flight)->is_over || !take(k, thread)) return false;
-      t->at = UNREGISTER;
-      return true;
+      return wake(m, thread, t, choice);
     case UNREGISTER:
       if (!(m->variant & LEAVE_REGISTERED)) t->waits_for = NOTHING;
+      t->meets = 0;
       t->at = LEAVE;
       return true;
     default:
@@ -239,22 +247,27 @@ static explorer_step step(void *state, size_t thread, unsigned choice) {
     t->at = LAND;
     return EXPLORER_STEPPED;
   }
-  if (choice != 0) return EXPLORER_BLOCKED;
-  bool steps = t->at == ASK ? ask(m, thread, t) : t->at < LAND ? step_waiter(m, thread, t) : step_creator(m, thread, t);
+  if (choice != 0 && (t->at != WAKE || thread != m->impatient)) return EXPLORER_BLOCKED;
+  bool steps = t->at == ASK   ? ask(m, thread, t)
+               : t->at < LAND ? step_waiter(m, thread, t, choice)
+                              : step_creator(m, thread, t);
   return steps ? EXPLORER_STEPPED : EXPLORER_BLOCKED;
 }
 
-static void start(machine *m, int variant, uint8_t count) {
+static void start(machine *m, int variant, uint8_t count, uint8_t impatient) {
   m->variant = (uint8_t)variant;
   m->count = count;
+  m->impatient = impatient;
   for (size_t i = 0; i < THREADS_MOST; i++) {
     m->keys[i] = (key){.flight = NOTHING, .lock = NOTHING};
     m->threads[i] = (one_thread){.waits_for = NOTHING, .flight = NOTHING};
   }
 }
 
-static void start_two(void *state, int variant) { start(state, variant, 2); }
-static void start_three(void *state, int variant) { start(state, variant, 3); }
+static void start_two(void *state, int variant) { start(state, variant, 2, NOTHING); }
+static void start_two_and_a_deadline(void *state, int variant) { start(state, variant, 2, 0); }
+static void start_three(void *state, int variant) { start(state, variant, 3, NOTHING); }
+static void start_three_and_a_deadline(void *state, int variant) { start(state, variant, 3, 0); }
 
 static const char *check(const void *state) { return ((const machine *)state)->broken; }
 
@@ -282,10 +295,17 @@ static const char *check_end(const void *state) {
   };
 
 PROTOCOL(two, "a ring of two creations")
+PROTOCOL(two_and_a_deadline, "a ring of two creations, one with a deadline")
 PROTOCOL(three, "a ring of three creations")
+PROTOCOL(three_and_a_deadline, "a ring of three creations, one with a deadline")
 
 TEST(cache_wait_ring, one_of_two_is_refused) { CHECK_PROTOCOL_HOLDS(&two, 0); }
 TEST(cache_wait_ring, one_of_three_is_refused) { CHECK_PROTOCOL_HOLDS(&three, 0); }
+
+TEST(cache_wait_ring, nor_more_if_one_has_a_deadline) {
+  CHECK_PROTOCOL_HOLDS(&two_and_a_deadline, 0);
+  CHECK_PROTOCOL_HOLDS(&three_and_a_deadline, 0);
+}
 
 TEST(cache_wait_ring, control_a_look_and_a_registration_apart) {
   CHECK_PROTOCOL_BREAKS(&two, SPLIT, "threads wait for ever");
