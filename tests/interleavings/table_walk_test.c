@@ -295,8 +295,7 @@ static bool step_grower_last(machine *m) {
       m->at[GROWER] = G_OTHERS;
       return true;
     default:
-      if (m->lock == GROWER) return false; /* by itself */
-      if (m->lock != NOBODY) return false;
+      if (m->lock != NOBODY) return false; /* it may be its own */
       m->at[GROWER] = OVER;
       return true;
   }
