@@ -22,6 +22,7 @@
  *     the cache is gone.
  *   time is over / put: the time is looked at again under the lock.
  *   eviction / remove: the ring's lock decides who takes the kept reference out.
+ * Proof: of the first three tests/interleavings/cache_replace_test.c, cache_flight_test.c with cache_wait_ring_test.c (EDEADLK), cache_end_test.c.
  * Locks: SHARD, then KEPT or FLIGHTS. None while the program is called.
  * Failure: ENOMEM before anything was changed; a value that can't be entered is given back to who put it, one that was created is released.
  * Not done: letting waiters of a doomed creation have what was put in its place (they asked before); negative entries (an error is not remembered);

@@ -2,7 +2,8 @@
  *
  * A flight lies in memory of its own, since its creator may have gone on before the last waiter woke. It holds one reference to the result until the
  * last one has taken its own. Who waits says so in its thread's record, and a flight names its creator's: so whoever is about to wait can follow
- * the ring of who waits for whom, and is the one who would close it if it comes to itself.
+ * the ring of who waits for whom, and is the one who would close it if it comes to itself. Proof: tests/interleavings/cache_flight_test.c,
+ * cache_wait_ring_test.c.
  */
 #include <errno.h>
 

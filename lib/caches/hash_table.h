@@ -16,6 +16,7 @@
  *               walk  insert  remove  move
  *     walk       -      -       -      m         -: may overlap   m: may miss nodes that are there
  *     insert            L       L      L         L: serialized by the shard's lock
+ * Proof: tests/interleavings/table_walk_test.c.
  * Threads: any. Lock: rank SHARD; nothing of the program's runs under it but hash and equality of keys.
  * Failure: reserve: ENOMEM, nothing changed; a table that can't grow gets slower, one that can't shrink stays large.
  * Method: hash tables under read-copy-update (McKenney; Triplett, McKenney and Walpole, 2011), with the confirmation under the lock instead of a

@@ -12,6 +12,7 @@
  *   intern / last release: acquire by the handle decides. Zero is final: the dying value is never taken back.
  *   intern / intern of the same bytes: under the shard's lock the second finds what the first made.
  *   release of a value / end of the table: not at once (the contract).
+ * Proof: of the first two tests/interleavings/intern_race_test.c.
  * Threads: any. Lock: rank SHARD.
  * Failure: ENOMEM, nothing changed.
  * Not done: values that stay for a while after their last reference (a cache does that).
