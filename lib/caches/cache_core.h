@@ -74,20 +74,20 @@ typedef struct lido_cache_kept {
 } lido_cache_kept;
 
 struct lido_cache {
-  /* fixed at birth */
-  lido_cache_options options;
-  char name[64];
-  uint64_t seed;
-  lido_weak self;
-  bool plain; /* keys are their bytes, and nothing has a time */
-  bool keeps; /* anything */
-  bool ages;  /* entries have times */
-  lido_caches_member member;
-  lido_sized_pools entries;
   lido_table table;
   lido_cache_kept kept;
   lido_hit_counts hits;
+  /* fixed at birth */
+  lido_cache_options options;
+  uint64_t seed;
+  lido_weak self;
+  lido_sized_pools entries;
+  lido_caches_member member;
   lido_cache_stats rare; /* the other counters; atomic */
+  char name[64];
+  bool plain; /* keys are their bytes, and nothing has a time */
+  bool keeps; /* anything */
+  bool ages;  /* entries have times */
 };
 
 /* What left the cache, to be let go without a lock: {0}: nothing. */

@@ -36,14 +36,14 @@ typedef struct lido_attachment {
 } lido_attachment;
 
 struct lido_ephemerons {
+  lido_table table;
   lido_ephemerons_options options;
-  char name[64];
   lido_weak self;
   lido_caches_member member;
   lido_link maps; /* in the list of all (ephemeron_cycles.c) */
   lido_sized_pools attachments;
-  lido_table table;
   lido_ephemerons_stats rare; /* counters; atomic */
+  char name[64];
 };
 
 /* Inside a guard (then NULL may be wrong), or with the shard's lock. */

@@ -38,13 +38,13 @@ typedef struct interned_value {
 } interned_value;
 
 struct lido_intern {
-  char name[64];
+  lido_table table;
+  lido_hit_counts hits;
   uint64_t seed;
   lido_caches_member member;
   lido_sized_pools values;
-  lido_table table;
-  lido_hit_counts hits;
   lido_intern_stats rare; /* the other counters, and gauges; atomic */
+  char name[64];
 };
 
 /* RELAXED: statistics. */
