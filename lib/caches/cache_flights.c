@@ -252,6 +252,8 @@ static int take_off(question *q, lido_table_shard *shard, lido_cache_entry *entr
     entry->flight = flight;
   }
   lido_table_give(shard);
+  lido_release(q->entry); /* in the present one's place it was not needed; and the thread may end in create */
+  q->entry = NULL;
   lido_cache_count_miss(q->cache, stale);
   lido_cache_part(q->cache, &parting);
   return error == 0 ? make_value(q, entry, flight, value) : error;

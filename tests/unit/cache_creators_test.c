@@ -217,6 +217,49 @@ TEST(cache_creators, who_waits_is_not_cancelled) {
   flights_end(&scene);
 }
 
+/* ---- ... in the place of a value whose time was over ---- */
+
+enum { LONG_KEY = 100000, ENDS = 30 };
+
+static char long_key[LONG_KEY];
+static uint64_t clock_now;
+
+static uint64_t read_clock(void *context) {
+  (void)context;
+  return clock_now;
+}
+
+static int end_at_once(const void *key, size_t key_bytes, void *arg, void **value) {
+  (void)key, (void)key_bytes, (void)arg, (void)value;
+  pthread_exit(NULL);
+}
+
+static void *ask_and_end(void *unused) {
+  void *value = NULL;
+  lido_cache_get_or_create(scene.world.cache, long_key, LONG_KEY, end_at_once, NULL, &value);
+  return unused;
+}
+
+static uint64_t reserved_after_an_end(void) {
+  cached_value *value = cached_make(&scene.world, 1);
+  CHECK_EQ(lido_cache_put(scene.world.cache, long_key, LONG_KEY, value), 0);
+  clock_now += 1000;
+  objects_in_thread(ask_and_end, NULL);
+  lido_release(value);
+  lido_guard_synchronize();
+  lido_cache_trim(scene.world.cache);
+  return cached_stats(scene.world.cache).bytes_reserved;
+}
+
+TEST(cache_creators, threads_that_end_in_create_leave_no_memory_behind) {
+  flights_begin(&scene, &(lido_cache_options){.live_ns = 1000, .now = read_clock});
+  uint64_t first = reserved_after_an_end();
+  for (int i = 0; i < ENDS; i++) CHECK_LE(reserved_after_an_end(), first + LONG_KEY);
+  check_anew();
+  CHECK_EQ(lido_cache_clear(scene.world.cache), 1);
+  flights_end(&scene);
+}
+
 /* ---- Fork in create ---- */
 
 static pid_t forked; /* 0 in the child */
