@@ -200,8 +200,9 @@ void *lido_cache_acquire_locked(lido_cache *cache, lido_cache_entry *entry, uint
 /* Its result will not be entered. The entry's no more. */
 void lido_cache_doom_locked(lido_cache *cache, lido_cache_entry *entry);
 
-/* In the child of a fork. Is its creator there? Its waiters are not. If it is not, the flight is gone. */
+/* In the child of a fork. Is its creator there? If it is not, the flight is gone. */
 bool lido_cache_flight_survives_fork(lido_cache_flight *flight);
+/* Nobody waits there any more. */
 void lido_cache_flights_in_child(void);
 
 /* ---- Counting ---- */

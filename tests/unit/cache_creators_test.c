@@ -271,6 +271,11 @@ static void fork_here(flight_scene *s) {
   if (forked == 0) alarm(CHILD_SECONDS);
 }
 
+static void remove_and_fork(flight_scene *s) {
+  lido_cache_remove(s->world.cache, FLIGHT_KEY);
+  fork_here(s);
+}
+
 static void live_on_in_the_child(int error, cached_value *value, bool entered) {
   IN_CHILD(error == 0 && value->number == 1);
   IN_CHILD(lido_cache_check(scene.world.cache) == NULL);
@@ -308,3 +313,4 @@ static void fork_in_create(void (*how)(flight_scene *), bool entered) {
 }
 
 TEST(cache_creators, who_forks_in_create_ends_it_in_both_processes) { fork_in_create(fork_here, true); }
+TEST(cache_creators, who_forks_in_a_doomed_creation_too) { fork_in_create(remove_and_fork, false); }
