@@ -78,6 +78,7 @@ int lido_cache_arrive(lido_cache *cache, uint64_t hash, const void *key, size_t 
   *arrival = (lido_cache_arrival){.value = value, .weak = lido_weak_make(value), .now_ns = lido_cache_now(cache)};
   if (arrival->weak.bits == 0) return EINVAL;
   if (lido_weak_get(arrival->weak) == NULL) return ESTALE; /* killed, or dying */
+  if (lido_weak_get(cache->self) == NULL) return ESTALE;   /* on_evict puts it while the cache is being ended */
   last_will will = {.cache = cache->self, .hash = hash, .value = arrival->weak};
   int saved_errno = errno;
   arrival->cleanup = lido_cleanup_add_copy_to(NULL, value, on_death, &will, sizeof will);

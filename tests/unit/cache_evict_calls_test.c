@@ -9,6 +9,7 @@ static struct {
   size_t calls;
   size_t depth;
   size_t wrong;
+  int put_error; /* of the latest put in a callback */
   void (*act)(uint32_t key, void *value);
 } s;
 
@@ -141,3 +142,51 @@ TEST(cache_evict_calls, evict) { evict_and_act(evict_all); }
 TEST(cache_evict_calls, clear_and_trim) { evict_and_act(clear_and_trim); }
 TEST(cache_evict_calls, walks_statistics_and_expire) { evict_and_act(walk_and_expire); }
 TEST(cache_evict_calls, kill) { evict_and_act(kill_it); }
+
+/* ---- What is put while it is told ---- */
+
+static void put_back(uint32_t key, void *value) {
+  s.put_error = lido_cache_put(s.world.cache, &key, sizeof key, value);
+}
+
+static void put_back_if_absent(uint32_t key, void *value) {
+  s.put_error = lido_cache_put_absent(s.world.cache, &key, sizeof key, value, NULL);
+}
+
+static void put_another_of_it(uint32_t key, void *value) {
+  (void)value;
+  s.put_error = put(key);
+}
+
+static void put_others(uint32_t key, void *value) {
+  (void)value;
+  for (uint32_t other = 1; other < KEYS; other++) s.put_error = put((key + other) % KEYS);
+}
+
+static int make(const void *key, size_t key_bytes, void *arg, void **value) {
+  uint32_t number;
+  (void)key_bytes, (void)arg;
+  memcpy(&number, key, sizeof number);
+  *value = cached_make(&s.world, number + KEYS);
+  return 0;
+}
+
+static void create_same(uint32_t key, void *value) {
+  void *made = NULL;
+  (void)value;
+  s.put_error = lido_cache_get_or_create(s.world.cache, &key, sizeof key, make, NULL, &made);
+  s.wrong += (s.put_error == 0) != (made != NULL);
+  lido_release(made);
+}
+
+/* The last of these are told of when the cache ends, and what is put then is refused. */
+static void evict_and_put(void (*act)(uint32_t key, void *value)) {
+  evict_and_act(act);
+  CHECK_EQ(s.put_error, ESTALE);
+}
+
+TEST(cache_evict_calls, put_of_the_same_object) { evict_and_put(put_back); }
+TEST(cache_evict_calls, put_of_the_same_object_if_absent) { evict_and_put(put_back_if_absent); }
+TEST(cache_evict_calls, put_of_another_object) { evict_and_put(put_another_of_it); }
+TEST(cache_evict_calls, put_under_other_keys) { evict_and_put(put_others); }
+TEST(cache_evict_calls, get_or_create) { evict_and_put(create_same); }
