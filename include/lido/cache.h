@@ -94,8 +94,8 @@ typedef struct lido_cache_options {
 LIDO_API lido_cache *lido_cache_create(const lido_cache_options *options);
 
 /* Values that were kept are let go (LIDO_CACHE_ENDED); values of others live on, and their deaths find no cache. -> entries that there
- * were. NULL is ignored. May be called inside a value's destructor or cleanup, but not inside this cache's callbacks. on_evict may still use the
- * cache, but what it puts or creates is refused with ESTALE. */
+ * were. NULL is ignored. May be called inside a value's destructor or cleanup, if it was no call of this cache that let the value die: that would still be in
+ * progress; and not inside this cache's callbacks. on_evict may still use the cache, but what it puts or creates is refused with ESTALE. */
 LIDO_API size_t lido_cache_destroy(lido_cache *cache);
 
 LIDO_API const char *lido_cache_name(const lido_cache *cache);
