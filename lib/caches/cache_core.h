@@ -166,10 +166,13 @@ void lido_cache_part(lido_cache *cache, lido_cache_parting *parting);
 
 /* ---- Times ---- */
 
+/* The program's; errno is as before. */
+uint64_t lido_cache_ask_clock(const lido_cache *cache);
+
 /* Asked without a lock, since it may be the program's. 0 if nothing has a time. */
 static inline uint64_t lido_cache_now(const lido_cache *cache) {
   if (LIDO_LIKELY(!cache->ages)) return 0;
-  return cache->options.now != NULL ? cache->options.now(cache->options.context) : lido_os_tick_ns();
+  return cache->options.now != NULL ? lido_cache_ask_clock(cache) : lido_os_tick_ns();
 }
 
 bool lido_cache_is_over(const lido_cache *cache, const lido_cache_entry *entry, uint64_t now);

@@ -147,7 +147,9 @@ static void tell(lido_cache *cache, const lido_cache_parting *parting) {
   uint64_t *counter = (uint64_t *)(void *)((char *)&cache->rare + counters[parting->reason]);
   lido_add_relaxed(counter, 1); /* RELAXED: statistic */
   if (options->on_evict == NULL) return;
+  int saved_errno = errno;
   options->on_evict(parting->entry->key, parting->entry->key_bytes, parting->value, parting->reason, options->context);
+  errno = saved_errno;
 }
 
 void lido_cache_part(lido_cache *cache, lido_cache_parting *parting) {
@@ -160,6 +162,13 @@ void lido_cache_part(lido_cache *cache, lido_cache_parting *parting) {
 }
 
 /* ---- Times ---- */
+
+uint64_t lido_cache_ask_clock(const lido_cache *cache) {
+  int saved_errno = errno;
+  uint64_t now = cache->options.now(cache->options.context);
+  errno = saved_errno;
+  return now;
+}
 
 bool lido_cache_is_over(const lido_cache *cache, const lido_cache_entry *entry, uint64_t now) {
   uint64_t ends = lido_load_relaxed(&entry->ends_ns); /* RELAXED: see set_times_locked */
