@@ -270,6 +270,26 @@ TEST(cache_kept, also_when_asked_for_by_who_would_create_it_or_put_another) {
   finish();
 }
 
+TEST(cache_kept, what_was_killed_is_let_go_when_somebody_asks) {
+  begin((lido_cache_options){.keep_count = 4});
+  uint32_t key = 1;
+  cached_value *value = make(1);
+  lido_weak weak = lido_weak_make(value);
+  CHECK_EQ(lido_cache_put(s.world.cache, &key, sizeof key, value), 0);
+  lido_release(value);
+  CHECK(lido_weak_kill(weak));
+  cached_check(s.world.cache);
+  CHECK_EQ(stats().kept, 1);
+  s.count = 0;
+  CHECK_NULL(lido_cache_get(s.world.cache, &key, sizeof key));
+  CHECK_EQ(s.count, 1);
+  CHECK_EQ(s.events[0].number, 1);
+  CHECK_EQ(lido_weak_state_get(weak), LIDO_WEAK_STALE);
+  CHECK_EQ(stats().entries, 0);
+  s.wrong = 0; /* its handle led nowhere when it was told of */
+  finish();
+}
+
 /* ---- Times ---- */
 
 TEST(cache_kept, an_entry_ends_when_its_time_is_over_whoever_uses_the_object) {
