@@ -7,6 +7,10 @@
 
 /* ---- Entries ---- */
 
+/* The first retain of an object is for its only owner (lib/refs/counts.h), but what is kept is found by way of the shard and of the ring, under
+ * different locks: so it is counted before anybody else sees it. */
+static void begin_count(lido_cache_entry *entry) { lido_release(lido_retain(entry)); }
+
 lido_cache_entry *lido_cache_entry_make(lido_cache *cache, uint64_t hash, const void *key, size_t key_bytes) {
   if (LIDO_UNLIKELY(key_bytes > LIDO_CACHE_KEY_MAX)) {
     errno = EMSGSIZE;
@@ -17,6 +21,7 @@ lido_cache_entry *lido_cache_entry_make(lido_cache *cache, uint64_t hash, const 
   *entry = (lido_cache_entry){.node = {.hash = hash}, .key_bytes = (uint32_t)key_bytes};
   lido_list_init(&entry->kept_link);
   if (key_bytes != 0) memcpy(entry->key, key, key_bytes);
+  if (cache->keeps) begin_count(entry);
   return entry;
 }
 
