@@ -94,7 +94,8 @@ typedef struct lido_cache_options {
 LIDO_API lido_cache *lido_cache_create(const lido_cache_options *options);
 
 /* Values that were kept are let go (LIDO_CACHE_ENDED); values of others live on, and their deaths find no cache. -> entries that there
- * were. NULL is ignored. May be called inside a value's destructor or cleanup, but not inside this cache's callbacks. */
+ * were. NULL is ignored. May be called inside a value's destructor or cleanup, if it was no call of this cache that let the value die: that would still be in
+ * progress; and not inside this cache's callbacks. on_evict may still use the cache, but what it puts or creates is refused with ESTALE. */
 LIDO_API size_t lido_cache_destroy(lido_cache *cache);
 
 LIDO_API const char *lido_cache_name(const lido_cache *cache);
@@ -121,7 +122,8 @@ LIDO_API int lido_cache_get_or_create_within(lido_cache *cache, const void *key,
 /* ---- Changing ------------------------------------------------------------------------------ */
 
 /* From now on the key leads to this object; the caller keeps its reference. In the place of another object, or of one that is just being
- * created: whoever waits for that still gets it, but it is not entered. 0, EINVAL (no object), ESTALE (it was killed, or is dying), EMSGSIZE, ENOMEM. */
+ * created: whoever waits for that still gets it, but it is not entered. 0, EINVAL (no object), ESTALE (it was killed, or is dying; or the
+ * cache is), EMSGSIZE, ENOMEM. */
 LIDO_API int lido_cache_put(lido_cache *cache, const void *key, size_t key_bytes, void *value);
 
 /* The same if the key leads to no live object; else EEXIST, and *present, if present is not NULL, is that object with one reference more. */

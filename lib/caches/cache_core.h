@@ -167,10 +167,13 @@ void lido_cache_part(lido_cache *cache, lido_cache_parting *parting);
 
 /* ---- Times ---- */
 
+/* The program's; errno is as before. */
+uint64_t lido_cache_ask_clock(const lido_cache *cache);
+
 /* Asked without a lock, since it may be the program's. 0 if nothing has a time. */
 static inline uint64_t lido_cache_now(const lido_cache *cache) {
   if (LIDO_LIKELY(!cache->ages)) return 0;
-  return cache->options.now != NULL ? cache->options.now(cache->options.context) : lido_os_tick_ns();
+  return cache->options.now != NULL ? lido_cache_ask_clock(cache) : lido_os_tick_ns();
 }
 
 bool lido_cache_is_over(const lido_cache *cache, const lido_cache_entry *entry, uint64_t now);
@@ -201,8 +204,9 @@ void *lido_cache_acquire_locked(lido_cache *cache, lido_cache_entry *entry, uint
 /* Its result will not be entered. The entry's no more. */
 void lido_cache_doom_locked(lido_cache *cache, lido_cache_entry *entry);
 
-/* In the child of a fork. Is its creator there? Its waiters are not. If it is not, the flight is gone. */
+/* In the child of a fork. Is its creator there? If it is not, the flight is gone. */
 bool lido_cache_flight_survives_fork(lido_cache_flight *flight);
+/* Nobody waits there any more. */
 void lido_cache_flights_in_child(void);
 
 /* ---- Counting ---- */

@@ -7,6 +7,10 @@
 
 /* ---- Entries ---- */
 
+/* The first retain of an object is for its only owner (lib/refs/counts.h), but what is kept is found by way of the shard and of the ring, under
+ * different locks: so it is counted before anybody else sees it. */
+static void begin_count(lido_cache_entry *entry) { lido_release(lido_retain(entry)); }
+
 lido_cache_entry *lido_cache_entry_make(lido_cache *cache, uint64_t hash, const void *key, size_t key_bytes) {
   if (LIDO_UNLIKELY(key_bytes > LIDO_CACHE_KEY_MAX)) {
     errno = EMSGSIZE;
@@ -17,6 +21,7 @@ lido_cache_entry *lido_cache_entry_make(lido_cache *cache, uint64_t hash, const 
   *entry = (lido_cache_entry){.node = {.hash = hash}, .key_bytes = (uint32_t)key_bytes};
   lido_list_init(&entry->kept_link);
   if (key_bytes != 0) memcpy(entry->key, key, key_bytes);
+  if (cache->keeps) begin_count(entry);
   return entry;
 }
 
@@ -78,6 +83,7 @@ int lido_cache_arrive(lido_cache *cache, uint64_t hash, const void *key, size_t 
   *arrival = (lido_cache_arrival){.value = value, .weak = lido_weak_make(value), .now_ns = lido_cache_now(cache)};
   if (arrival->weak.bits == 0) return EINVAL;
   if (lido_weak_get(arrival->weak) == NULL) return ESTALE; /* killed, or dying */
+  if (lido_weak_get(cache->self) == NULL) return ESTALE;   /* on_evict puts it while the cache is being ended */
   last_will will = {.cache = cache->self, .hash = hash, .value = arrival->weak};
   int saved_errno = errno;
   arrival->cleanup = lido_cleanup_add_copy_to(NULL, value, on_death, &will, sizeof will);
@@ -146,7 +152,9 @@ static void tell(lido_cache *cache, const lido_cache_parting *parting) {
   uint64_t *counter = (uint64_t *)(void *)((char *)&cache->rare + counters[parting->reason]);
   lido_add_relaxed(counter, 1); /* RELAXED: statistic */
   if (options->on_evict == NULL) return;
+  int saved_errno = errno;
   options->on_evict(parting->entry->key, parting->entry->key_bytes, parting->value, parting->reason, options->context);
+  errno = saved_errno;
 }
 
 void lido_cache_part(lido_cache *cache, lido_cache_parting *parting) {
@@ -159,6 +167,13 @@ void lido_cache_part(lido_cache *cache, lido_cache_parting *parting) {
 }
 
 /* ---- Times ---- */
+
+uint64_t lido_cache_ask_clock(const lido_cache *cache) {
+  int saved_errno = errno;
+  uint64_t now = cache->options.now(cache->options.context);
+  errno = saved_errno;
+  return now;
+}
 
 bool lido_cache_is_over(const lido_cache *cache, const lido_cache_entry *entry, uint64_t now) {
   uint64_t ends = lido_load_relaxed(&entry->ends_ns); /* RELAXED: see set_times_locked */

@@ -14,10 +14,12 @@
 /* A thread, as flights see it. */
 typedef struct flier {
   const lido_cache_flight *waits_for; /* under flights_lock */
+  lido_cache_flight *creates;         /* its own: the innermost of its creations in progress */
 } flier;
 
 struct lido_cache_flight {
-  const flier *creator; /* under flights_lock; NULL: over */
+  const flier *creator;     /* under flights_lock; NULL: over */
+  lido_cache_flight *outer; /* the creator's own: in whose creation this one began */
   /* under the shard's lock */
   lido_os_condition ended;
   size_t present; /* the creator and those who wait, until they have left */
@@ -149,6 +151,7 @@ typedef struct creation {
 } creation;
 
 static void note_over(lido_cache_flight *flight) {
+  this_flier.creates = flight->outer;
   lido_lock_take(&flights_lock);
   flight->creator = NULL;
   lido_lock_give(&flights_lock);
@@ -251,8 +254,12 @@ static int take_off(question *q, lido_table_shard *shard, lido_cache_entry *entr
     if (!stale) q->entry = NULL;
     q->flight = NULL;
     entry->flight = flight;
+    flight->outer = this_flier.creates;
+    this_flier.creates = flight;
   }
   lido_table_give(shard);
+  lido_release(q->entry); /* in the present one's place it was not needed; and the thread may end in create */
+  q->entry = NULL;
   lido_cache_count_miss(q->cache, stale);
   lido_cache_part(q->cache, &parting);
   return error == 0 ? make_value(q, entry, flight, value) : error;
@@ -329,9 +336,14 @@ bool lido_cache_flight_survives_fork(lido_cache_flight *flight) {
     lido_metadata_free(lido_metadata_system(), flight, sizeof *flight);
     return false;
   }
-  lido_os_condition_init(&flight->ended); /* those who waited are not there to be waited for */
-  flight->present = 1;
   return true;
 }
 
-void lido_cache_flights_in_child(void) { lido_lock_init(&flights_lock, LIDO_RANK_FLIGHTS); }
+/* Also the doomed ones, which are in no table: those who waited are not there to be waited for. */
+void lido_cache_flights_in_child(void) {
+  lido_lock_init(&flights_lock, LIDO_RANK_FLIGHTS);
+  for (lido_cache_flight *flight = this_flier.creates; flight != NULL; flight = flight->outer) {
+    lido_os_condition_init(&flight->ended);
+    flight->present = 1;
+  }
+}

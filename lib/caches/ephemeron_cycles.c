@@ -83,13 +83,15 @@ static void note_all_attached(walk *w, const void *object) {
 
 bool lido_ephemerons_find_cycle(lido_ephemerons *map, const void *key, const void *value) {
   int saved_errno = errno;
+  bool found = false;
   walk *w = lido_metadata_alloc(lido_metadata_system(), sizeof *w);
+  if (w != NULL) {
+    w->key = key;
+    note_value(w, map, value);
+    for (size_t i = 0; i < w->count && !w->found; i++) note_all_attached(w, w->order[i]);
+    found = w->found;
+    lido_metadata_free(lido_metadata_system(), w, sizeof *w);
+  }
   errno = saved_errno;
-  if (w == NULL) return false;
-  w->key = key;
-  note_value(w, map, value);
-  for (size_t i = 0; i < w->count && !w->found; i++) note_all_attached(w, w->order[i]);
-  bool found = w->found;
-  lido_metadata_free(lido_metadata_system(), w, sizeof *w);
   return found;
 }

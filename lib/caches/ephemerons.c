@@ -24,7 +24,9 @@ typedef struct parting {
 
 static void end_value(const lido_ephemerons *map, void *value) {
   if (value == NULL) return;
+  int saved_errno = errno;
   if (map->options.end != NULL) map->options.end(value, map->options.context);
+  errno = saved_errno;
   if (map->options.objects) lido_release(value);
 }
 

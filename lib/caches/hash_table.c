@@ -88,8 +88,11 @@ static void move_all(lido_table_chains from, lido_table_chains to) {
   }
 }
 
+/* 0, or ENOMEM; errno is as before, since most can do without. */
 static int resize_locked(lido_table_shard *shard, size_t number) {
+  int saved_errno = errno;
   lido_table_array *array = make_array(number);
+  errno = saved_errno;
   if (array == NULL) return ENOMEM;
   if (shard->array != NULL) move_all(shard->chains, array->chains);
   replace_array(shard, array);

@@ -311,3 +311,20 @@ TEST(caches, of_a_million_keys_that_come_and_go_twice_nothing_stays) {
   object_list_end(&values);
   cached_end(&world);
 }
+
+TEST(caches, a_long_name_is_cut) {
+  char name[101];
+  memset(name, 'n', 100);
+  name[100] = 0;
+  cached_world world = cached_begin(&(lido_cache_options){.name = name});
+  cached_world plain = cached_begin(NULL);
+  memset(name, 'x', 100); /* it was copied */
+  CHECK_EQ(strlen(lido_cache_name(world.cache)), 63);
+  CHECK_EQ(strspn(lido_cache_name(world.cache), "n"), 63);
+  CHECK_TEXT(lido_cache_name(plain.cache), "cache");
+  cached_value *value = cached_make(&world, 1);
+  CHECK_EQ(lido_cache_put(world.cache, "a", 1, value), 0); /* pools of entries have the name too */
+  lido_release(value);
+  cached_end(&world);
+  cached_end(&plain);
+}

@@ -226,3 +226,22 @@ TEST(ephemerons, full_checks_refuse_what_makes_a_cycle) {
   end_of(map, 0);
   end_all(pool);
 }
+
+TEST(ephemerons, a_long_name_is_cut) {
+  char name[101];
+  memset(name, 'n', 100);
+  name[100] = 0;
+  lido_pool *pool = make_pool();
+  lido_ephemerons *map = lido_ephemerons_create(&(lido_ephemerons_options){.name = name});
+  lido_ephemerons *plain = lido_ephemerons_create(NULL);
+  memset(name, 'x', 100);
+  CHECK_EQ(strlen(lido_ephemerons_name(map)), 63);
+  CHECK_EQ(strspn(lido_ephemerons_name(map), "n"), 63);
+  CHECK_TEXT(lido_ephemerons_name(plain), "ephemerons");
+  thing *key = lido_pool_alloc(pool);
+  CHECK_EQ(lido_ephemerons_set(map, key, name), 0);
+  lido_release(key);
+  end_of(map, 0);
+  end_of(plain, 0);
+  end_all(pool);
+}

@@ -144,3 +144,18 @@ TEST(interns, handles_of_two_tables_differ) {
   end(one, 0);
   end(other, 0);
 }
+
+TEST(interns, a_long_name_is_cut) {
+  char name[101];
+  memset(name, 'n', 100);
+  name[100] = 0;
+  lido_intern *intern = lido_intern_create(&(lido_intern_options){.name = name});
+  lido_intern *plain = begin();
+  memset(name, 'x', 100);
+  CHECK_EQ(strlen(lido_intern_name(intern)), 63);
+  CHECK_EQ(strspn(lido_intern_name(intern), "n"), 63);
+  CHECK_TEXT(lido_intern_name(plain), "intern");
+  lido_interned_release(lido_intern_text(intern, "text"));
+  end(intern, 0);
+  end(plain, 0);
+}
