@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 struct copy {
@@ -57,10 +58,16 @@ static void pass_on(int number, siginfo_t *info, void *context) {
   }
 }
 
+/* What was blocked when the copy was interrupted is blocked again: whoever runs handlers for us, as sanitizers do, may have blocked more. */
+static void leave(struct copy *copy, const ucontext_t *context) {
+  pthread_sigmask(SIG_SETMASK, &context->uc_sigmask, NULL);
+  siglongjmp(copy->back, 1);
+}
+
 static void on_bus_error(int number, siginfo_t *info, void *context) {
   struct copy *copy = present;
   uintptr_t address = (uintptr_t)info->si_addr;
-  if (copy != NULL && is_fault(info) && address >= copy->begin && address < copy->end) siglongjmp(copy->back, 1);
+  if (copy != NULL && is_fault(info) && address >= copy->begin && address < copy->end) leave(copy, context);
   int saved_errno = errno;
   pass_on(number, info, context);
   errno = saved_errno;

@@ -12,7 +12,7 @@
  * process without asking anybody. Copies may be made in signal handlers, also in one that has interrupted a copy.
  * The handler stays until the process ends: who else has put one on top of it may call it at any time. Who does so must pass on what is not
  * theirs, too, or copies are no longer checked. Of a handler that was there before, SA_RESETHAND is not heeded.
- * Cost: some nanoseconds and no system call, since no mask is saved: the handler runs with SIGBUS unblocked, so none has changed at the jump.
+ * Cost: some nanoseconds and no system call: sigsetjmp saves no mask of signals, for the handler finds it in what it has interrupted.
  * Method: sigsetjmp and siglongjmp out of a synchronous signal, which POSIX allows, for it interrupts nothing but the copy itself.
  * Not done, and why: running the program's own function under the same protection. It would be left in the middle, with
  * whatever it had locked or allocated; a copy holds nothing.

@@ -101,7 +101,11 @@ static void copy_in_threads(void *scene) {
 
 TEST(checked_copy, threads_fault_at_once_and_each_gets_its_own) { check_child(copy_in_threads, NULL); }
 
-/* ---- Copies inside copies ---- */
+/* ---- Copies inside copies ----
+ *
+ * Not all of it with sanitizers: AddressSanitizer's siglongjmp reads files and allocates, so it must not be interrupted by another; and
+ * ThreadSanitizer runs handlers with all signals blocked, where a fault ends the process.
+ */
 
 static unsigned char *interrupting;
 static volatile sig_atomic_t interrupted, mistaken;
@@ -109,7 +113,7 @@ static volatile sig_atomic_t interrupted, mistaken;
 static void copy_in_a_handler(int number) {
   (void)number;
   unsigned char buffer[64];
-  if (checked_copy(buffer, missing_byte(interrupting), 1) != EIO) mistaken = 1;
+  if (!CREW_TSAN && checked_copy(buffer, missing_byte(interrupting), 1) != EIO) mistaken = 1;
   if (checked_copy(buffer, interrupting, 64) != 0 || !made_bytes_are(buffer, 64, 1, 0)) mistaken = 1;
   interrupted = interrupted + 1;
 }
@@ -125,7 +129,7 @@ static void copy_while_interrupted(void *scene) {
   IN_CHILD(setitimer(ITIMER_VIRTUAL, &often, NULL) == 0);
   while (interrupted < 50) {
     IN_CHILD(checked_copy(buffer, bytes, present) == 0 && made_bytes_are(buffer, present, 1, 0));
-    IN_CHILD(checked_copy(buffer, bytes, present + 1) == EIO);
+    if (!CREW_SANITIZED) IN_CHILD(checked_copy(buffer, bytes, present + 1) == EIO);
   }
   IN_CHILD(setitimer(ITIMER_VIRTUAL, &never, NULL) == 0 && mistaken == 0);
 }
