@@ -65,3 +65,39 @@ TEST(mapped_files_without_memory, every_request_fails_once_and_for_ever) {
   drill(open_and_end, 5);
   made_end();
 }
+
+static void do_nothing(void *arg) { (void)arg; }
+
+/* Until there is no more memory for any. */
+static void use_up_cleanups(void *object) {
+  lido_fault_arm(1, true);
+  while (lido_cleanup_add(object, do_nothing, NULL).bits != 0) {}
+  CHECK_EQ(errno, ENOMEM);
+}
+
+TEST(mapped_files_without_memory, without_a_cleanup_nothing_stays_mapped) {
+  made_begin();
+  struct mapped_files *files = mapped_files_create(NULL);
+  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = 8, .flags = LIDO_POOL_HANDLES});
+  void *object = pool != NULL ? lido_pool_alloc(pool) : NULL;
+  CHECK(files != NULL && object != NULL && made_file(IN_FOLDER("a"), 1, 100));
+  mapped_files_release(made_open(files, IN_FOLDER("a"))); /* pools and tables are there from now on */
+  use_up_cleanups(object);
+  lido_fault_disarm();
+  const struct mapped_file *file = NULL;
+  uint64_t nth = 0;
+  while (file == NULL) { /* first there is no flight, then no cleanup */
+    lido_fault_arm(++nth, false);
+    file = made_open(files, IN_FOLDER("a"));
+    lido_fault_disarm();
+    CHECK_EQ(mapping_count(made_folder.text), file != NULL);
+  }
+  CHECK_GT(nth, 2);
+  CHECK_EQ(made_stats(files).mapped, 2);
+  CHECK(made_holds(file, 1));
+  lido_release(object);
+  mapped_files_release(file);
+  lido_pool_destroy(pool);
+  CHECK_ENDS(files);
+  made_end();
+}
