@@ -1,5 +1,5 @@
-/* 32_cache.c: glyphs that are drawn once however many ask for them. The cache keeps two alive on its own, those that were asked for lately;
- * any that somebody uses is found too, and what nobody needs is gone. */
+/* 32_cache.c: glyphs that are drawn once however many ask for them. The cache keeps two alive on its own, those that
+ * were asked for lately; any that somebody uses is found too, and what nobody needs is gone. */
 #include <errno.h>
 #include <lido/lido.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* 33_intern.c: the names of header fields as handles, so that comparing them is comparing two numbers; and points, interned as what they
- * are. Nobody keeps a table in order: a name is forgotten with its last user. */
+/* 33_intern.c: the names of header fields as handles, so that comparing them is comparing two numbers; and points,
+ * interned as what they are. Nobody keeps a table in order: a name is forgotten with its last user. */
 #include <lido/lido.h>
 #include <stdio.h>
 

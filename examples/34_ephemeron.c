@@ -1,5 +1,5 @@
-/* 34_ephemeron.c: a rate limit for connections whose type is somebody else's and has no room for it. What is attached to a connection goes
- * when the connection dies: nobody has to remember to take it out. */
+/* 34_ephemeron.c: a rate limit for connections whose type is somebody else's and has no room for it. What is attached
+ * to a connection goes when the connection dies: nobody has to remember to take it out. */
 #include <lido/lido.h>
 #include <stdio.h>
 #include <stdlib.h>

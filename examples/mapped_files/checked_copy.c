@@ -26,7 +26,8 @@ static uintptr_t page_bytes;
 
 /* ---- The handler ---- */
 
-/* From the kernel, for what this thread is just doing: neither sent by anybody, nor news of memory that has gone bad elsewhere. */
+/* From the kernel, for what this thread is just doing: neither sent by anybody, nor news of memory that has gone bad
+ * elsewhere. */
 static bool is_fault(const siginfo_t *info) { return info->si_code > 0 && info->si_code != BUS_MCEERR_AO; }
 
 static void call_before(int number, siginfo_t *info, void *context) {
@@ -58,7 +59,8 @@ static void pass_on(int number, siginfo_t *info, void *context) {
   }
 }
 
-/* What was blocked when the copy was interrupted is blocked again: whoever runs handlers for us, as sanitizers do, may have blocked more. */
+/* What was blocked when the copy was interrupted is blocked again: whoever runs handlers for us, as sanitizers do, may
+ * have blocked more. */
 static void leave(struct copy *copy, const ucontext_t *context) {
   pthread_sigmask(SIG_SETMASK, &context->uc_sigmask, NULL);
   siglongjmp(copy->back, 1);

@@ -18,7 +18,8 @@ struct file_list {
 struct file_list *file_list_create(void);
 void file_list_destroy(struct file_list *list);
 
-/* `path` itself, if it is a regular file, or those below it; links are not followed, but `path` may be one. 0, or an errno value: `path` can't be had, or ENOMEM. */
+/* `path` itself, if it is a regular file, or those below it; links are not followed, but `path` may be one. 0, or an
+ * errno value: `path` can't be had, or ENOMEM. */
 int file_list_add(struct file_list *list, const char *path);
 
 #endif

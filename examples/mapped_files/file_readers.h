@@ -1,7 +1,8 @@
-/* file_readers.h: threads that open files of a list through one cache, and compare what they read there with what read(2) says.
+/* file_readers.h: threads that open files of a list through one cache, and compare what they read there with what
+ * read(2) says.
  *
- * Some files are asked for more often than others. Each thread holds the last few it has opened, so that others find them although nobody keeps
- * them.
+ * Some files are asked for more often than others. Each thread holds the last few it has opened, so that others find
+ * them although nobody keeps them.
  */
 #ifndef LIDO_EXAMPLES_FILE_READERS_H
 #define LIDO_EXAMPLES_FILE_READERS_H
@@ -26,7 +27,8 @@ struct reader_figures {
 };
 #undef READER_FIGURE_FIELD
 
-/* Run so many threads for so long. pre: the list is not empty. 0, or an errno value: not all threads could be made, and nothing was read. */
+/* Run so many threads for so long. pre: the list is not empty. 0, or an errno value: not all threads could be made, and
+ * nothing was read. */
 int file_readers_run(struct mapped_files *files, const struct file_list *list, size_t threads, uint64_t nanoseconds,
                      struct reader_figures *sum);
 

@@ -1,6 +1,8 @@
-/* mapped_files_program.c: many threads on the files of this machine, through one cache of mappings; README.md says what it shows.
+/* mapped_files_program.c: many threads on the files of this machine, through one cache of mappings; README.md says what
+ * it shows.
  *
- * The exit status is 0 if all that was compared was the same, and at the end nothing is mapped that was not at the beginning.
+ * The exit status is 0 if all that was compared was the same, and at the end nothing is mapped that was not at the
+ * beginning.
  */
 #include <errno.h>
 #include <getopt.h>

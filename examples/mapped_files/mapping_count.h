@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* How many mappings of this process are of files whose absolute path begins so ("/": all of files). SIZE_MAX: /proc can't be read. Adjacent parts of one
- * file with different rights count each. */
+/* How many mappings of this process are of files whose absolute path begins so ("/": all of files). SIZE_MAX: /proc
+ * can't be read. Adjacent parts of one file with different rights count each. */
 size_t mapping_count(const char *beginning);
 
 #endif

@@ -1,6 +1,7 @@
 /* checked_copy_test.c: SIGBUS in a copy is an errno value, and every other SIGBUS goes where it went before.
  *
- * Each test is a child, which says before the first setup who has the signal; so nothing else may set up in the parent before these tests.
+ * Each test is a child, which says before the first setup who has the signal; so nothing else may set up in the parent
+ * before these tests.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -103,8 +104,8 @@ TEST(checked_copy, threads_fault_at_once_and_each_gets_its_own) { check_child(co
 
 /* ---- Copies inside copies ----
  *
- * Not all of it with sanitizers: AddressSanitizer's siglongjmp reads files and allocates, so it must not be interrupted by another; and
- * ThreadSanitizer runs handlers with all signals blocked, where a fault ends the process.
+ * Not all of it with sanitizers: AddressSanitizer's siglongjmp reads files and allocates, so it must not be interrupted
+ * by another; and ThreadSanitizer runs handlers with all signals blocked, where a fault ends the process.
  */
 
 static unsigned char *interrupting;

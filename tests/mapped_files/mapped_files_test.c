@@ -234,7 +234,8 @@ TEST(mapped_files, a_descriptor_may_be_closed_at_once_and_must_be_a_readable_fil
   END(files);
 }
 
-/* Children have caches of their own: a fork with one alive takes the locks of all its shards, more than ThreadSanitizer can follow. */
+/* Children have caches of their own: a fork with one alive takes the locks of all its shards, more than ThreadSanitizer
+ * can follow. */
 
 static const char *path_in_child;
 

@@ -64,8 +64,8 @@ TEST(mapped_files_threads, all_who_ask_get_the_error) {
 
 /* ---- Files that change ----
  *
- * Whole ones are replaced by rename: each handle shows exactly one of those that were there. Cut ones are truncated and grown in place: a byte is
- * the file's or zero, or can't be read. Short-lived ones are deleted and made again.
+ * Whole ones are replaced by rename: each handle shows exactly one of those that were there. Cut ones are truncated and
+ * grown in place: a byte is the file's or zero, or can't be read. Short-lived ones are deleted and made again.
  */
 
 enum {

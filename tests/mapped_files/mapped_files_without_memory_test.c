@@ -1,5 +1,5 @@
-/* mapped_files_without_memory_test.c: each request of Lido's for memory fails, once and for ever: a clean error, no file
- * stays mapped, and the next open is as if nothing had been.
+/* mapped_files_without_memory_test.c: each request of Lido's for memory fails, once and for ever: a clean error, no
+ * file stays mapped, and the next open is as if nothing had been.
  */
 #include "lib/mem/backing_core.h"
 #include "tests/faults/drill.h"
@@ -38,9 +38,10 @@ static void open_and_end(drill_round *r) {
   CHECK_EQ(lido_guard_synchronize(), 0); /* what else waits for readers is Lido's own */
 }
 
-/* Rounds differ in how many small blocks they need: a cache hashes by a seed of its own, so what its tables need is a matter of chance; and a flush
- * of the thread's caches, which drill() asks for, leaves one more empty magazine with each pool that outlives the round. One more chunk of
- * blocks would stay and look like a loss. With plenty of free ones no round needs any.
+/* Rounds differ in how many small blocks they need: a cache hashes by a seed of its own, so what its tables need is a
+ * matter of chance; and a flush of the thread's caches, which drill() asks for, leaves one more empty magazine with
+ * each pool that outlives the round. One more chunk of blocks would stay and look like a loss. With plenty of free ones
+ * no round needs any.
  */
 static void provide_blocks(lido_metadata *metadata) {
   static void *blocks[BLOCKS];
