@@ -15,8 +15,8 @@
  * The handler stays until the process ends: who else has put one on top of it may call it at any time. Who does so must
  * pass on what is not theirs, too, or copies are no longer checked. Of a handler that was there before, SA_RESETHAND is
  * not heeded.
- * Cost: some twenty nanoseconds more than memcpy, and no system call: sigsetjmp saves no mask of signals, for the handler finds it in what it
- * has interrupted.
+ * Cost: some twenty nanoseconds more than memcpy, and no system call: sigsetjmp saves no mask of signals, for the
+ * handler finds it in what it has interrupted.
  * Method: sigsetjmp and siglongjmp out of a synchronous signal, which POSIX allows, for it interrupts nothing but the
  * copy itself.
  * Not done, and why: running the program's own function under the same protection. It would be left in the middle, with
