@@ -365,7 +365,7 @@ void lido_thread_cache_overflow(lido_pool_cache *cache, void *object) {
 lido_magazine *lido_thread_cache_give_magazine(lido_pool_cache *cache) {
   lido_thread_cache_rest *rest = cache->rest;
   if (loaded_magazine(cache)->count > rest->previous->count) swap_magazines(cache);
-  lido_magazine *empty = rest->previous->count != 0 ? small_magazine(rest->core) : NULL;
+  lido_magazine *empty = rest->previous->count != 0 ? empty_magazine(rest->core) : NULL;
   if (empty == NULL) return NULL;
   lido_magazine *given = remove_previous(rest);
   set_previous(rest, empty);
@@ -387,7 +387,7 @@ void lido_thread_cache_accept_magazine(lido_pool_cache *cache, lido_magazine *ma
 /* The objects of a magazine go where they are wanted. -> an empty one in its place, perhaps the same. */
 static lido_magazine *emptied(lido_pool_core *core, lido_magazine *magazine) {
   if (magazine->count == 0) return magazine;
-  lido_magazine *empty = small_magazine(core);
+  lido_magazine *empty = empty_magazine(core);
   if (empty != NULL && lido_depot_give_full(&core->depot, magazine, false)) return empty;
   lido_magazine_destroy(empty);
   spill(core, magazine);

@@ -238,3 +238,21 @@ TEST(threads, one_thread_may_use_a_thousand_pools) {
     CHECK_EQ(lido_pool_destroy(pools[i]), 0);
   }
 }
+
+static size_t bytes_after_flushes(lido_pool *pool, size_t flushes) {
+  void *objects[40];
+  for (size_t i = 0; i < flushes; i++) {
+    CHECK_EQ(lido_pool_alloc_batch(pool, objects, 40), 40);
+    lido_pool_free_batch(pool, objects, 40);
+    lido_thread_flush();
+  }
+  return objects_stats(pool).bytes_metadata;
+}
+
+TEST(threads, flushes_use_the_same_magazines_again) {
+  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = 64});
+  size_t before = bytes_after_flushes(pool, 1000); /* until magazines have grown */
+  CHECK_EQ(bytes_after_flushes(pool, 1000), before);
+  CHECK_SOUND(pool);
+  CHECK_EQ(lido_pool_destroy(pool), 0);
+}
