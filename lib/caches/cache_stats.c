@@ -3,15 +3,9 @@
 
 /* ---- Numbers ---- */
 
-static void copy_rare(const lido_cache *cache, lido_cache_stats *out) {
-  const uint64_t *from = (const uint64_t *)&cache->rare;
-  uint64_t *to = (uint64_t *)out;
-  for (size_t i = 0; i < sizeof *out / sizeof *to; i++) to[i] = lido_load_relaxed(&from[i]); /* RELAXED: statistics */
-}
-
 void lido_cache_stats_get(const lido_cache *cache, lido_cache_stats *out) {
   lido_cache *locked = (lido_cache *)cache; /* only its locks change */
-  copy_rare(cache, out);
+  lido_counts_copy(out, &cache->rare, sizeof *out);
   out->hits = lido_hit_counts_sum(&cache->hits);
   out->entries = lido_table_count(&locked->table);
   out->bytes_reserved = lido_sized_reserved_bytes(&cache->entries);

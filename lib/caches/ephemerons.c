@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/misuse_report.h"
+#include "lib/caches/hit_counts.h"
 #include "lib/caches/key_hash.h"
 
 /* RELAXED: statistics. */
@@ -320,9 +321,7 @@ size_t lido_ephemerons_trim(lido_ephemerons *map) {
 /* ---- Numbers ---- */
 
 void lido_ephemerons_stats_get(const lido_ephemerons *map, lido_ephemerons_stats *out) {
-  const uint64_t *from = (const uint64_t *)&map->rare;
-  uint64_t *to = (uint64_t *)out;
-  for (size_t i = 0; i < sizeof *out / sizeof *to; i++) to[i] = lido_load_relaxed(&from[i]); /* RELAXED: statistics */
+  lido_counts_copy(out, &map->rare, sizeof *out);
   out->attached = lido_table_count(&((lido_ephemerons *)(uintptr_t)map)->table);
   out->bytes_reserved = lido_sized_reserved_bytes(&map->attachments);
 }

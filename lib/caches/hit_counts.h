@@ -1,4 +1,4 @@
-/* hit_counts.h: a count that many threads add to without slowing each other down.
+/* hit_counts.h: a count that many threads add to without slowing each other down; and the copy of counts that are rarer.
  *
  * Each thread that has a number (lib/refs/grace_period.h) adds in a place of its own, on a line of its own, by a plain addition. The first place is for all others.
  * Threads: any. Cost: 4 KiB.
@@ -30,6 +30,13 @@ static inline uint64_t lido_hit_counts_sum(const lido_hit_counts *hits) {
   uint64_t sum = 0;
   for (size_t i = 0; i <= LIDO_GUARD_NUMBERS; i++) sum += lido_load_relaxed(&hits->of[i].count); /* RELAXED: as above */
   return sum;
+}
+
+/* A struct of numbers, all uint64_t, that others add to meanwhile. */
+static inline void lido_counts_copy(void *to, const void *from, size_t bytes) {
+  uint64_t *target = to;
+  const uint64_t *source = from;
+  for (size_t i = 0; i < bytes / sizeof *target; i++) target[i] = lido_load_relaxed(&source[i]); /* RELAXED: as above */
 }
 
 #endif

@@ -270,9 +270,7 @@ size_t lido_intern_trim(lido_intern *intern) {
 /* ---- Numbers ---- */
 
 void lido_intern_stats_get(const lido_intern *intern, lido_intern_stats *out) {
-  const uint64_t *from = (const uint64_t *)&intern->rare;
-  uint64_t *to = (uint64_t *)out;
-  for (size_t i = 0; i < sizeof *out / sizeof *to; i++) to[i] = lido_load_relaxed(&from[i]); /* RELAXED: statistics */
+  lido_counts_copy(out, &intern->rare, sizeof *out);
   out->hits = lido_hit_counts_sum(&intern->hits);
   out->bytes_reserved = lido_sized_reserved_bytes(&intern->values);
 }
