@@ -12,6 +12,7 @@
 
 #include "lib/base/atomic.h"
 #include "lib/mem/mem_fork.h"
+#include "lib/refs/grace_period.h"
 #include "pools/object_threads.h"
 #include "pools/registry.h"
 #include "pools/thread_cache.h"
@@ -57,6 +58,7 @@ static void unlock_all(void) {
 /* Threads that are gone may have been waiting, walking, or between a direct pool's slabs and an object's state. */
 static void forget_visitors(lido_pool_core *core) {
   core->waiters = 0;
+  if (core->handles) lido_guard_owner_in_child(&core->refs);
   core->slabs.walkers = lido_walks_of_thread(core);
   lido_os_condition_init(&core->freed);
   if (core->direct) lido_store_relaxed(&core->needs_sweep, true); /* RELAXED: the child has one thread */

@@ -148,6 +148,19 @@ bool lido_deaths_are_of(const lido_refs_owner *owner) {
   return false;
 }
 
+static bool counts_as_in_hands(const lido_refs_owner *found, const lido_refs_owner *owner) {
+  return found != NULL && found->guarded && (owner == NULL || found == owner);
+}
+
+size_t lido_deaths_in_hands(const lido_refs_owner *owner) {
+  size_t count = 0;
+  for (uint32_t at = dying.first; at != 0; at = lido_slot_side_of(lido_slot_at(at))->next_dying) {
+    count += counts_as_in_hands(lido_slot_owner(lido_slot_at(at)), owner);
+  }
+  for (const finishing *f = dying.innermost; f != NULL; f = f->outer) count += counts_as_in_hands(f->owner, owner);
+  return count;
+}
+
 /* ---- The end of an owner ---- */
 
 /* Theirs leave the list; the others stay, in their order. -> the first of theirs, linked. */

@@ -37,6 +37,9 @@ void lido_deaths_run(void);
 bool lido_deaths_are_busy(void);
 bool lido_deaths_are_of(const lido_refs_owner *owner);
 
+/* Deaths that waited for readers and are in this thread's hands, of that owner; NULL: of all. For the child of a fork, where those in others' hands are over. */
+size_t lido_deaths_in_hands(const lido_refs_owner *owner);
+
 /* ---- The end of an owner; in this order ---- */
 
 /* Finish what this thread has noted of the owner's. */

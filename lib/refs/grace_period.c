@@ -434,6 +434,7 @@ void lido_guard_in_child(void) {
   lido_lock_take(&guard_lock);
   reader *others = take_others_locked();
   crowd = crowd_depth != 0;
+  lido_store_relaxed(&all_in_hands, lido_deaths_in_hands(NULL));  /* RELAXED: there is one thread */
   if (readers != NULL) readers->thread = lido_os_thread_number(); /* this thread's is the only one left */
   lido_lock_give(&guard_lock);
   while (others != NULL) {
@@ -441,4 +442,8 @@ void lido_guard_in_child(void) {
     others = gone->next;
     lido_metadata_free(lido_metadata_system(), gone, sizeof *gone);
   }
+}
+
+void lido_guard_owner_in_child(lido_refs_owner *owner) {
+  lido_store_relaxed(&owner->in_hands, lido_deaths_in_hands(owner)); /* RELAXED: there is one thread */
 }

@@ -67,5 +67,7 @@ const char *lido_guard_check(void);
 void lido_guard_lock_for_fork(void);
 void lido_guard_unlock_after_fork(void);
 void lido_guard_in_child(void);
+/* Nobody else has deaths of this owner in hands. */
+void lido_guard_owner_in_child(lido_refs_owner *owner);
 
 #endif

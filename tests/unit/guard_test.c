@@ -1,10 +1,13 @@
 /* guard_test.c: reading between enter and leave; deaths wait, and are finished in the end. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "lib/base/atomic.h"
 #include "lido/lido.h"
+#include "tests/support/child.h"
+#include "tests/support/gate.h"
 #include "tests/support/testing.h"
 
 typedef struct route {
@@ -207,4 +210,39 @@ TEST(guard, a_pool_ends_with_deaths_waiting) {
 
 TEST(guard, the_flag_needs_handles) {
   CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = 8, .flags = LIDO_POOL_GUARDED}), EINVAL);
+}
+
+/* ---- A fork while another thread has a death in hands ---- */
+
+static gate in_destructor;
+
+static void wait_in_destructor(void *object, void *context) {
+  (void)object;
+  if (context == NULL) gate_pass(&in_destructor);
+}
+
+static void *release_and_collect(void *object) {
+  lido_release(object);
+  while (lido_guard_collect() == 0) sched_yield();
+  return NULL;
+}
+
+static void destroy_in_child(void *pool) {
+  IN_CHILD(lido_guard_synchronize() == 0);
+  IN_CHILD(lido_pool_destroy(pool) == 1);
+  IN_CHILD(lido_weak_check() == NULL);
+}
+
+TEST(guard, deaths_in_the_hands_of_a_thread_that_a_fork_left_behind_hold_up_nobody) {
+  in_destructor = GATE_SHUT;
+  lido_pool *pool = lido_pool_create(&(lido_pool_options){
+      .object_size = sizeof(route), .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED, .destroy = wait_in_destructor});
+  void *dying = lido_pool_alloc(pool);
+  pthread_t thread;
+  CHECK_EQ(pthread_create(&thread, NULL, release_and_collect, dying), 0);
+  gate_await(&in_destructor, 1);
+  check_child(destroy_in_child, pool);
+  gate_open(&in_destructor);
+  pthread_join(thread, NULL);
+  CHECK_EQ(lido_pool_destroy(pool), 0);
 }
