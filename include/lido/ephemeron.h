@@ -11,7 +11,7 @@
  * Cycles. A value that keeps its own key alive, by a reference of its own or by being the key of another attachment that leads back, keeps it alive for ever: counts
  * can't see that nobody else is there. Attaching an object to itself is always refused. lido_ephemerons_find_cycle follows what it knows: attachments of
  * all maps with `objects`, and whatever the maps' `references` functions tell of. A library built with full checks asks at every set, reports
- * LIDO_MISUSE_CYCLE, and refuses.
+ * LIDO_MISUSE_CYCLE, and refuses; there it follows only values that are objects, since others may be ended by other threads meanwhile.
  *
  * Threads: any, but destroy: no other call may be in progress or come later, except deaths of keys. Finding takes no lock. A value that was got stays good while the
  * caller holds the key and nobody replaces or detaches it; acquire is for the other cases. Callbacks run without locks.
@@ -41,7 +41,8 @@ typedef struct lido_ephemerons_options {
 /* NULL options: the defaults. NULL: ENOMEM. */
 LIDO_API lido_ephemerons *lido_ephemerons_create(const lido_ephemerons_options *options);
 
-/* All values end; their keys live on. -> how many there were. NULL is ignored. Not inside this map's callbacks. */
+/* All values end; their keys live on. When it returns `end` is not called any more: it waits for other threads that are in it because a key has just died. -> how
+ * many there were. NULL is ignored. Inside `end`, called for a key that died, a misuse without effect; inside other callbacks of the map, not allowed. */
 LIDO_API size_t lido_ephemerons_destroy(lido_ephemerons *map);
 
 LIDO_API const char *lido_ephemerons_name(const lido_ephemerons *map);

@@ -36,9 +36,12 @@ void lido_cycles_unlist(lido_ephemerons *map) {
 
 typedef struct walk {
   const void *key;
+  bool quiet; /* no other thread changes attachments: values that are no objects may be asked */
   bool found;
   size_t count;
   const void *order[MOST];
+  void *held[MOST]; /* values that were reached, with one reference each, so that what they hold is alive */
+  size_t holds;
   const void *seen[SEEN_PLACES]; /* by hash, then the next free */
 } walk;
 
@@ -68,6 +71,15 @@ static lido_ephemerons *next_map(lido_ephemerons *map) {
   return next;
 }
 
+/* What is attached to the object there; an object is held until the walk is over. */
+static const void *attached(walk *w, lido_ephemerons *map, const void *object) {
+  if (!map->options.objects) return w->quiet ? lido_ephemerons_get(map, object) : NULL;
+  if (w->holds == MOST) return NULL;
+  void *value = lido_ephemerons_acquire(map, object);
+  if (value != NULL) w->held[w->holds++] = value;
+  return value;
+}
+
 static void note_value(walk *w, const lido_ephemerons *map, const void *value) {
   const lido_ephemerons_options *options = &map->options;
   if (options->objects) note(value, w);
@@ -76,22 +88,32 @@ static void note_value(walk *w, const lido_ephemerons *map, const void *value) {
 
 static void note_all_attached(walk *w, const void *object) {
   for (lido_ephemerons *map = next_map(NULL); map != NULL; map = next_map(map)) {
-    const void *value = lido_ephemerons_get(map, object);
+    const void *value = attached(w, map, object);
     if (value != NULL) note_value(w, map, value);
   }
 }
 
-bool lido_ephemerons_find_cycle(lido_ephemerons *map, const void *key, const void *value) {
+static bool walk_from(walk *w, const lido_ephemerons *map, const void *value) {
+  note_value(w, map, value);
+  for (size_t i = 0; i < w->count && !w->found; i++) note_all_attached(w, w->order[i]);
+  while (w->holds != 0) lido_release(w->held[--w->holds]);
+  return w->found;
+}
+
+bool lido_cycles_find(const lido_ephemerons *map, const void *key, const void *value, bool quiet) {
   int saved_errno = errno;
-  bool found = false;
   walk *w = lido_metadata_alloc(lido_metadata_system(), sizeof *w);
+  bool found = false;
   if (w != NULL) {
     w->key = key;
-    note_value(w, map, value);
-    for (size_t i = 0; i < w->count && !w->found; i++) note_all_attached(w, w->order[i]);
-    found = w->found;
+    w->quiet = quiet;
+    found = walk_from(w, map, value);
     lido_metadata_free(lido_metadata_system(), w, sizeof *w);
   }
   errno = saved_errno;
   return found;
+}
+
+bool lido_ephemerons_find_cycle(lido_ephemerons *map, const void *key, const void *value) {
+  return lido_cycles_find(map, key, value, true);
 }

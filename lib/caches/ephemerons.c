@@ -49,10 +49,26 @@ typedef struct last_will {
   lido_weak key;
 } last_will;
 
+/* This thread's calls of on_death, the innermost first. */
+typedef struct hearing {
+  const lido_ephemerons *map;
+  const struct hearing *outer;
+} hearing;
+static __thread const hearing *innermost __attribute__((tls_model("initial-exec")));
+
+static uint64_t deaths_here(const lido_ephemerons *map) {
+  uint64_t count = 0;
+  for (const hearing *h = innermost; h != NULL; h = h->outer) count += h->map == map;
+  return count;
+}
+
 static void on_death(void *arg) {
   last_will will = *(const last_will *)arg;
   lido_ephemerons *map = lido_weak_acquire(will.map);
   if (map == NULL) return;
+  hearing here = {map, innermost};
+  innermost = &here;
+  lido_add_relaxed(&map->deaths, 1); /* RELAXED: ordered by the shard's lock, which the end takes too */
   parting p = {0};
   lido_table_shard *shard = lido_table_take(&map->table, hash_of(will.key));
   lido_attachment *attachment = lido_attachment_find(map, will.key);
@@ -61,6 +77,9 @@ static void on_death(void *arg) {
   if (attachment != NULL) COUNT(map, deaths);
   p.cleanup.bits = 0; /* this one */
   part(map, &p);
+  innermost = here.outer;
+  /* RELEASE ephemeron.deaths: the value has ended. */
+  lido_sub_release(&map->deaths, 1);
   lido_weak_release(will.map);
 }
 
@@ -173,7 +192,7 @@ static int refuse_cycle(lido_ephemerons *map, const void *key) {
 
 static bool makes_cycle(lido_ephemerons *map, const void *key, const void *value) {
   if (map->options.objects && key == value) return true;
-  return LIDO_CHECKS == LIDO_CHECKS_FULL && lido_ephemerons_find_cycle(map, key, value);
+  return LIDO_CHECKS == LIDO_CHECKS_FULL && lido_cycles_find(map, key, value, false);
 }
 
 /* The handles of both, and with `objects` the map's reference. */
@@ -235,6 +254,11 @@ static lido_ephemerons *map_of(lido_caches_member *member) { return LIDO_LIST_IT
 static void lock_for_fork(lido_caches_member *member) { lido_table_lock_for_fork(&map_of(member)->table); }
 static void unlock_after_fork(lido_caches_member *member) { lido_table_unlock_after_fork(&map_of(member)->table); }
 
+/* Deaths that other threads heard of are not heard of here. RELAXED: there is one thread. */
+static void in_child(lido_caches_member *member) {
+  lido_store_relaxed(&map_of(member)->deaths, deaths_here(map_of(member)));
+}
+
 static void end_map(void *object, void *context) {
   (void)context;
   lido_ephemerons *map = object;
@@ -254,7 +278,8 @@ static void set_up(lido_ephemerons *map, const lido_ephemerons_options *options)
   map->options = *options;
   strncpy(map->name, options->name != NULL ? options->name : "ephemerons", sizeof map->name - 1);
   map->options.name = map->name;
-  map->member = (lido_caches_member){.lock_for_fork = lock_for_fork, .unlock_after_fork = unlock_after_fork};
+  map->member = (lido_caches_member){
+      .lock_for_fork = lock_for_fork, .unlock_after_fork = unlock_after_fork, .in_child = in_child};
   /* With a function to call at their end they end by way of the guard. */
   lido_sized_init(&map->attachments,
                   &(lido_pool_options){
@@ -304,9 +329,19 @@ static size_t end_shard(lido_ephemerons *map, lido_table_shard *shard) {
 size_t lido_ephemerons_destroy(lido_ephemerons *map) {
   size_t count = 0;
   if (map == NULL) return 0;
+  if (deaths_here(map) != 0) {
+    lido_misuse_report((lido_misuse){.kind = LIDO_MISUSE_REENTRY,
+                                     .where = "ephemerons",
+                                     .pool = map->name,
+                                     .address = map,
+                                     .object = LIDO_NO_OBJECT});
+    return 0;
+  }
   lido_cycles_unlist(map);
   lido_weak_kill(map->self); /* deaths of keys find no map from here on */
   for (size_t i = 0; i < LIDO_TABLE_SHARDS; i++) count += end_shard(map, &map->table.shards[i]);
+  /* ACQUIRE ephemeron.deaths: what those did is done. */
+  while (lido_load_acquire(&map->deaths) != 0) lido_os_yield();
   lido_caches_leave(&map->member);
   lido_release(map);
   return count;

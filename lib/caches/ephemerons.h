@@ -9,7 +9,8 @@
  * Races
  *   death of a key / set: who sets holds a reference to the key.
  *   set / set, detach / set: by the shard's lock; what was before ends once, in the thread that took it out.
- *   end of the map / death of a key: the cleanup acquires the map, or finds it dead.
+ *   end of the map / death of a key: the cleanup acquires the map, or finds it dead. One that took its attachment out before the table was emptied counted itself in `deaths`
+ *     before, and the end waits for it: when destroy returns nobody calls `end` any more.
  *   acquire / replace: the value's handle decides; the map's reference goes after the value has left the table.
  * Lock: SHARD. None while the program is called.
  * Failure: ENOMEM, nothing changed.
@@ -43,6 +44,7 @@ struct lido_ephemerons {
   lido_link maps; /* in the list of all (ephemeron_cycles.c) */
   lido_sized_pools attachments;
   lido_ephemerons_stats rare; /* counters; atomic */
+  uint64_t deaths;            /* atomic: of keys, that are being heard of now */
   char name[64];
 };
 
@@ -56,5 +58,8 @@ lido_weak lido_attachment_key_of(const void *key);
 
 void lido_cycles_list(lido_ephemerons *map);
 void lido_cycles_unlist(lido_ephemerons *map);
+
+/* Would `value`, attached to `key` in this map, keep it alive? `quiet`: no other thread changes attachments meanwhile. */
+bool lido_cycles_find(const lido_ephemerons *map, const void *key, const void *value, bool quiet);
 
 #endif

@@ -221,10 +221,32 @@ static lido_intern *intern_of(lido_caches_member *member) { return LIDO_LIST_ITE
 static void lock_for_fork(lido_caches_member *member) { lido_table_lock_for_fork(&intern_of(member)->table); }
 static void unlock_after_fork(lido_caches_member *member) { lido_table_unlock_after_fork(&intern_of(member)->table); }
 
+static bool find_dying(lido_table_node *node, void *arg) {
+  if (lido_weak_get(lido_weak_from_u64(value_of(node)->self.bits)) != NULL) return true;
+  *(lido_table_node **)arg = node;
+  return false;
+}
+
+/* A value that another thread was ending, between its handle's end and its leaving the table, leaves it here. */
+static bool remove_dying(lido_intern *intern, lido_table_shard *shard) {
+  lido_table_node *dying = NULL;
+  lido_table_each_locked(shard, find_dying, &dying);
+  if (dying != NULL) unlist(value_of(dying), intern);
+  return dying != NULL;
+}
+
+static void in_child(lido_caches_member *member) {
+  lido_intern *intern = intern_of(member);
+  for (size_t i = 0; i < LIDO_TABLE_SHARDS; i++) {
+    while (remove_dying(intern, &intern->table.shards[i])) {}
+  }
+}
+
 static void set_up(lido_intern *intern, const lido_intern_options *options) {
   strncpy(intern->name, options->name != NULL ? options->name : "intern", sizeof intern->name - 1);
   intern->seed = lido_hash_seed(options->seed);
-  intern->member = (lido_caches_member){.lock_for_fork = lock_for_fork, .unlock_after_fork = unlock_after_fork};
+  intern->member = (lido_caches_member){
+      .lock_for_fork = lock_for_fork, .unlock_after_fork = unlock_after_fork, .in_child = in_child};
   lido_sized_init(
       &intern->values,
       &(lido_pool_options){.name = intern->name, .context = intern, .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED},

@@ -208,6 +208,26 @@ TEST(ephemerons, cycles_are_found_through_what_values_tell) {
   end_all(pool);
 }
 
+static void destroy_map(void *value, void *context) {
+  (void)context;
+  lido_ephemerons_destroy(*(lido_ephemerons **)value);
+}
+
+TEST(ephemerons, a_map_is_not_destroyed_inside_the_end_of_a_value) {
+  lido_pool *pool = make_pool();
+  lido_ephemerons *map = lido_ephemerons_create(&(lido_ephemerons_options){.name = "notes", .end = destroy_map});
+  thing *key = lido_pool_alloc(pool);
+  CHECK_EQ(lido_ephemerons_set(map, key, &map), 0);
+  misuse_log log;
+  misuse_log_start(&log);
+  lido_release(key);
+  misuse_log_stop();
+  CHECK_EQ(log.count, 1);
+  CHECK_EQ(log.last.kind, LIDO_MISUSE_REENTRY);
+  end_of(map, 0);
+  end_all(pool);
+}
+
 TEST(ephemerons, full_checks_refuse_what_makes_a_cycle) {
   if (LIDO_CHECKS != LIDO_CHECKS_FULL) return;
   lido_pool *pool = make_pool();
