@@ -8,6 +8,7 @@
  *   I1  of the values in the table that are alive no two have the same bytes.
  *   I2  a value that is `listed` is in the table, and leaves it when it dies; one that is not was never given out.
  *   I3  value->self is the object's handle.
+ *   I4  `bytes` is the sum over the values in the table.
  * Races
  *   intern / last release: acquire by the handle decides. Zero is final: the dying value is never taken back.
  *   intern / intern of the same bytes: under the shard's lock the second finds what the first made.
@@ -111,6 +112,7 @@ static int enter(lido_intern *intern, interned_value *value, interned_value **pr
   if (*present == NULL && error == 0) {
     value->listed = true;
     lido_table_insert_locked(shard, &value->node);
+    ADD(intern, bytes, value->count);
   }
   lido_table_give(shard);
   return error;
@@ -124,8 +126,6 @@ static LIDO_SLOW lido_interned make_and_enter(lido_intern *intern, uint64_t hash
   int error = enter(intern, value, &present);
   if (error == 0 && present == NULL) {
     ADD(intern, misses, 1);
-    ADD(intern, values, 1);
-    ADD(intern, bytes, count);
     return (lido_interned){value->self.bits};
   }
   lido_release(value);
@@ -201,18 +201,19 @@ const void *lido_interned_bytes(lido_interned value, size_t *count) {
 
 /* ---- The end of a value ---- */
 
+static void remove_locked(lido_intern *intern, lido_table_shard *shard, interned_value *value) {
+  value->listed = false;
+  lido_table_remove_locked(shard, &value->node);
+  ADD(intern, deaths, 1);
+  ADD(intern, bytes, -(int64_t)value->count);
+}
+
 static void unlist(void *object, void *context) {
   lido_intern *intern = context;
   interned_value *value = object;
   lido_table_shard *shard = lido_table_take(&intern->table, value->node.hash);
-  bool listed = value->listed;
-  if (listed) lido_table_remove_locked(shard, &value->node);
-  value->listed = false;
+  if (value->listed) remove_locked(intern, shard, value);
   lido_table_give(shard);
-  if (!listed) return;
-  ADD(intern, deaths, 1);
-  ADD(intern, values, -1);
-  ADD(intern, bytes, -(int64_t)value->count);
 }
 
 /* ---- Life of a table ---- */
@@ -293,13 +294,14 @@ size_t lido_intern_trim(lido_intern *intern) {
 
 void lido_intern_stats_get(const lido_intern *intern, lido_intern_stats *out) {
   lido_counts_copy(out, &intern->rare, sizeof *out);
+  out->values = lido_table_count(&((lido_intern *)(uintptr_t)intern)->table);
   out->hits = lido_hit_counts_sum(&intern->hits);
   out->bytes_reserved = lido_sized_reserved_bytes(&intern->values);
 }
 
 typedef struct checking {
   lido_intern *intern;
-  size_t values;
+  size_t bytes;
   const char *broken;
 } checking;
 
@@ -315,7 +317,7 @@ static const char *check_value(lido_intern *intern, const interned_value *value)
 
 static bool check_node(lido_table_node *node, void *arg) {
   checking *c = arg;
-  c->values++;
+  c->bytes += value_of(node)->count;
   c->broken = check_value(c->intern, value_of(node));
   return c->broken == NULL;
 }
@@ -325,6 +327,6 @@ const char *lido_intern_check(lido_intern *intern) {
   for (size_t i = 0; i < LIDO_TABLE_SHARDS && c.broken == NULL; i++) {
     lido_table_each_locked(&intern->table.shards[i], check_node, &c);
   }
-  if (c.broken == NULL && c.values != intern->rare.values) c.broken = "I2: values are miscounted";
+  if (c.broken == NULL && c.bytes != intern->rare.bytes) c.broken = "I4: bytes are miscounted";
   return c.broken != NULL ? c.broken : lido_sized_check(&intern->values);
 }
