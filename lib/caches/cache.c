@@ -1,6 +1,8 @@
 /* cache.c: the life of a cache. Its design is in cache_core.h. */
 #include <errno.h>
 
+#include "lib/base/bits.h"
+#include "lib/base/misuse_report.h"
 #include "lib/caches/cache_core.h"
 #include "lido/pool.h"
 
@@ -42,11 +44,13 @@ static bool find_orphan(lido_table_node *node, void *arg) {
 
 static bool remove_orphan(lido_cache *cache, lido_table_shard *shard) {
   lido_cache_entry *orphan = NULL;
+  lido_cache_parting parting = {0};
+  lido_lock_take(&shard->lock);
   lido_table_each_locked(shard, find_orphan, &orphan);
-  if (orphan == NULL) return false;
-  lido_cache_parting parting = lido_cache_remove_locked(cache, shard, orphan, LIDO_CACHE_REMOVED);
+  if (orphan != NULL) parting = lido_cache_remove_locked(cache, shard, orphan, LIDO_CACHE_REMOVED);
+  lido_table_give(shard);
   lido_cache_part(cache, &parting);
-  return true;
+  return orphan != NULL;
 }
 
 static void in_child(lido_caches_member *member) {
@@ -74,6 +78,7 @@ static void set_up(lido_cache *cache, const lido_cache_options *options) {
   memset(cache, 0, sizeof *cache);
   cache->options = *options;
   set_name(cache, options->name);
+  cache->options.keep_bytes = lido_min(options->keep_bytes, LIDO_CACHE_WEIGHT_MAX);
   cache->seed = lido_hash_seed(options->seed);
   cache->keeps = options->keep_count != 0 || options->keep_bytes != 0 || options->live_ns != 0 || options->idle_ns != 0;
   cache->ages = options->live_ns != 0 || options->idle_ns != 0;
@@ -150,11 +155,23 @@ static size_t clear(lido_cache *cache, lido_cache_reason reason) {
   return count;
 }
 
-size_t lido_cache_clear(lido_cache *cache) { return clear(cache, LIDO_CACHE_REMOVED); }
+size_t lido_cache_clear(lido_cache *cache) {
+  lido_retain(cache);
+  size_t count = clear(cache, LIDO_CACHE_REMOVED);
+  lido_release(cache);
+  return count;
+}
 
 size_t lido_cache_destroy(lido_cache *cache) {
   if (cache == NULL) return 0;
-  lido_weak_kill(cache->self); /* deaths of values find no cache from here on */
+  if (!lido_weak_kill(cache->self)) { /* deaths of values find no cache from here on */
+    lido_misuse_report((lido_misuse){.kind = LIDO_MISUSE_RELEASED,
+                                     .where = "cache",
+                                     .pool = cache->name,
+                                     .address = cache,
+                                     .object = LIDO_NO_OBJECT});
+    return 0;
+  }
   size_t count = clear(cache, LIDO_CACHE_ENDED);
   lido_caches_leave(&cache->member);
   lido_release(cache);

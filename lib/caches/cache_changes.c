@@ -53,12 +53,15 @@ static int place(placement *p) {
 static int put(placement *p, void *value) {
   int saved_errno = errno;
   int error = 0;
+  if (p->key_bytes > LIDO_CACHE_KEY_MAX) return EMSGSIZE;
+  lido_retain(p->cache); /* it may be destroyed in a callback */
   p->hash = lido_cache_hash_of(p->cache, p->key, p->key_bytes);
   p->spare = lido_cache_entry_make(p->cache, p->hash, p->key, p->key_bytes);
   if (p->spare == NULL) error = errno;
   if (error == 0) error = lido_cache_arrive(p->cache, p->hash, p->key, p->key_bytes, value, &p->arrival);
   if (error == 0) error = place(p);
   lido_release(p->spare);
+  lido_release(p->cache);
   errno = saved_errno;
   return error;
 }
@@ -84,13 +87,16 @@ int lido_cache_put_absent(lido_cache *cache, const void *key, size_t key_bytes, 
 /* `value` NULL: whatever it is. */
 static bool remove_entry(lido_cache *cache, const void *key, size_t key_bytes, const lido_weak *value) {
   lido_cache_parting parting = {0};
+  if (key_bytes > LIDO_CACHE_KEY_MAX) return false;
   uint64_t hash = lido_cache_hash_of(cache, key, key_bytes);
+  lido_retain(cache); /* it may be destroyed in a callback */
   lido_table_shard *shard = lido_table_take(&cache->table, hash);
   lido_cache_entry *entry = lido_cache_find(cache, hash, key, key_bytes);
   bool fits = entry != NULL && (value == NULL || lido_weak_equal(lido_cache_value_of(entry), *value));
   if (fits) parting = lido_cache_remove_locked(cache, shard, entry, LIDO_CACHE_REMOVED);
   lido_table_give(shard);
   lido_cache_part(cache, &parting);
+  lido_release(cache);
   return fits;
 }
 

@@ -11,7 +11,8 @@
  *   V3  an entry with a value has a cleanup on it, that has not run; it finds the entry by hash and handle, and so never removes what came
  *       into its place.
  *   V4  a value is kept <=> the entry is in the ring <=> kept_value is the object of its handle, with one reference; then it is not `was_let_go`.
- *   V5  kept.count and kept.weight are the sums over the ring; within bounds when no call is in progress; the hand points into the ring.
+ *   V5  kept.count and kept.weight are the sums over the ring; within bounds when no call is in progress (but for what
+ *       callbacks put while others were let go); the hand points into the ring.
  *   V6  a flight that is not doomed is its listed entry's; who is `present` in a flight will leave it; the last one frees it.
  *   V7  a flight's creator is there until it is over, and NULL after.
  * Races, and who wins
@@ -43,6 +44,9 @@
 #include "lido/cleanup.h"
 
 typedef struct lido_cache_flight lido_cache_flight;
+
+/* What heavier values count as, so that sums can't run over. */
+#define LIDO_CACHE_WEIGHT_MAX ((size_t)1 << 44)
 
 typedef struct lido_cache_entry {
   /* under the ring's lock */

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "lib/base/assertion.h"
+#include "lib/base/bits.h"
 #include "lib/caches/cache_core.h"
 #include "lib/refs/span.h"
 
@@ -69,7 +70,7 @@ static size_t weigh(const lido_cache *cache, const void *key, size_t key_bytes, 
 
 static void decide_to_keep(lido_cache *cache, lido_cache_arrival *arrival, const void *key, size_t key_bytes) {
   if (!cache->keeps) return;
-  arrival->weight = weigh(cache, key, key_bytes, arrival->value);
+  arrival->weight = lido_min(weigh(cache, key, key_bytes, arrival->value), LIDO_CACHE_WEIGHT_MAX);
   arrival->to_keep = cache->options.keep_bytes == 0 || arrival->weight <= cache->options.keep_bytes;
   if (arrival->to_keep) {
     lido_retain(arrival->value);

@@ -43,6 +43,7 @@ typedef struct question {
   void *arg;
   uint64_t wait_ns;
   uint64_t now_ns;         /* of the cache's clock */
+  bool was_stale;          /* a value was found that is dead, or over */
   lido_cache_entry *entry; /* NULL: not made, or in use */
   lido_cache_flight *flight;
 } question;
@@ -148,6 +149,7 @@ typedef struct creation {
   lido_cache_flight *flight;
   void *value;
   int error;
+  lido_cache_arrival arrival; /* of the value */
 } creation;
 
 static void note_over(lido_cache_flight *flight) {
@@ -160,7 +162,7 @@ static void note_over(lido_cache_flight *flight) {
 }
 
 /* The result is entered, unless somebody was faster; and told to those who wait. */
-static void land(const creation *c, lido_cache_arrival *arrival) {
+static void land(creation *c) {
   lido_cache *cache = c->question->cache;
   lido_cache_flight *flight = c->flight;
   lido_cache_parting parting = {0};
@@ -170,50 +172,56 @@ static void land(const creation *c, lido_cache_arrival *arrival) {
   bool doomed = flight->is_doomed;
   if (!doomed) {
     c->entry->flight = NULL;
-    parting = c->error == 0 ? lido_cache_enter_locked(cache, c->entry, arrival, LIDO_CACHE_REPLACED)
+    parting = c->error == 0 ? lido_cache_enter_locked(cache, c->entry, &c->arrival, LIDO_CACHE_REPLACED)
                             : lido_cache_remove_locked(cache, shard, c->entry, LIDO_CACHE_REMOVED);
   }
   note_over(flight);
   leave(shard, flight);
-  if (doomed && c->error == 0) lido_cache_turn_away(arrival);
+  if (doomed && c->error == 0) lido_cache_turn_away(&c->arrival);
   lido_cache_part(cache, &parting);
+}
+
+/* What create gave becomes an arrival, or an error. */
+static void judge(creation *c) {
+  const question *q = c->question;
+  c->error = lido_cache_arrive(q->cache, q->hash, q->key, q->key_bytes, c->value, &c->arrival);
+  if (c->error == 0) return;
+  void *refused = c->value;
+  c->value = NULL;
+  if (c->error != EINVAL) lido_release(refused); /* EINVAL: it is no object, and that was reported */
 }
 
 static void call_create(void *argument) {
   creation *c = argument;
   const question *q = c->question;
-  c->error = q->create(q->key, q->key_bytes, q->arg, &c->value);
+  void *made = NULL;
+  c->error = q->create(q->key, q->key_bytes, q->arg, &made);
+  if (c->error == 0 && made == NULL) c->error = EINVAL;
+  if (c->error != 0) return;
+  c->value = made;
+  judge(c);
 }
 
-/* The thread ends in create. */
+/* The thread ends in create, or in what is called for its result; ask() does not go on. */
 static void abandon(void *argument) {
   creation *c = argument;
+  lido_cache *cache = c->question->cache;
+  void *value = c->value;
   c->value = NULL;
   c->error = ECANCELED;
-  LIDO_CACHE_COUNT_RARE(c->question->cache, flights_failed);
-  land(c, NULL);
-}
-
-/* What create gave becomes an arrival, or an error. */
-static void judge(creation *c, lido_cache_arrival *arrival) {
-  const question *q = c->question;
-  if (c->error != 0) c->value = NULL;
-  if (c->error == 0 && c->value == NULL) c->error = EINVAL;
-  if (c->error != 0) return;
-  c->error = lido_cache_arrive(q->cache, q->hash, q->key, q->key_bytes, c->value, arrival);
-  if (c->error == 0) return;
-  if (c->error != EINVAL) lido_release(c->value); /* EINVAL: it is no object, and that was reported */
-  c->value = NULL;
+  LIDO_CACHE_COUNT_RARE(cache, flights_failed);
+  if (value != NULL) lido_cache_turn_away(&c->arrival);
+  land(c);
+  lido_release(value);
+  lido_release(cache);
 }
 
 static int make_value(const question *q, lido_cache_entry *entry, lido_cache_flight *flight, void **value) {
   creation c = {.question = q, .entry = entry, .flight = flight};
-  lido_cache_arrival arrival;
   LIDO_CACHE_COUNT_RARE(q->cache, flights);
   lido_os_call_to_its_end(call_create, abandon, &c);
-  judge(&c, &arrival);
   if (c.error != 0) LIDO_CACHE_COUNT_RARE(q->cache, flights_failed);
-  land(&c, &arrival);
+  land(&c);
   lido_cache_settle(q->cache);
   *value = c.value;
   return c.error;
@@ -238,31 +246,43 @@ static finding look_locked(question *q, lido_cache_entry *entry, void **value) {
   return q->flight != NULL ? FOUND_NOTHING : NEEDS_MEMORY;
 }
 
+/* From here on the entry waits for this thread. */
+static void begin_flight_locked(question *q, lido_cache_entry *entry) {
+  lido_cache_flight *flight = q->flight;
+  q->flight = NULL;
+  entry->flight = flight;
+  flight->outer = this_flier.creates;
+  this_flier.creates = flight;
+}
+
 /* The caller creates: in the present entry, whose value is dead, or in a new one. pre: the shard's lock, which is given. */
 static int take_off(question *q, lido_table_shard *shard, lido_cache_entry *entry, void **value) {
-  lido_cache_parting parting = {0};
-  bool stale = entry != NULL;
-  int error = 0;
-  if (stale) {
-    parting = lido_cache_empty_locked(q->cache, entry, LIDO_CACHE_EXPIRED);
-  } else {
-    error = enter_empty_locked(q, shard);
-    if (error == 0) entry = q->entry;
-  }
-  lido_cache_flight *flight = q->flight;
-  if (error == 0) {
-    if (!stale) q->entry = NULL;
-    q->flight = NULL;
-    entry->flight = flight;
-    flight->outer = this_flier.creates;
-    this_flier.creates = flight;
-  }
+  int error = entry == NULL ? enter_empty_locked(q, shard) : 0;
+  if (entry == NULL) entry = q->entry;
+  if (error == 0) begin_flight_locked(q, entry);
+  lido_cache_flight *flight = entry->flight;
   lido_table_give(shard);
+  if (error == 0 && entry == q->entry) q->entry = NULL;
   lido_release(q->entry); /* in the present one's place it was not needed; and the thread may end in create */
   q->entry = NULL;
-  lido_cache_count_miss(q->cache, stale);
-  lido_cache_part(q->cache, &parting);
+  lido_cache_count_miss(q->cache, q->was_stale);
   return error == 0 ? make_value(q, entry, flight, value) : error;
+}
+
+/* A dead value makes room at once. One that was kept until its time was over is told of first, and then one looks again: its callback
+ * may do anything, and no creation is under way meanwhile. pre: the shard's lock, which is given. */
+static int replace_stale(question *q, lido_table_shard *shard, lido_cache_entry *entry, void **value, bool *again) {
+  lido_cache_parting parting = lido_cache_empty_locked(q->cache, entry, LIDO_CACHE_EXPIRED);
+  q->was_stale = true;
+  if (parting.value == NULL) {
+    lido_cleanup stale = parting.cleanup;
+    if (stale.bits != 0) lido_cleanup_stop(stale);
+    return take_off(q, shard, entry, value);
+  }
+  lido_table_give(shard);
+  lido_cache_part(q->cache, &parting);
+  *again = true;
+  return 0;
 }
 
 /* What the next look may need. */
@@ -285,7 +305,7 @@ static int ask_locked(question *q, lido_table_shard *shard, void **value, bool *
       lido_cache_count_miss(q->cache, false);
       return join(q, shard, entry->flight, value);
     case FOUND_NOTHING:
-      return take_off(q, shard, entry, value);
+      return entry == NULL ? take_off(q, shard, entry, value) : replace_stale(q, shard, entry, value, again);
     case NEEDS_MEMORY:
       break;
   }
@@ -298,18 +318,22 @@ static LIDO_SLOW int ask(question *q, void **value) {
   int saved_errno = errno;
   int error = 0;
   bool again = true;
+  lido_retain(q->cache); /* it may be destroyed in a callback */
   while (again && error == 0) {
     again = false;
     error = ask_locked(q, lido_table_take(&q->cache->table, q->hash), value, &again);
   }
   lido_release(q->entry);
   end_flight(q->flight);
+  lido_release(q->cache);
   errno = saved_errno;
   return error;
 }
 
 int lido_cache_get_or_create_within(lido_cache *cache, const void *key, size_t key_bytes, lido_cache_maker create,
                                     void *arg, uint64_t wait_ns, void **value) {
+  *value = NULL;
+  if (LIDO_UNLIKELY(key_bytes > LIDO_CACHE_KEY_MAX)) return EMSGSIZE;
   uint64_t hash = lido_cache_hash_of(cache, key, key_bytes);
   *value = lido_cache_get_hashed(cache, hash, key, key_bytes);
   if (LIDO_LIKELY(*value != NULL)) return 0;

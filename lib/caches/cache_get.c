@@ -41,6 +41,7 @@ static LIDO_SLOW void *get_locked(lido_cache *cache, const void *key, size_t key
   void *value = NULL;
   uint64_t hash = lido_cache_hash_of(cache, key, key_bytes);
   uint64_t now = lido_cache_now(cache);
+  lido_retain(cache); /* it may be destroyed in a callback */
   lido_table_shard *shard = lido_table_take(&cache->table, hash);
   lido_cache_entry *entry = lido_cache_find(cache, hash, key, key_bytes);
   bool flies = entry != NULL && entry->flight != NULL;
@@ -56,6 +57,7 @@ static LIDO_SLOW void *get_locked(lido_cache *cache, const void *key, size_t key
   }
   lido_cache_part(cache, &parting);
   lido_cache_settle(cache);
+  lido_release(cache);
   return value;
 }
 
@@ -83,6 +85,7 @@ void *lido_cache_get_hashed(lido_cache *cache, uint64_t hash, const void *key, s
 }
 
 static __attribute__((noinline)) void *get_any(lido_cache *cache, const void *key, size_t key_bytes) {
+  if (LIDO_UNLIKELY(key_bytes > LIDO_CACHE_KEY_MAX)) return NULL;
   uint64_t hash = lido_cache_hash_of(cache, key, key_bytes);
   void *value = lido_cache_get_hashed(cache, hash, key, key_bytes);
   return LIDO_LIKELY(value != NULL) ? value : get_locked(cache, key, key_bytes);

@@ -5,9 +5,10 @@
  * or not, so that no eviction holds the lock for long.
  */
 #include "lib/base/assertion.h"
+#include "lib/base/bits.h"
 #include "lib/caches/cache_core.h"
 
-enum { MOST_LOOKS = 64, SWEEP = 2 };
+enum { MOST_LOOKS = 64, SWEEP = 2, PATIENCE = 1000, MOST_LEVELS = 8 };
 
 static lido_cache_entry *entry_at(lido_link *link) { return LIDO_LIST_ITEM(link, lido_cache_entry, kept_link); }
 
@@ -72,7 +73,6 @@ static lido_cache_entry *choose_locked(lido_cache_kept *kept) {
 /* Stays in the table, and in the hands of the caller. */
 static lido_cache_parting take_out_locked(lido_cache_kept *kept, lido_cache_reason reason) {
   lido_cache_entry *entry = choose_locked(kept);
-  lido_store_relaxed(&entry->was_let_go, true); /* RELAXED: who sees it looks again under the shard's lock */
   return (lido_cache_parting){.entry = lido_retain(entry), .value = remove_locked(kept, entry), .reason = reason};
 }
 
@@ -83,6 +83,21 @@ static bool is_beyond_locked(const lido_cache *cache, lido_cache_reason *reason)
   return too_many || (bounds->keep_bytes != 0 && cache->kept.weight > bounds->keep_bytes);
 }
 
+/* From now on a hit keeps it again. Not while it is being told of: a callback that asks for it would be told of it for ever. */
+static void note_let_go(lido_cache *cache, lido_cache_entry *entry) {
+  lido_lock_take(&cache->kept.lock);
+  /* RELAXED: who sees it looks again under the shard's lock. */
+  if (entry->kept_value == NULL) lido_store_relaxed(&entry->was_let_go, true);
+  lido_lock_give(&cache->kept.lock);
+}
+
+static void let_go(lido_cache *cache, lido_cache_parting *parting) {
+  lido_cache_entry *entry = lido_retain(parting->entry);
+  lido_cache_part(cache, parting);
+  note_let_go(cache, entry);
+  lido_release(entry);
+}
+
 static bool evict_beyond(lido_cache *cache) {
   lido_cache_parting parting = {0};
   lido_cache_reason reason;
@@ -90,7 +105,7 @@ static bool evict_beyond(lido_cache *cache) {
   bool beyond = is_beyond_locked(cache, &reason);
   if (beyond) parting = take_out_locked(&cache->kept, reason);
   lido_lock_give(&cache->kept.lock);
-  if (beyond) lido_cache_part(cache, &parting);
+  if (beyond) let_go(cache, &parting);
   return beyond;
 }
 
@@ -100,13 +115,24 @@ static bool evict_one(lido_cache *cache) {
   bool found = cache->kept.count != 0;
   if (found) parting = take_out_locked(&cache->kept, LIDO_CACHE_SHED);
   lido_lock_give(&cache->kept.lock);
-  if (found) lido_cache_part(cache, &parting);
+  if (found) let_go(cache, &parting);
   return found;
 }
 
+static size_t kept_now(lido_cache *cache) {
+  lido_lock_take(&cache->kept.lock);
+  size_t count = cache->kept.count;
+  lido_lock_give(&cache->kept.lock);
+  return count;
+}
+
+/* No more than there are now, whatever callbacks put in their place. */
 size_t lido_cache_evict(lido_cache *cache, size_t count) {
   size_t evicted = 0;
-  while (evicted < count && evict_one(cache)) evicted++;
+  size_t most = lido_min(count, kept_now(cache));
+  lido_retain(cache); /* it may be destroyed in a callback */
+  while (evicted < most && evict_one(cache)) evicted++;
+  lido_release(cache);
   return evicted;
 }
 
@@ -144,10 +170,44 @@ static void sweep(lido_cache *cache) {
   }
 }
 
+/* This thread's, the innermost first: callbacks may put, and so settle again, inside. That goes some levels deep, so that what a callback puts makes room at
+ * once; and all of them together may evict only so many, so that it ends, whatever is put. Then more may stay until the next call. */
+typedef struct settling {
+  const lido_cache *cache;
+  struct settling *outer;
+  unsigned depth;
+  size_t *turns; /* that are left: the outermost's */
+  size_t own_turns;
+} settling;
+static __thread settling *innermost __attribute__((tls_model("initial-exec")));
+
+static settling *settling_of(const lido_cache *cache) {
+  settling *s = innermost;
+  while (s != NULL && s->cache != cache) s = s->outer;
+  return s;
+}
+
+static settling begin_settling(lido_cache *cache) {
+  const settling *before = settling_of(cache);
+  settling here = {.cache = cache, .outer = innermost};
+  if (before == NULL) {
+    here.own_turns = kept_now(cache) + PATIENCE;
+  } else {
+    here.depth = before->depth + 1;
+    here.turns = before->turns;
+  }
+  return here;
+}
+
 void lido_cache_settle(lido_cache *cache) {
   if (!cache->keeps) return;
-  while (evict_beyond(cache)) {}
+  settling here = begin_settling(cache);
+  if (here.depth == MOST_LEVELS) return;
+  if (here.turns == NULL) here.turns = &here.own_turns;
+  innermost = &here;
+  while (*here.turns != 0 && evict_beyond(cache)) *here.turns -= *here.turns != 0;
   if (cache->ages) sweep(cache);
+  innermost = here.outer;
 }
 
 /* ---- All entries whose time is over ---- */
@@ -194,6 +254,8 @@ size_t lido_cache_expire(lido_cache *cache) {
   size_t ended = 0;
   if (!cache->ages) return 0;
   uint64_t now = lido_cache_now(cache);
+  lido_retain(cache); /* it may be destroyed in a callback */
   for (size_t i = 0; i < LIDO_TABLE_SHARDS; i++) ended += expire_shard(cache, &cache->table.shards[i], now);
+  lido_release(cache);
   return ended;
 }

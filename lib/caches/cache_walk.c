@@ -80,9 +80,11 @@ int lido_cache_for_each(lido_cache *cache, bool (*visit)(const void *key, size_t
   int saved_errno = errno;
   int error = 0;
   walk w = {.cache = cache, .now = lido_cache_now(cache), .visit = visit, .arg = arg, .goes_on = true};
+  lido_retain(cache); /* it may be destroyed in a callback */
   for (size_t i = 0; i < LIDO_TABLE_SHARDS && error == 0 && w.goes_on; i++) {
     error = visit_shard(&w, &cache->table.shards[i]);
   }
+  lido_release(cache);
   if (visited != NULL) *visited = w.visited;
   errno = saved_errno;
   return error;

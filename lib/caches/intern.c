@@ -120,7 +120,6 @@ static int enter(lido_intern *intern, interned_value *value, interned_value **pr
 
 static LIDO_SLOW lido_interned make_and_enter(lido_intern *intern, uint64_t hash, const void *bytes, size_t count) {
   interned_value *present = NULL;
-  if (count > LIDO_INTERNED_MAX) return refused(EMSGSIZE);
   interned_value *value = make_value(intern, hash, bytes, count);
   if (value == NULL) return none;
   int error = enter(intern, value, &present);
@@ -137,6 +136,7 @@ static LIDO_SLOW lido_interned make_and_enter(lido_intern *intern, uint64_t hash
 /* ---- Interning ---- */
 
 static __attribute__((noinline)) lido_interned intern_any(lido_intern *intern, const void *bytes, size_t count) {
+  if (count > LIDO_INTERNED_MAX) return refused(EMSGSIZE);
   uint64_t hash = lido_hash_bytes(bytes, count, intern->seed);
   interned_value *value = find_unlocked(intern, hash, bytes, count);
   if (LIDO_UNLIKELY(value == NULL)) return make_and_enter(intern, hash, bytes, count);
@@ -176,6 +176,7 @@ lido_interned lido_intern_bytes(lido_intern *intern, const void *bytes, size_t c
 }
 
 lido_interned lido_intern_find(lido_intern *intern, const void *bytes, size_t count) {
+  if (count > LIDO_INTERNED_MAX) return none;
   uint64_t hash = lido_hash_bytes(bytes, count, intern->seed);
   interned_value *value = find_unlocked(intern, hash, bytes, count);
   if (value == NULL) value = find_locked(intern, hash, bytes, count);
@@ -307,7 +308,8 @@ typedef struct checking {
 
 static const char *check_value(lido_intern *intern, const interned_value *value) {
   if (!value->listed) return "I2: a value in the table does not know it";
-  if (lido_weak_get(value->self) != value) return "I3: a value is not where its handle leads";
+  bool killed = lido_weak_state_get(value->self) == LIDO_WEAK_KILLED;
+  if (!killed && lido_weak_get(value->self) != value) return "I3: a value is not where its handle leads";
   for (lido_table_node *next = value->node.next; next != NULL; next = next->next) {
     if (is_same(value_of(next), value->node.hash, value->bytes, value->count)) return "I1: the same bytes twice";
   }
