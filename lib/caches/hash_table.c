@@ -7,6 +7,7 @@
 #include "lib/mem/metadata.h"
 #include "lido/pool.h"
 #include "lido/weak.h"
+#include "pools/pool_core.h"
 
 /* ---- Arrays ---- */
 
@@ -44,7 +45,10 @@ int lido_table_init(lido_table *table) {
     table->shards[i] = (lido_table_shard){.count = 0};
     lido_lock_init(&table->shards[i].lock, LIDO_RANK_SHARD);
   }
-  return table_array_pool() != NULL ? 0 : errno;
+  lido_pool *arrays = table_array_pool();
+  if (arrays == NULL) return errno;
+  lido_store_relaxed(&lido_core_of(arrays)->refs.quiet, true); /* RELAXED: always the same */
+  return 0;
 }
 
 lido_table_shard *lido_table_take(lido_table *table, uint64_t hash) {

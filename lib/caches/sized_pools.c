@@ -36,6 +36,7 @@ static LIDO_SLOW lido_pool *make_pool(lido_sized_pools *sized, size_t place) {
   lido_pool *made = lido_pool_create(&options);
   if (made == NULL) return NULL;
   lido_core_of(made)->refs.unlist = sized->unlist;
+  lido_core_of(made)->refs.quiet = true;
   lido_pool *none = NULL;
   /* RELEASE sized.pool: it is complete before it can be found. */
   if (lido_cas_release(&sized->pools[place], &none, made)) return made;

@@ -1,4 +1,4 @@
-/* sized_pools.h: pools for objects of one kind and many sizes.
+/* sized_pools.h: pools for objects of one kind and many sizes. Their `destroy`, if there is one, calls nothing of the program's.
  *
  * Idea: a pool for each of a row of sizes, two for each doubling, so that at most a third of an object is unused. Each is made when the first object of
  * its size is.

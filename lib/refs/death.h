@@ -33,6 +33,10 @@ void lido_death(lido_slot *slot);
 void lido_death_note(lido_slot *slot);
 void lido_deaths_run(void);
 
+/* The same for one that calls nothing of the program's: it is finished at once, whatever else is being finished here, so that nobody who
+ * waits for it waits for the program. false: it is not so. */
+bool lido_death_quietly(lido_slot *slot);
+
 /* Is one being finished, that is, is this called by a destructor or a cleanup? And of an object of that owner? */
 bool lido_deaths_are_busy(void);
 bool lido_deaths_are_of(const lido_refs_owner *owner);

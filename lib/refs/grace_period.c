@@ -239,10 +239,14 @@ static void take_in_hands_locked(const slot_list *taken) {
   note_deferred_locked();
 }
 
-/* All of them are on the thread's list before the first is finished, so that the end of another's owner finds them. */
+/* All of them are on the thread's list before the program is called for the first, so that the end of another's owner finds them; and those for which
+ * it is not called are over by then. */
 static size_t finish(slot_list *taken) {
   size_t count = taken->count;
-  while (taken->count != 0) lido_death_note(pop(taken));
+  while (taken->count != 0) {
+    lido_slot *slot = pop(taken);
+    if (!lido_death_quietly(slot)) lido_death_note(slot);
+  }
   if (count != 0) lido_deaths_run();
   return count;
 }

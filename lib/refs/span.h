@@ -25,6 +25,7 @@ typedef struct lido_refs_owner {
   size_t stride;     /* from object to object */
   bool narrow;       /* LIDO_POOL_HANDLES_53 */
   bool guarded;      /* LIDO_POOL_GUARDED */
+  bool quiet;        /* destroy, if there is one, calls nothing of the program's */
   bool ending;       /* by one thread, and nobody else is here: dead objects keep their memory until all are dead */
   uint32_t ended;    /* of these: the first slot of the list of the dead */
   uint64_t in_hands; /* atomic: deaths that waited for readers, and are in some thread's hands now (grace_period.h) */
