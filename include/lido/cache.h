@@ -66,14 +66,15 @@ typedef enum lido_cache_reason {
 
 /* Zero means default everywhere; options with nothing set make a cache that keeps nothing alive. */
 typedef struct lido_cache_options {
-  const char *name; /* copied; NULL = "cache" */
+  const char *name; /* copied, 63 bytes of it; NULL = "cache" */
   /* Keys that are more than their bytes: equal keys must have equal hashes. Both or none. */
   uint64_t (*hash)(const void *key, size_t key_bytes, void *context);
   bool (*equal)(const void *a, size_t a_bytes, const void *b, size_t b_bytes, void *context);
   uint64_t seed; /* of the hash of bytes; 0 = random, so that nobody can choose keys that collide */
-  /* Bounds of what is kept alive; 0 = no such bound. Without any, nothing is kept. Exceeded only inside calls. */
+  /* Bounds of what is kept alive; 0 = no such bound. Without any of these four, nothing is kept; with times alone, everything until its time is
+   * over. Exceeded only inside calls, and by what on_evict puts without end. */
   size_t keep_count;
-  size_t keep_bytes; /* of weights */
+  size_t keep_bytes; /* of weights; more than 2^44 counts as that, for weights too */
   /* An entry ends so long after its value was put or created, and so long after it was last asked for, whoever else uses
    * the object; nanoseconds, 0 = never. Precise to some milliseconds. */
   uint64_t live_ns;
@@ -81,7 +82,8 @@ typedef struct lido_cache_options {
   /* What a value counts against keep_bytes; asked once, when it is put. NULL = its object's size. One that is heavier than keep_bytes is
    * not kept. */
   size_t (*weight)(const void *key, size_t key_bytes, const void *value, void *context);
-  /* The cache no longer keeps this value; it is alive until this returns. Called only for values that were kept. */
+  /* The cache no longer keeps this value; it is alive until this returns. Called only for values that were kept, and not if the pool of
+   * the value has ended. It may use this cache: then a value that is asked for in here is not kept again by that. */
   void (*on_evict)(const void *key, size_t key_bytes, void *value, lido_cache_reason reason, void *context);
   /* Nanoseconds that never go back; NULL = the system's. For tests and simulations. */
   uint64_t (*now)(void *context);
@@ -90,12 +92,14 @@ typedef struct lido_cache_options {
 
 /* ---- Life ---------------------------------------------------------------------------------- */
 
-/* NULL options: the defaults. NULL: EINVAL (hash without equal or the other way round), ENOMEM. About 6 KiB. */
+/* NULL options: the defaults. NULL: EINVAL (hash without equal or the other way round), ENOMEM. About 9 KiB, and the
+ * least that a pool takes for each size of keys that comes up. */
 LIDO_API lido_cache *lido_cache_create(const lido_cache_options *options);
 
 /* Values that were kept are let go (LIDO_CACHE_ENDED); values of others live on, and their deaths find no cache. -> entries that there
- * were. NULL is ignored. May be called inside a value's destructor or cleanup, if it was no call of this cache that let the value die: that would still be in
- * progress; and not inside this cache's callbacks. on_evict may still use the cache, but what it puts or creates is refused with ESTALE. */
+ * were. NULL is ignored. Allowed in destructors and cleanups of values and in this cache's callbacks, also inside a call of this cache on the same thread: the cache is over,
+ * its memory goes when that call returns. During and after it on_evict and such calls still may use the cache; what they put or create is refused with ESTALE.
+ * A second destroy is misuse. */
 LIDO_API size_t lido_cache_destroy(lido_cache *cache);
 
 LIDO_API const char *lido_cache_name(const lido_cache *cache);

@@ -9,7 +9,7 @@
  * owns and ends by a function; or, with `objects`, objects of pools with handles, of which the map holds one reference for as long as the key lives.
  *
  * Cycles. A value that keeps its own key alive, by a reference of its own or by being the key of another attachment that leads back, keeps it alive for ever: counts
- * can't see that nobody else is there. Attaching an object to itself is always refused. lido_ephemerons_find_cycle follows what it knows: attachments of
+ * can't see that nobody else is there. In maps with `objects`, attaching an object to itself is always refused. lido_ephemerons_find_cycle follows what it knows: attachments of
  * all maps with `objects`, and whatever the maps' `references` functions tell of. A library built with full checks asks at every set, reports
  * LIDO_MISUSE_CYCLE, and refuses; there it follows only values that are objects, since others may be ended by other threads meanwhile.
  *
@@ -29,8 +29,10 @@ LIDO_BEGIN
 typedef struct lido_ephemerons lido_ephemerons;
 
 typedef struct lido_ephemerons_options {
-  const char *name; /* copied; NULL = "ephemerons" */
-  bool objects;     /* values are objects of pools with handles; then `end` is called before the map's reference goes */
+  const char *name; /* copied, 63 bytes of it; NULL = "ephemerons" */
+  bool
+      objects; /* values are objects of pools with handles; then `end` is called before the map's reference goes; not if the value's
+                      pool has ended, and the value with it */
   /* The key is dead, or the value was replaced, or the map ends. After the key's destructor. NULL: nothing to do. */
   void (*end)(void *value, void *context);
   /* For finding cycles: call `tell(object, arg)` for every object that this value holds a strong reference to. NULL: none is known. */
@@ -54,7 +56,7 @@ LIDO_API int lido_ephemerons_set(lido_ephemerons *map, const void *key, void *va
 /* The value, or NULL. The caller holds a reference to the key. A hash, a walk of one chain. */
 LIDO_API void *lido_ephemerons_get(lido_ephemerons *map, const void *key);
 
-/* With `objects`: the value with one reference more, or NULL; whoever replaces it meanwhile. */
+/* With `objects`: the value with one reference more, or NULL; whoever replaces it meanwhile. One that was killed is not found. */
 LIDO_API void *lido_ephemerons_acquire(lido_ephemerons *map, const void *key);
 
 /* The value, no longer attached and not ended: it is the caller's, with `objects` including the map's reference. NULL: there was none. */

@@ -38,11 +38,12 @@ typedef struct lido_interned {
 enum { LIDO_INTERNED_MAX = 1 << 19 }; /* bytes */
 
 typedef struct lido_intern_options {
-  const char *name; /* copied; NULL = "intern" */
+  const char *name; /* copied, 63 bytes of it; NULL = "intern" */
   uint64_t seed;    /* of the hash; 0 = random, so that nobody can choose texts that collide */
 } lido_intern_options;
 
-/* NULL options: the defaults. NULL: ENOMEM. About 8 KiB. */
+/* NULL options: the defaults. NULL: ENOMEM. About 8 KiB, and the least that a pool
+ * takes for each size of values that comes up. */
 LIDO_API lido_intern *lido_intern_create(const lido_intern_options *options);
 
 /* All values end, referenced or not; their handles are stale. -> how many were still referenced. NULL is ignored. */
@@ -79,7 +80,8 @@ LIDO_FAST const char *lido_interned_text(lido_interned value) {
   return (const char *)lido_interned_bytes(value, (size_t *)0);
 }
 
-/* As a weak handle, for caches, observers and ephemerons, and to ask whether it is still there. */
+/* As a weak handle, for caches, observers and ephemerons, and to ask whether it is still there. Killed, it is as if it was released for
+ * everybody: nobody finds its bytes by it, and an intern of them makes them anew. */
 LIDO_FAST lido_weak lido_interned_weak(lido_interned value) { return lido_weak_from_u64(value.bits); }
 
 /* ---- Typed twins --------------------------------------------------------------------------- */

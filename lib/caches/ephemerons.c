@@ -20,11 +20,19 @@ static uint64_t hash_of(lido_weak key) { return lido_hash_mix(key.bits); }
 typedef struct parting {
   lido_attachment *attachment; /* NULL: it stays, with another value */
   void *value;
+  lido_weak handle; /* of the value, in a map with objects */
   lido_cleanup cleanup;
 } parting;
 
-static void end_value(const lido_ephemerons *map, void *value) {
-  if (value == NULL) return;
+/* Whether the map's reference is still one: the pool of an attached object may have ended, and the object with it. */
+static bool is_there(const lido_ephemerons *map, lido_weak handle) {
+  if (!map->options.objects) return true;
+  lido_weak_state state = lido_weak_state_get(handle);
+  return state == LIDO_WEAK_LIVE || state == LIDO_WEAK_KILLED;
+}
+
+static void end_value(const lido_ephemerons *map, void *value, lido_weak handle) {
+  if (value == NULL || !is_there(map, handle)) return;
   int saved_errno = errno;
   if (map->options.end != NULL) map->options.end(value, map->options.context);
   errno = saved_errno;
@@ -33,14 +41,21 @@ static void end_value(const lido_ephemerons *map, void *value) {
 
 static void part(const lido_ephemerons *map, const parting *p) {
   if (p->cleanup.bits != 0) lido_cleanup_stop(p->cleanup);
-  end_value(map, p->value);
+  end_value(map, p->value, p->handle);
   lido_release(p->attachment);
+}
+
+static parting all_of(lido_attachment *attachment) {
+  return (parting){.attachment = attachment,
+                   .value = attachment->value,
+                   .handle = lido_weak_from_u64(attachment->as_weak),
+                   .cleanup = attachment->cleanup};
 }
 
 static parting take_out_locked(lido_table_shard *shard, lido_attachment *attachment) {
   attachment->listed = false;
   lido_table_remove_locked(shard, &attachment->node);
-  return (parting){.attachment = attachment, .value = attachment->value, .cleanup = attachment->cleanup};
+  return all_of(attachment);
 }
 
 /* What a key knows of the map. */
@@ -118,6 +133,11 @@ static void *look(lido_ephemerons *map, const void *key, void *(*take)(const lid
   return value;
 }
 
+static void *take_object(const lido_attachment *attachment) {
+  /* RELAXED: the handle is checked where it is followed. */
+  return lido_weak_get(lido_weak_from_u64(lido_load_relaxed(&attachment->as_weak)));
+}
+
 static void *take_value(const lido_attachment *attachment) {
   /* ACQUIRE ephemeron.value: what it points to is seen. */
   return lido_load_acquire(&attachment->value);
@@ -128,7 +148,9 @@ static void *take_reference(const lido_attachment *attachment) {
   return lido_weak_acquire(lido_weak_from_u64(lido_load_relaxed(&attachment->as_weak)));
 }
 
-void *lido_ephemerons_get(lido_ephemerons *map, const void *key) { return look(map, key, take_value); }
+void *lido_ephemerons_get(lido_ephemerons *map, const void *key) {
+  return look(map, key, map->options.objects ? take_object : take_value);
+}
 
 void *lido_ephemerons_acquire(lido_ephemerons *map, const void *key) {
   return map->options.objects ? look(map, key, take_reference) : NULL;
@@ -151,10 +173,10 @@ static void write_value(lido_attachment *attachment, const offer *o) {
   lido_store_release(&attachment->value, o->value);
 }
 
-static int attach_locked(lido_ephemerons *map, lido_table_shard *shard, offer *o, void **before) {
+static int attach_locked(lido_ephemerons *map, lido_table_shard *shard, offer *o, parting *before) {
   lido_attachment *present = lido_attachment_find(map, o->key);
   if (present != NULL) {
-    *before = present->value;
+    *before = (parting){.value = present->value, .handle = lido_weak_from_u64(present->as_weak)};
     write_value(present, o);
     return 0;
   }
@@ -205,7 +227,7 @@ static int take_offer(const lido_ephemerons *map, const void *key, void *value, 
 }
 
 static int attach(lido_ephemerons *map, const void *key, offer *o) {
-  void *before = NULL;
+  parting before = {0};
   int error = make_spare(map, key, o);
   if (error == 0) {
     lido_table_shard *shard = lido_table_take(&map->table, hash_of(o->key));
@@ -215,8 +237,8 @@ static int attach(lido_ephemerons *map, const void *key, offer *o) {
   drop_spare(o->spare);
   if (error != 0) return error;
   COUNT(map, sets);
-  if (before != NULL) COUNT(map, replaced);
-  end_value(map, before);
+  if (before.value != NULL) COUNT(map, replaced);
+  part(map, &before);
   return 0;
 }
 
@@ -242,7 +264,7 @@ void *lido_ephemerons_detach(lido_ephemerons *map, const void *key) {
   lido_attachment *attachment = lido_attachment_find(map, handle);
   if (attachment != NULL) p = take_out_locked(shard, attachment);
   lido_table_give(shard);
-  void *value = p.value;
+  void *value = is_there(map, p.handle) ? p.value : NULL;
   p.value = NULL;
   part(map, &p);
   return value;
@@ -319,7 +341,8 @@ static size_t end_shard(lido_ephemerons *map, lido_table_shard *shard) {
   while (node != NULL) {
     lido_table_node *next = node->next;
     lido_attachment *attachment = attachment_of(node);
-    part(map, &(parting){.attachment = attachment, .value = attachment->value, .cleanup = attachment->cleanup});
+    parting p = all_of(attachment);
+    part(map, &p);
     node = next;
     count++;
   }
@@ -372,8 +395,8 @@ static bool check_node(lido_table_node *node, void *arg) {
   if (!attachment->listed || node->hash != hash_of(attachment->key)) c->broken = "A1: an attachment is not as listed";
   if (lido_attachment_find(c->map, attachment->key) != attachment) c->broken = "A1: two attachments with one key";
   if (attachment->cleanup.bits == 0) c->broken = "A2: a key without a cleanup";
-  bool is_object = lido_weak_get(lido_weak_from_u64(attachment->as_weak)) == attachment->value;
-  if (c->map->options.objects && !is_object) c->broken = "A3: a value that is not alive";
+  bool is_lost = c->map->options.objects && attachment->as_weak == 0;
+  if (is_lost || attachment->value == NULL) c->broken = "A3: an attachment without a value";
   return c->broken == NULL;
 }
 

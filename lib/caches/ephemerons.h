@@ -5,7 +5,7 @@
  * Invariants
  *   A1  an attachment that is `listed` is in the table; no two have the same key.
  *   A2  its key has a cleanup that has not run, and knows the map and the key by their handles.
- *   A3  a map with `objects` holds one reference to each value.
+ *   A3  a map with `objects` holds one reference to each value, and knows it by its handle too: when the value's pool has ended both are gone.
  * Races
  *   death of a key / set: who sets holds a reference to the key.
  *   set / set, detach / set: by the shard's lock; what was before ends once, in the thread that took it out.

@@ -124,6 +124,31 @@ TEST(ephemerons, objects_are_held_for_their_key) {
   end_all(pool);
 }
 
+TEST(ephemerons, the_pool_of_the_values_may_end_first) {
+  lido_pool *pool = make_pool();
+  lido_pool *values = make_pool();
+  size_t ended = 0;
+  lido_ephemerons *map =
+      lido_ephemerons_create(&(lido_ephemerons_options){.objects = true, .end = count_end, .context = &ended});
+  thing *keys[3];
+  for (size_t i = 0; i < 3; i++) {
+    thing *value = lido_pool_alloc(values);
+    keys[i] = lido_pool_alloc(pool);
+    CHECK_EQ(lido_ephemerons_set(map, keys[i], value), 0);
+    lido_release(value);
+  }
+  CHECK_EQ(lido_pool_destroy(values), 3);
+  CHECK_NULL(lido_ephemerons_get(map, keys[0]));
+  CHECK_NULL(lido_ephemerons_acquire(map, keys[0]));
+  CHECK_NULL(lido_ephemerons_detach(map, keys[0]));
+  CHECK_EQ(lido_ephemerons_set(map, keys[1], keys[2]), 0);
+  CHECK_SAME(lido_ephemerons_get(map, keys[1]), keys[2]);
+  for (size_t i = 0; i < 3; i++) lido_release(keys[i]);
+  CHECK_EQ(ended, 1); /* the one of its own that still was */
+  end_of(map, 0);
+  end_all(pool);
+}
+
 TEST(ephemerons, a_chain_of_keys_goes_in_one) {
   lido_pool *pool = make_pool();
   lido_ephemerons *map = lido_ephemerons_create(&(lido_ephemerons_options){.objects = true});
