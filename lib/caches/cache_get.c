@@ -104,8 +104,7 @@ static LIDO_SLOW void *look_and_get_locked(lido_cache *cache, const void *key, s
 LIDO_FAST lido_cache_entry *find_short(lido_cache *cache, uint64_t hash, const void *key, size_t key_bytes) {
   for (lido_table_node *node = lido_table_chain(&cache->table, hash); node != NULL; node = lido_table_next(node)) {
     lido_cache_entry *entry = lido_cache_entry_of(node);
-    if (node->hash == hash && entry->key_bytes == key_bytes && lido_same_short(entry->key, key, key_bytes))
-      return entry;
+    if (entry->key_bytes == key_bytes && lido_same_short(entry->key, key, key_bytes)) return entry;
   }
   return NULL;
 }

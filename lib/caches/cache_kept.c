@@ -71,8 +71,11 @@ static lido_cache_entry *choose_locked(lido_cache_kept *kept) {
 }
 
 /* Stays in the table, and in the hands of the caller. */
-static lido_cache_parting take_out_locked(lido_cache_kept *kept, lido_cache_reason reason) {
+static lido_cache_parting take_out_locked(lido_cache *cache, lido_cache_reason reason) {
+  lido_cache_kept *kept = &cache->kept;
   lido_cache_entry *entry = choose_locked(kept);
+  /* RELAXED: who sees it looks again under the shard's lock. */
+  if (cache->options.on_evict == NULL) lido_store_relaxed(&entry->was_let_go, true);
   return (lido_cache_parting){.entry = lido_retain(entry), .value = remove_locked(kept, entry), .reason = reason};
 }
 
@@ -84,7 +87,7 @@ static bool is_beyond_locked(const lido_cache *cache, lido_cache_reason *reason)
 }
 
 /* From now on a hit keeps it again. Not while it is being told of: a callback that asks for it would be told of it for ever. */
-static void note_let_go(lido_cache *cache, lido_cache_entry *entry) {
+static void note_let_go_and_told(lido_cache *cache, lido_cache_entry *entry) {
   lido_lock_take(&cache->kept.lock);
   /* RELAXED: who sees it looks again under the shard's lock. */
   if (entry->kept_value == NULL) lido_store_relaxed(&entry->was_let_go, true);
@@ -92,9 +95,13 @@ static void note_let_go(lido_cache *cache, lido_cache_entry *entry) {
 }
 
 static void let_go(lido_cache *cache, lido_cache_parting *parting) {
+  if (cache->options.on_evict == NULL) {
+    lido_cache_part(cache, parting);
+    return;
+  }
   lido_cache_entry *entry = lido_retain(parting->entry);
   lido_cache_part(cache, parting);
-  note_let_go(cache, entry);
+  note_let_go_and_told(cache, entry);
   lido_release(entry);
 }
 
@@ -103,7 +110,7 @@ static bool evict_beyond(lido_cache *cache) {
   lido_cache_reason reason;
   lido_lock_take(&cache->kept.lock);
   bool beyond = is_beyond_locked(cache, &reason);
-  if (beyond) parting = take_out_locked(&cache->kept, reason);
+  if (beyond) parting = take_out_locked(cache, reason);
   lido_lock_give(&cache->kept.lock);
   if (beyond) let_go(cache, &parting);
   return beyond;
@@ -113,7 +120,7 @@ static bool evict_one(lido_cache *cache) {
   lido_cache_parting parting = {0};
   lido_lock_take(&cache->kept.lock);
   bool found = cache->kept.count != 0;
-  if (found) parting = take_out_locked(&cache->kept, LIDO_CACHE_SHED);
+  if (found) parting = take_out_locked(cache, LIDO_CACHE_SHED);
   lido_lock_give(&cache->kept.lock);
   if (found) let_go(cache, &parting);
   return found;
