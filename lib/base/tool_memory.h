@@ -28,6 +28,11 @@ bool lido_tool_valgrind(void);
 #define lido_tool_open_range(start, bytes) ((void)(start), (void)(bytes))
 #endif
 
+/* Functions that this one called were left without returning (a thread that is cancelled): what ASan closed in their frames is open again. */
+enum { LIDO_TOOL_FRAMES_BYTES = 1 << 16 };
+#define lido_tool_frames_are_gone() \
+  lido_tool_open_range((char *)__builtin_frame_address(0) - LIDO_TOOL_FRAMES_BYTES, LIDO_TOOL_FRAMES_BYTES)
+
 #if defined(LIDO_MSAN)
 #define lido_tool_forget_range(start, bytes) __msan_allocated_memory(start, bytes)
 #else

@@ -17,6 +17,7 @@
 #include "lib/base/assertion.h"
 #include "lib/base/atomic.h"
 #include "lib/base/fault.h"
+#include "lib/base/tool_memory.h"
 
 enum { LOW_KEYS = PTHREAD_KEYS_MAX / 2, TURN_KEYS = PTHREAD_KEYS_MAX / 16 };
 
@@ -72,8 +73,20 @@ void lido_os_thread_detach(lido_os_thread thread) { pthread_detach(thread); }
 
 bool lido_os_thread_is_this(lido_os_thread thread) { return pthread_equal(thread, pthread_self()) != 0; }
 
+typedef struct abandonment {
+  void (*abandoned)(void *argument);
+  void *argument;
+} abandonment;
+
+static void abandon(void *argument) {
+  const abandonment *a = argument;
+  lido_tool_frames_are_gone();
+  a->abandoned(a->argument);
+}
+
 void lido_os_call_to_its_end(void (*body)(void *argument), void (*abandoned)(void *argument), void *argument) {
-  pthread_cleanup_push(abandoned, argument);
+  abandonment a = {abandoned, argument};
+  pthread_cleanup_push(abandon, &a);
   body(argument);
   pthread_cleanup_pop(0);
 }
