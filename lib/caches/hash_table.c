@@ -107,7 +107,7 @@ static int resize_locked(lido_table_shard *shard, size_t number) {
 int lido_table_reserve_locked(lido_table_shard *shard) {
   if (shard->array == NULL) return resize_locked(shard, LIDO_TABLE_FEWEST);
   size_t number = number_of(shard->chains);
-  if (LIDO_UNLIKELY(2 * (shard->count + 1) > number) && shard->old == NULL) {
+  if (LIDO_UNLIKELY(4 * (shard->count + 1) > number) && shard->old == NULL) {
     resize_locked(shard, 2 * number); /* without memory for it chains grow longer */
   }
   return 0;
@@ -120,7 +120,7 @@ void lido_table_insert_locked(lido_table_shard *shard, lido_table_node *node) {
 
 static void shrink_locked(lido_table_shard *shard) {
   size_t number = number_of(shard->chains);
-  if (number == LIDO_TABLE_FEWEST || shard->count >= number / 16 || shard->old != NULL) return;
+  if (number == LIDO_TABLE_FEWEST || shard->count >= number / 32 || shard->old != NULL) return;
   resize_locked(shard, lido_max(number / 4, LIDO_TABLE_FEWEST)); /* without memory for it, it stays */
 }
 

@@ -7,7 +7,8 @@
  * The table knows nothing of keys: who walks a chain compares.
  * Invariants
  *   T1  a node is in the chain of its hash in the present array of its shard, once; `count` of a shard is their number.
- *   T2  there are a power of two of chains, at least FEWEST, and twice as many as nodes, or there was no memory for so many.
+ *   T2  there are a power of two of chains, at least FEWEST, and four times as many as nodes, so that a walk seldom goes beyond the
+ *       first, which a processor can foretell; or there was no memory for so many.
  *   T3  a node's hash does not change while the node is in the table, nor until no reader can be at it.
  *   T4  an old array is kept in `old` until its shard's lock is given, and released after.
  * Why a reader's walk ends: chains have no rings, nodes are moved one at a time to the head of a chain, and in a move each node moves
