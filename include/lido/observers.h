@@ -28,7 +28,7 @@
  * Errors: a subscription that fails is {0}, errno says why. Lack of memory is possible only when subjects are created and observers
  * subscribed. errno is not changed otherwise. Misuse (a subject that is dead or none, an observer that is no live object with a handle)
  * goes to the handler of lido/misuse.h, and the call has no effect.
- * Memory: 32 bytes a subscription in an array that doubles, and 56 for its token. Two small pools are made with the first subject, and
+ * Memory: 32 bytes a subscription in an array that doubles, and 48 for its token. Two small pools are made with the first subject, and
  * stay (lido_subjects_trim).
  * Signals: nothing here may be called in handlers. Fork: the child has all subjects and subscriptions; notifications of other threads are
  * over there, and keep what they had hold of.

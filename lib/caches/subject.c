@@ -4,23 +4,40 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/base/atomic.h"
 #include "lib/base/misuse_report.h"
 #include "lib/caches/notification.h"
 #include "lib/caches/observers_fork.h"
 #include "lib/mem/metadata.h"
 #include "lib/refs/grace_period.h"
 #include "lib/refs/refs_fork.h"
-#include "lido/pool.h"
+#include "pools/pool_core.h"
 
-const char lido_subject_kind;
-const char lido_token_kind;
-
-/* Under the room's lock. The pools: made once, before the first subject. */
+/* Under the room's lock. The pools: made once, before the first subject; who has none of their objects may look at any time. */
 static lido_link subjects = LIDO_LIST_INITIAL(subjects);
-static lido_pool *subject_pool;
-static lido_pool *token_pool;
+static lido_pool *subject_pool; /* atomic */
+static lido_pool *token_pool;   /* atomic */
 
 lido_link *lido_subjects_locked(void) { return &subjects; }
+
+/* Whose object it is says what it is, before anybody reads it. RELAXED: who has an object of the pool finds the pool, and others are refused
+ * either way; the pool is not looked into. */
+static inline bool is_of(lido_pool *const *pool, const lido_refs_owner *owner) {
+  lido_pool *made = lido_load_relaxed(pool);
+  return made != NULL && owner == &lido_core_of(made)->refs;
+}
+
+/* pre: it is an object. RELAXED: which does not end meanwhile. */
+static inline bool is_subject(const void *object) {
+  const lido_span *span = lido_span_entry((uintptr_t)object);
+  return span != NULL && is_of(&subject_pool, lido_load_relaxed(&span->owner));
+}
+
+/* A slot that changes hands meanwhile has a generation that no value has yet. */
+bool lido_is_token(lido_subscription subscription) {
+  lido_weak weak = lido_weak_from_u64(subscription.bits);
+  return lido_slot_exists(weak) && is_of(&token_pool, lido_slot_owner(lido_slot_named(weak)));
+}
 
 /* ---- The end ---- */
 
@@ -74,17 +91,21 @@ void lido_subject_destroy(lido_subject *subject) {
 
 /* ---- Birth ---- */
 
+/* RELAXED: as in is_of. */
+static void make_pool_locked(lido_pool **pool, const lido_pool_options *options) {
+  if (*pool == NULL) lido_store_relaxed(pool, lido_pool_create(options));
+}
+
 static int make_pools_locked(void) {
-  if (subject_pool == NULL) {
-    subject_pool = lido_pool_create(&(lido_pool_options){
-        .name = "subject", .object_size = sizeof(lido_subject), .flags = LIDO_POOL_HANDLES, .destroy = finalise});
-  }
-  if (subject_pool != NULL && token_pool == NULL) {
-    token_pool = lido_pool_create(&(lido_pool_options){.name = "subscription",
-                                                       .object_size = sizeof(lido_token),
-                                                       .align = LIDO_ALIGNOF(lido_token),
-                                                       .flags = LIDO_POOL_HANDLES});
-  }
+  make_pool_locked(
+      &subject_pool,
+      &(lido_pool_options){
+          .name = "subject", .object_size = sizeof(lido_subject), .flags = LIDO_POOL_HANDLES, .destroy = finalise});
+  if (subject_pool == NULL) return errno;
+  make_pool_locked(&token_pool, &(lido_pool_options){.name = "subscription",
+                                                     .object_size = sizeof(lido_token),
+                                                     .align = LIDO_ALIGNOF(lido_token),
+                                                     .flags = LIDO_POOL_HANDLES});
   return token_pool != NULL ? 0 : errno;
 }
 
@@ -100,7 +121,7 @@ static int prepare(void) {
 
 /* -> 0 or ENOMEM; in any case it is whole enough for its end. */
 static int begin(lido_subject *subject, char *name, size_t name_bytes) {
-  *subject = (lido_subject){.kind = &lido_subject_kind, .name = name, .name_bytes = name_bytes};
+  *subject = (lido_subject){.name = name, .name_bytes = name_bytes};
   subject->self = lido_weak_make(subject);
   lido_lock_init(&subject->lock, LIDO_RANK_SUBJECT);
   lido_os_condition_init(&subject->uncalled);
@@ -143,7 +164,7 @@ lido_subject *lido_subject_create(const lido_subject_options *options) {
 
 lido_token *lido_token_make(void) {
   lido_token *token = lido_pool_alloc(token_pool);
-  if (token != NULL) *token = (lido_token){.kind = &lido_token_kind};
+  if (token != NULL) *token = (lido_token){.next = NULL};
   return token;
 }
 
@@ -151,7 +172,7 @@ lido_token *lido_token_make(void) {
 
 bool lido_subject_hold(lido_subject *subject) {
   if (LIDO_UNLIKELY(lido_retain(subject) == NULL)) return false;
-  if (LIDO_LIKELY(subject->kind == &lido_subject_kind)) return true;
+  if (LIDO_LIKELY(is_subject(subject))) return true;
   lido_release(subject);
   lido_misuse_report(
       (lido_misuse){.kind = LIDO_MISUSE_FOREIGN, .pool = "subject", .address = subject, .object = LIDO_NO_OBJECT});
@@ -222,7 +243,7 @@ static const char *check_entries_locked(const lido_subject *subject) {
     const lido_token *token = lido_weak_get(lido_weak_from_u64(array->entries[i].subscription.bits));
     if (token == NULL) continue;
     active++;
-    if (token->kind != &lido_token_kind || token->subject.bits != subject->self.bits)
+    if (!lido_is_token(array->entries[i].subscription) || token->subject.bits != subject->self.bits)
       return "O2: an entry's token is another subject's";
   }
   return active == subject->active ? NULL : "O1: active subscriptions miscounted";

@@ -51,7 +51,6 @@ typedef struct lido_observer_array {
 
 /* What is needed only at a subscription's end. */
 typedef struct lido_token {
-  const void *kind;
   lido_weak subject;
   void (*error)(void *observer, int error, void *context);
   void (*complete)(void *observer, void *context);
@@ -72,7 +71,6 @@ typedef struct lido_subject_numbers {
 
 struct lido_subject {
   /* fixed at birth, but for the last two */
-  const void *kind;
   char *name;
   size_t name_bytes;
   lido_weak self;
@@ -91,10 +89,6 @@ struct lido_subject {
   lido_caches_member member;
 };
 
-/* What the first field of a subject, of a token points to. */
-extern const char lido_subject_kind;
-extern const char lido_token_kind;
-
 /* One reference more; the caller has one, or so it says. false: it is no subject, or a dead one; that was reported. NULL is false. */
 bool lido_subject_hold(lido_subject *subject);
 
@@ -105,6 +99,9 @@ lido_link *lido_subjects_locked(void);
 
 /* A token without subscription, or NULL: ENOMEM. */
 lido_token *lido_token_make(void);
+
+/* Is what the value names, or named, a token? Any value; what it leads to is not touched. */
+bool lido_is_token(lido_subscription subscription);
 
 /* ---- Arrays: observer_array.c; all but free and release under the subject's lock ---- */
 

@@ -61,11 +61,11 @@ lido_subscription lido_subscribe(lido_subject *subject, const void *observer, co
 
 /* The subject of a subscription in force, with a reference; and a reference to the token. NULL: it is not in force. */
 static lido_subject *acquire_both(lido_subscription subscription, lido_token **token) {
+  if (!lido_is_token(subscription)) return NULL;
   lido_token *found = lido_weak_acquire(lido_weak_from_u64(subscription.bits));
   if (found == NULL) return NULL;
-  bool is_token = found->kind == &lido_token_kind;
   /* A subject that is dying has nobody who could notify, and ends its subscriptions itself. */
-  lido_subject *subject = is_token ? lido_weak_acquire(found->subject) : NULL;
+  lido_subject *subject = lido_weak_acquire(found->subject);
   if (subject == NULL) lido_release(found);
   *token = found;
   return subject;
@@ -118,6 +118,5 @@ int lido_unsubscribe_sync(lido_subscription subscription, uint64_t wait_ns) {
 }
 
 bool lido_is_subscribed(lido_subscription subscription) {
-  const lido_token *token = lido_weak_get(lido_weak_from_u64(subscription.bits));
-  return token != NULL;
+  return lido_is_token(subscription) && lido_weak_get(lido_weak_from_u64(subscription.bits)) != NULL;
 }
