@@ -79,13 +79,13 @@ static void drop_array(lido_subject *subject, lido_observer_array *array) {
 void lido_subject_destroy(lido_subject *subject) {
   int saved_errno = errno;
   size_t lost;
-  if (!lido_subject_hold(subject)) return;
+  if (!lido_subject_is_one(subject)) return;
   lido_observer_array *array = take_array(subject, &lost);
   if (array != NULL) {
     lido_observer_array_end(array, 0);
     drop_array(subject, array);
   }
-  lido_release_n(subject, 2 + lost);
+  lido_release_n(subject, 1 + lost);
   errno = saved_errno;
 }
 
@@ -170,35 +170,45 @@ lido_token *lido_token_make(void) {
 
 /* ---- Questions ---- */
 
-bool lido_subject_hold(lido_subject *subject) {
-  if (LIDO_UNLIKELY(lido_retain(subject) == NULL)) return false;
-  if (LIDO_LIKELY(is_subject(subject))) return true;
+/* No live one, or there is something odd about it. */
+static LIDO_SLOW bool is_one_after_all(lido_subject *subject) {
+  if (lido_retain(subject) == NULL) return false;
+  bool is_one = is_subject(subject);
   lido_release(subject);
-  lido_misuse_report(
-      (lido_misuse){.kind = LIDO_MISUSE_FOREIGN, .pool = "subject", .address = subject, .object = LIDO_NO_OBJECT});
-  return false;
+  if (!is_one) {
+    lido_misuse_report(
+        (lido_misuse){.kind = LIDO_MISUSE_FOREIGN, .pool = "subject", .address = subject, .object = LIDO_NO_OBJECT});
+  }
+  return is_one;
+}
+
+/* RELAXED: the caller has a reference. */
+bool lido_subject_is_one(lido_subject *subject) {
+  lido_slot *slot;
+  if (LIDO_LIKELY(lido_slot_find((uintptr_t)subject, &slot)) && LIDO_LIKELY(is_subject(subject)) &&
+      LIDO_LIKELY(lido_word_outlasts(lido_load_relaxed(&slot->word), 0)))
+    return true;
+  return is_one_after_all(subject);
 }
 
 const char *lido_subject_name(const lido_subject *subject) { return subject->name; }
 
 bool lido_subject_is_over(lido_subject *subject) {
-  if (!lido_subject_hold(subject)) return true;
+  if (!lido_subject_is_one(subject)) return true;
   lido_lock_take(&subject->lock);
   bool over = subject->over;
   lido_lock_give(&subject->lock);
-  lido_release(subject);
   return over;
 }
 
 size_t lido_subject_compact(lido_subject *subject) {
   int saved_errno = errno;
   lido_token *killed = NULL;
-  if (!lido_subject_hold(subject)) return 0;
+  if (!lido_subject_is_one(subject)) return 0;
   lido_lock_take(&subject->lock);
   size_t dropped = lido_subject_compact_locked(subject, &killed);
   lido_lock_give(&subject->lock);
   lido_tokens_release(killed);
-  lido_release(subject);
   errno = saved_errno;
   return dropped;
 }
@@ -216,7 +226,7 @@ size_t lido_subjects_trim(void) {
 
 void lido_subject_stats_get(lido_subject *subject, lido_subject_stats *out) {
   *out = (lido_subject_stats){0};
-  if (!lido_subject_hold(subject)) return;
+  if (!lido_subject_is_one(subject)) return;
   lido_lock_take(&subject->lock);
   const lido_subject_numbers *numbers = &subject->numbers;
   *out = (lido_subject_stats){.observers = subject->active,
@@ -231,7 +241,6 @@ void lido_subject_stats_get(lido_subject *subject, lido_subject_stats *out) {
                               .waits = numbers->waits,
                               .bytes = subject->array != NULL ? lido_observer_array_bytes(subject->array) : 0};
   lido_lock_give(&subject->lock);
-  lido_release(subject);
 }
 
 /* ---- The invariants ---- */
@@ -255,14 +264,15 @@ static const char *check_locked(lido_subject *subject) {
   if (array != NULL && array->count > array->capacity) return "O2: more entries than room";
   if (array != NULL && array->references != 1 + lido_notifications_of_locked(subject, array))
     return "O3: an array's references miscounted";
+  if (lido_reference_count(subject) < subject->numbers.running + subject->guests + subject->lost)
+    return "O7: fewer references than threads that have one";
   return check_entries_locked(subject);
 }
 
 const char *lido_subject_check(lido_subject *subject) {
-  if (!lido_subject_hold(subject)) return "O0: no subject";
+  if (!lido_subject_is_one(subject)) return "O0: no subject";
   lido_lock_take(&subject->lock);
   const char *broken = check_locked(subject);
   lido_lock_give(&subject->lock);
-  lido_release(subject);
   return broken;
 }

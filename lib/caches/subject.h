@@ -14,6 +14,9 @@
  *   O4  a subject that is over has no array, and nothing active.
  *   O5  whoever is called by a notification is in its `current`, and the notification in the subject's list (notification.h).
  *   O6  no lock is held while a function of the program runs: no observer and no token is released under one.
+ *   O7  a thread does with its caller's reference. Who needs one of its own, for calls or for a wait, has it from where it enters itself
+ *       under the lock, as a notification or as a guest, until just after it has left: so a fork finds how many its lost threads had. An
+ *       unsubscription, whose caller need not have one, has it from just before the lock, for which it does not wait with it.
  * Who drops the dead: a subscription that finds the array full, a notification that met some, an unsubscription; each if they are more than a
  * quarter of the array, so that what it costs to look at all is paid by those who came or went since. Only a subscription and
  * lido_subject_compact allocate for it; the others leave it to the last notification that walks.
@@ -83,14 +86,15 @@ struct lido_subject {
   size_t active;
   bool over;
   lido_link notifications; /* under way */
+  size_t guests;           /* references of threads that wait for calls; these call no function of the program */
   size_t lost;             /* references of threads that a fork left behind */
   lido_subject_numbers numbers;
   /* under the room's lock */
   lido_caches_member member;
 };
 
-/* One reference more; the caller has one, or so it says. false: it is no subject, or a dead one; that was reported. NULL is false. */
-bool lido_subject_hold(lido_subject *subject);
+/* The caller has a reference, or so it says. false: it is no subject, or a dead one; that was reported. NULL is false. */
+bool lido_subject_is_one(lido_subject *subject);
 
 /* ---- All subjects: subject.c ---- */
 
