@@ -28,6 +28,9 @@
 
 typedef struct lido_object_core lido_object_core;
 
+/* A kept object counts as no more, whatever it says: then the sums of a million objects can't wrap. */
+#define LIDO_OBJECT_MOST_BYTES ((size_t)1 << 44)
+
 /* Why an object was destroyed. */
 typedef enum lido_object_reason {
   LIDO_OBJECT_LARGE,
@@ -42,7 +45,7 @@ struct lido_object_core {
   lido_object_pool face; /* must be first: a lido_object_pool is a core seen from outside */
   char *name;
   size_t name_bytes;
-  lido_object_pool_options options; /* with the defaults filled in; keep_bytes 0 = SIZE_MAX */
+  lido_object_pool_options options; /* with the defaults filled in; no bound in bytes = SIZE_MAX */
   uint8_t put_calls;                /* LIDO_PUT_..., but NO_CREDIT, of every store */
   lido_typed_object_pool *typed;    /* that made this pool, or NULL */
   lido_lock lock;

@@ -23,7 +23,7 @@ static lido_object_pool_options with_defaults(const lido_object_pool_options *op
   lido_object_pool_options o = *options;
   if (o.keep_objects == 0) o.keep_objects = KEEP_OBJECTS;
   if (o.keep_bytes_each == 0) o.keep_bytes_each = SIZE_MAX;
-  if (o.keep_bytes == 0 || o.keep_bytes > SIZE_MAX / 4) o.keep_bytes = SIZE_MAX; /* sums can't wrap */
+  if (o.keep_bytes == 0 || o.keep_bytes > LIDO_OBJECT_MOST_BYTES) o.keep_bytes = SIZE_MAX;
   o.keep_bytes_each = lido_min(o.keep_bytes_each, o.keep_bytes);
   return o;
 }

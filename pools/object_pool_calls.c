@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "lib/base/atomic.h"
+#include "lib/base/bits.h"
 #include "lib/base/misuse_report.h"
 #include "pools/object_threads.h"
 
@@ -110,7 +111,7 @@ static inline void clean_and_keep(lido_object_core *core, lido_object_store *sto
   if (LIDO_UNLIKELY(bytes > o->keep_bytes_each)) {
     put_large(core, object);
   } else {
-    keep(core, store, (lido_kept){.object = object, .bytes = bytes});
+    keep(core, store, (lido_kept){.object = object, .bytes = lido_min(bytes, LIDO_OBJECT_MOST_BYTES)});
   }
 }
 

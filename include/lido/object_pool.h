@@ -50,12 +50,13 @@ typedef struct lido_object_pool_options {
   void (*reset)(void *object, void *context);
   /* The end of an object that is not kept any more. NULL = nothing to end. */
   void (*destroy)(void *object, void *context);
-  /* How many bytes an object holds; called at each put, after reset. A kept object's size must not change. NULL = not asked. */
+  /* How many bytes an object holds; called at each put, after reset. A kept object's size must not change. A kept object that says more
+   * than 2^44 is counted with 2^44. NULL = not asked. */
   size_t (*size)(const void *object, void *context);
   void *context;          /* for all four */
   size_t keep_bytes_each; /* with size: a larger object is destroyed at its put; 0 = all sizes are kept */
   size_t keep_objects;    /* most objects kept, in all stores and shelves: 0 = 4,096, SIZE_MAX = no bound */
-  size_t keep_bytes; /* with size: most bytes that these hold; 0 = no bound, and not counted; SIZE_MAX = no bound */
+  size_t keep_bytes; /* with size: most bytes that these hold; 0 = no bound, and not counted; above 2^44 = no bound */
 } lido_object_pool_options;
 
 /* ---- Life of a pool ------------------------------------------------------------------------ */

@@ -28,10 +28,12 @@
  * Errors: a subscription that fails is {0}, errno says why. Lack of memory is possible only when subjects are created and observers
  * subscribed. errno is not changed otherwise. Misuse (a subject that is dead or none, an observer that is no live object with a handle)
  * goes to the handler of lido/misuse.h, and the call has no effect.
- * Memory: 32 bytes a subscription in an array that doubles, and 56 for its token. Two small pools are made with the first subject, and
+ * Memory: 32 bytes a subscription in an array that doubles, and 48 for its token. Two small pools are made with the first subject, and
  * stay (lido_subjects_trim).
  * Signals: nothing here may be called in handlers. Fork: the child has all subjects and subscriptions; notifications of other threads are
- * over there, and keep what they had hold of.
+ * over there. The reference that such a thread had to the observer it was calling is never given back; those that this library took to the subject for
+ * threads in notifications and waits are, by the child's lido_subject_destroy. A thread that at the very moment was just coming or leaving may
+ * leave one behind: then the subject ends there as ever, but some hundred bytes of it stay, and handles still lead to it.
  * Method: a list that is copied when it must change under a reader, tracked objects held for the call, no lock in it (as Boost.Signals2
  * does); the end of a subscription ordered against calls by an asymmetric barrier (Linux, membarrier).
  */

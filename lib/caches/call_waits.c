@@ -10,21 +10,22 @@
 static lido_subject *subject_of(const lido_link *link) { return LIDO_LIST_ITEM(link, lido_subject, link); }
 
 /* A notification has a reference, so there is one to add to. */
-static bool hold_if_called(lido_subject *subject, lido_subscription subscription) {
+static bool visit_if_called(lido_subject *subject, lido_subscription subscription) {
   lido_lock_take(&subject->lock);
   bool called = lido_is_called_locked(subject, subscription);
   if (called) lido_retain(subject);
+  subject->guests += called;
   lido_lock_give(&subject->lock);
   return called;
 }
 
-/* -> the subject in a notification of which it is called, with a reference; or NULL. */
+/* -> the subject in a notification of which it is called, as its guest; or NULL. */
 static lido_subject *find_caller(lido_subscription subscription) {
   lido_subject *found = NULL;
   lido_caches_lock();
   const lido_link *list = lido_subjects_locked();
   for (const lido_link *link = list->next; link != list && found == NULL; link = link->next) {
-    if (hold_if_called(subject_of(link), subscription)) found = subject_of(link);
+    if (visit_if_called(subject_of(link), subscription)) found = subject_of(link);
   }
   lido_caches_unlock();
   return found;
@@ -117,7 +118,13 @@ static int wait_until(lido_subject *subject, lido_subscription subscription, uin
   return called ? ETIMEDOUT : 0;
 }
 
-static int wait_on(lido_subject *subject, lido_subscription subscription, uint64_t wait_ns) {
+static void stop_visit(lido_subject *subject) {
+  lido_lock_take(&subject->lock);
+  subject->guests--;
+  lido_lock_give(&subject->lock);
+}
+
+int lido_wait_for_calls(lido_subject *subject, lido_subscription subscription, uint64_t wait_ns) {
   lido_add_relaxed(&subject->waiters, 1); /* RELAXED: the barrier orders it */
   order_notifications();
   int error = enter_wait(subject, subscription);
@@ -126,15 +133,15 @@ static int wait_on(lido_subject *subject, lido_subscription subscription, uint64
     leave_wait();
   }
   lido_sub_relaxed(&subject->waiters, 1); /* RELAXED: a wake-up too many harms nobody */
+  stop_visit(subject);
   return error;
 }
 
-int lido_wait_for_calls(lido_subject *subject, lido_subscription subscription, uint64_t wait_ns) {
-  if (subject != NULL) return wait_on(subject, subscription, wait_ns);
+int lido_wait_for_ended_calls(lido_subscription subscription, uint64_t wait_ns) {
   order_notifications();
-  subject = find_caller(subscription);
+  lido_subject *subject = find_caller(subscription);
   if (subject == NULL) return 0;
-  int error = wait_on(subject, subscription, wait_ns);
+  int error = lido_wait_for_calls(subject, subscription, wait_ns);
   lido_release(subject);
   return error;
 }

@@ -110,6 +110,7 @@ static bool begin(lido_subject *subject, lido_notification *n) {
   lido_lock_take(&subject->lock);
   bool begins = !subject->over;
   if (begins) {
+    lido_retain(subject);
     take_array_locked(subject, n);
     lido_list_append(&subject->notifications, &n->link);
     count_word_locked(&subject->numbers, n);
@@ -141,6 +142,7 @@ static void end(lido_notification *n) {
   lido_lock_take(&subject->lock);
   lido_observer_array *freed = end_locked(subject, n, &killed);
   lido_lock_give(&subject->lock);
+  lido_release(subject);
   lido_observer_array_free(freed);
   lido_tokens_release(killed);
 }
@@ -151,17 +153,15 @@ static void abandon(void *argument) {
   lido_weak_release(n->array->entries[n->index].observer);
   if (n->word != LIDO_NOTIFY_NEXT) lido_observer_array_end(n->array, n->index + 1);
   end(n);
-  lido_release(n->subject);
 }
 
 static size_t notify(lido_subject *subject, lido_notification *n) {
   int saved_errno = errno;
-  if (!lido_subject_hold(subject)) return 0;
+  if (!lido_subject_is_one(subject)) return 0;
   if (begin(subject, n)) {
     if (n->count != 0) lido_os_call_to_its_end(n->word == LIDO_NOTIFY_NEXT ? say_next : say_last, abandon, n);
     end(n);
   }
-  lido_release(subject);
   errno = saved_errno;
   return n->calls;
 }

@@ -79,8 +79,11 @@ void lido_notifications_forget(lido_subject *subject);
 
 /* ---- call_waits.c ---- */
 
-/* Wait until no call of an ended subscription is running; wait_ns as in lido_unsubscribe_sync. NULL: it is not known which subject's it
- * was. 0, ETIMEDOUT, EDEADLK. */
+/* Wait until no call of an ended subscription is running; wait_ns as in lido_unsubscribe_sync. This thread is the subject's guest (O7), and is
+ * none any more when it comes back. 0, ETIMEDOUT, EDEADLK. */
 int lido_wait_for_calls(lido_subject *subject, lido_subscription subscription, uint64_t wait_ns);
+
+/* The same, and it is not known which subject's it was. */
+int lido_wait_for_ended_calls(lido_subscription subscription, uint64_t wait_ns);
 
 #endif

@@ -13,10 +13,11 @@ static lido_subject *subject_of(lido_caches_member *member) {
 static void lock_for_fork(lido_caches_member *member) { lido_lock_take_for_fork(&subject_of(member)->lock); }
 static void unlock_after_fork(lido_caches_member *member) { lido_lock_give_after_fork(&subject_of(member)->lock); }
 
-/* Nobody waits any more: the thread that forked did not. Who waited had a reference. RELAXED: the child has one thread. */
+/* Nobody waits any more, and nobody is a guest: the thread that forked was none. RELAXED: the child has one thread. */
 static void forget_others(lido_caches_member *member) {
   lido_subject *subject = subject_of(member);
-  subject->lost += lido_load_relaxed(&subject->waiters);
+  subject->lost += subject->guests;
+  subject->guests = 0;
   lido_store_relaxed(&subject->waiters, 0);
   lido_os_condition_init(&subject->uncalled);
   lido_notifications_forget(subject);

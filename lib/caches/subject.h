@@ -14,6 +14,9 @@
  *   O4  a subject that is over has no array, and nothing active.
  *   O5  whoever is called by a notification is in its `current`, and the notification in the subject's list (notification.h).
  *   O6  no lock is held while a function of the program runs: no observer and no token is released under one.
+ *   O7  a thread does with its caller's reference. Who needs one of its own, for calls or for a wait, has it from where it enters itself
+ *       under the lock, as a notification or as a guest, until just after it has left: so a fork finds how many its lost threads had. An
+ *       unsubscription, whose caller need not have one, has it from just before the lock, for which it does not wait with it.
  * Who drops the dead: a subscription that finds the array full, a notification that met some, an unsubscription; each if they are more than a
  * quarter of the array, so that what it costs to look at all is paid by those who came or went since. Only a subscription and
  * lido_subject_compact allocate for it; the others leave it to the last notification that walks.
@@ -51,7 +54,6 @@ typedef struct lido_observer_array {
 
 /* What is needed only at a subscription's end. */
 typedef struct lido_token {
-  const void *kind;
   lido_weak subject;
   void (*error)(void *observer, int error, void *context);
   void (*complete)(void *observer, void *context);
@@ -72,7 +74,6 @@ typedef struct lido_subject_numbers {
 
 struct lido_subject {
   /* fixed at birth, but for the last two */
-  const void *kind;
   char *name;
   size_t name_bytes;
   lido_weak self;
@@ -85,18 +86,15 @@ struct lido_subject {
   size_t active;
   bool over;
   lido_link notifications; /* under way */
+  size_t guests;           /* references of threads that wait for calls; these call no function of the program */
   size_t lost;             /* references of threads that a fork left behind */
   lido_subject_numbers numbers;
   /* under the room's lock */
   lido_caches_member member;
 };
 
-/* What the first field of a subject, of a token points to. */
-extern const char lido_subject_kind;
-extern const char lido_token_kind;
-
-/* One reference more; the caller has one, or so it says. false: it is no subject, or a dead one; that was reported. NULL is false. */
-bool lido_subject_hold(lido_subject *subject);
+/* The caller has a reference, or so it says. false: it is no subject, or a dead one; that was reported. NULL is false. */
+bool lido_subject_is_one(lido_subject *subject);
 
 /* ---- All subjects: subject.c ---- */
 
@@ -105,6 +103,9 @@ lido_link *lido_subjects_locked(void);
 
 /* A token without subscription, or NULL: ENOMEM. */
 lido_token *lido_token_make(void);
+
+/* Is what the value names, or named, a token? Any value; what it leads to is not touched. */
+bool lido_is_token(lido_subscription subscription);
 
 /* ---- Arrays: observer_array.c; all but free and release under the subject's lock ---- */
 

@@ -191,6 +191,23 @@ TEST(object_pool, an_object_larger_than_keep_bytes_is_too_large) {
   close_shop(pool, 0);
 }
 
+/* However large they say they are. */
+TEST(object_pool, sums_of_sizes_do_not_wrap) {
+  enum { MANY = 200 }; /* more than a store has room for: the shelves, too */
+  static thing *things[MANY];
+  const size_t bounds[] = {SIZE_MAX, SIZE_MAX / 4, ((size_t)1 << 44) + 1};
+  for (size_t b = 0; b < sizeof bounds / sizeof *bounds; b++) {
+    lido_object_pool *pool = open_shop((lido_object_pool_options){.size = thing_size, .keep_bytes = bounds[b]});
+    get_many(pool, things, MANY);
+    for (size_t i = 0; i < MANY; i++) things[i]->bytes = SIZE_MAX - i;
+    put_many(pool, things, MANY);
+    check_sound(pool);
+    CHECK_EQ(stats_of(pool).kept, MANY);
+    CHECK_EQ(stats_of(pool).kept_bytes, (uint64_t)MANY << 44);
+    close_shop(pool, 0);
+  }
+}
+
 /* ---- Trims ---- */
 
 TEST(object_pool, a_second_trim_destroys_what_the_first_found) {

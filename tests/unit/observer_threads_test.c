@@ -2,6 +2,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "lib/caches/subject.h"
+#include "lib/os/os.h"
 #include "tests/support/child.h"
 #include "tests/support/listeners.h"
 
@@ -425,6 +427,73 @@ TEST(observer_threads, also_if_another_thread_says_the_last_word) {
   stay_end(&s);
   lido_release(l);
   lido_release(next);
+  end();
+}
+
+/* A thread that is about to wait for the subject's lock. */
+typedef struct caller {
+  size_t (*call)(struct caller *c);
+  uint64_t number; /* atomic: the system's, once it runs */
+  lido_subscription subscription;
+  listener *observer;
+} caller;
+
+static size_t call_subscribe(caller *c) { return lido_subscribe(subject, c->observer, &all_calls, NULL).bits != 0; }
+static size_t call_unsubscribe(caller *c) { return lido_unsubscribe(c->subscription); }
+static size_t call_and_wait(caller *c) { return lido_unsubscribe_sync(c->subscription, UINT64_MAX) == 0; }
+static size_t call_next(caller *c) {
+  int event = 1;
+  (void)c;
+  return lido_subject_next(subject, &event) <= 1; /* whom call_subscribe subscribes */
+}
+static size_t call_check(caller *c) {
+  (void)c;
+  return lido_subject_check(subject) == NULL;
+}
+
+static void *run_caller(void *argument) {
+  caller *c = argument;
+  __atomic_store_n(&c->number, lido_os_thread_number(), __ATOMIC_RELAXED);
+  return (void *)c->call(c);
+}
+
+/* Also true where the system does not tell. */
+static bool sleeps(caller *c) {
+  uint64_t number = __atomic_load_n(&c->number, __ATOMIC_RELAXED);
+  char path[64], state = 'S';
+  if (number == 0) return false;
+  snprintf(path, sizeof path, "/proc/self/task/%llu/stat", (unsigned long long)number);
+  FILE *file = fopen(path, "r");
+  if (file == NULL) return true;
+  if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1) state = 'S';
+  fclose(file);
+  return state == 'S';
+}
+
+/* A fork, which has both locks, finds no reference of theirs that nobody would give back in the child. */
+TEST(observer_threads, who_waits_for_the_lock_has_no_reference) {
+  size_t (*const calls[])(caller *) = {call_subscribe, call_unsubscribe, call_and_wait, call_next, call_check};
+  enum { CALLERS = sizeof calls / sizeof *calls };
+  static const lido_observer_calls silent = {.next = NULL};
+  caller callers[CALLERS];
+  pthread_t threads[CALLERS];
+  begin();
+  listener *l = make(1);
+  for (size_t i = 0; i < CALLERS; i++)
+    callers[i] = (caller){.call = calls[i], .subscription = subscribe_with(l, &silent, NULL), .observer = make(2)};
+  lido_caches_lock();
+  lido_lock_take(&subject->lock);
+  for (size_t i = 0; i < CALLERS; i++) threads[i] = start(run_caller, &callers[i]);
+  for (size_t i = 0; i < CALLERS; i++) {
+    while (!sleeps(&callers[i])) sched_yield();
+  }
+  size_t references = lido_reference_count(subject);
+  lido_lock_give(&subject->lock);
+  lido_caches_unlock();
+  CHECK_EQ(references, 1);
+  for (size_t i = 0; i < CALLERS; i++) CHECK_EQ(finish(threads[i]), 1);
+  for (size_t i = 0; i < CALLERS; i++) lido_release(callers[i].observer);
+  lido_release(l);
   end();
 }
 

@@ -1,4 +1,6 @@
 /* observers_test.c: subjects, subscriptions and notifications, on one thread. */
+#include <sys/mman.h>
+
 #include "tests/support/listeners.h"
 
 /* ---- Life ---- */
@@ -136,12 +138,33 @@ TEST(observers, any_value_may_be_asked_about) {
   const uint64_t values[] = {0, 1, UINT64_MAX, UINT64_C(1) << 32, lido_weak_make(l).bits, lido_weak_make(subject).bits};
   for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
     lido_subscription forged = {values[i]};
+    CHECK(!lido_is_subscribed(forged));
     CHECK(!lido_unsubscribe(forged));
     CHECK_EQ(lido_unsubscribe_sync(forged, 0), 0);
   }
   CHECK_EQ(lido_reference_count(l), 1);
   CHECK_EQ(say(1), 1);
   lido_release(l);
+  end();
+}
+
+/* Its page can't be read, so who looks into it ends the process. */
+TEST(observers, an_object_that_is_no_subscription_is_not_looked_into) {
+  enum { PAGE = 4096 };
+  begin();
+  lido_pool *pages = lido_pool_create(
+      &(lido_pool_options){.name = "page", .object_size = PAGE, .align = PAGE, .flags = LIDO_POOL_HANDLES});
+  CHECK_NOT_NULL(pages);
+  void *page = lido_pool_alloc(pages);
+  lido_subscription forged = {lido_weak_make(page).bits};
+  CHECK_EQ(mprotect(page, PAGE, PROT_NONE), 0);
+  CHECK(!lido_is_subscribed(forged));
+  CHECK(!lido_unsubscribe(forged));
+  CHECK_EQ(lido_unsubscribe_sync(forged, UINT64_MAX), 0);
+  CHECK_EQ(mprotect(page, PAGE, PROT_READ | PROT_WRITE), 0);
+  CHECK_EQ(lido_reference_count(page), 1);
+  lido_release(page);
+  CHECK_EQ(lido_pool_destroy(pages), 0);
   end();
 }
 
