@@ -4,9 +4,9 @@
  * Notifications of other threads lie on stacks that nobody goes on with: the child takes them out of the lists and gives back their
  * references to arrays; theirs to the subject, and those of its guests (O7), are given back when the subject is ended, for the pools
  * are not yet to be used in the hook. A thread that was just about to enter or had just left had a reference that is written down nowhere under a
- * lock (a number outside of one may be newer or older in the child than the count): it is left, and then the subject's 256 bytes are, when it has
- * ended. So are tokens that such threads had acquired. The observer that such a thread was just calling keeps its reference, as with all references of
- * lost threads, and the last words that it had not said are not said.
+ * lock (a number outside of one may be newer or older in the child than the count): it is left, and then the subject's block is, when it has
+ * ended. So are tokens that such threads had acquired. The observer that a lost thread was just calling keeps its reference, as with all references of
+ * such threads, and the last words that it had not said are not said.
  */
 #ifndef LIDO_LIB_CACHES_OBSERVERS_FORK_H
 #define LIDO_LIB_CACHES_OBSERVERS_FORK_H

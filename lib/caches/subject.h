@@ -85,8 +85,8 @@ struct lido_subject {
   lido_observer_array *array; /* NULL: none yet, or over */
   size_t active;
   bool over;
+  uint32_t guests;         /* references of threads that wait for calls; these call no function of the program */
   lido_link notifications; /* under way */
-  size_t guests;           /* references of threads that wait for calls; these call no function of the program */
   size_t lost;             /* references of threads that a fork left behind */
   lido_subject_numbers numbers;
   /* under the room's lock */
