@@ -114,7 +114,12 @@ TEST(zero, what_was_in_an_object_is_gone_when_it_is_freed) {
   lido_pool_free_batch(pool, objects, 100);
   CHECK_EQ(lido_pool_destroy(pool), 0);
   CHECK_EQ(lido_backing_destroy(buffer), 0);
+  /* Sixteen in a row: addresses that were noted here may have such a byte each. */
   size_t found = 0;
-  for (size_t i = 8; i < sizeof memory; i++) found += memory[i] == 0xc3 && memory[i - 8] == 0xc3;
+  size_t row = 0;
+  for (size_t i = 0; i < sizeof memory; i++) {
+    row = memory[i] == 0xc3 ? row + 1 : 0;
+    found += row == 16;
+  }
   CHECK_EQ(found, 0);
 }
