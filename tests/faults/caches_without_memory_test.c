@@ -262,8 +262,9 @@ static void intern_all(drill_round *r, lido_intern *intern) {
     CALM(again = lido_intern_bytes(intern, key_bytes_of[i], bytes));
     CHECK(lido_interned_equal(again, interned[i]));
     CALM(lido_interned_release(again));
-    CHECK_NULL(lido_intern_check(intern));
+    if (i % 30 == 0) CHECK_NULL(lido_intern_check(intern)); /* it looks at all of them */
   }
+  CHECK_NULL(lido_intern_check(intern));
 }
 
 static void intern_and_release(drill_round *r) {
