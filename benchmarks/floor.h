@@ -44,12 +44,12 @@ static inline void *floor_alloc(void) {
 }
 
 /* Forget this thread's list. Every thread that used the floor must do so before the blocks go. */
-static void floor_forget(void *unused) {
+static inline void floor_forget(void *unused) {
   (void)unused;
   floor_head = NULL;
 }
 
-static void floor_release_blocks(void) {
+static inline void floor_release_blocks(void) {
   while (floor_block_count > 0) free(floor_blocks[--floor_block_count]);
 }
 
