@@ -1,6 +1,6 @@
 """The rows for caches and interning: what is run, the targets, the table."""
 
-from bench_table import grid, short, title
+from bench_table import subjects_table
 from bench_targets import Target
 
 LIDO, GO = "caches_lido", "unique_go"
@@ -52,10 +52,4 @@ def targets():
 # ---- Table ----
 
 def table(figures):
-    rows = []
-    for row in ROWS:
-        for program, subject in figures.subjects(row):
-            spread = figures.spread(program, row, subject)
-            rows.append([row, subject, short(spread.median), short(spread.least), short(spread.greatest)])
-    heads = ["row", "subject", "median", "least", "greatest"]
-    return title("Caches, nanoseconds (two threads: throughput in that of one)") + grid(rows, heads, {2, 3, 4}) if rows else []
+    return subjects_table(figures, ROWS, "Caches, nanoseconds (two threads: throughput in that of one)")

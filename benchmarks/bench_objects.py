@@ -1,6 +1,6 @@
 """The rows for object pools: what is run, the targets, the table."""
 
-from bench_table import grid, short, title
+from bench_table import subjects_table
 from bench_targets import Target
 
 LIDO = "objects_lido"
@@ -39,10 +39,4 @@ def targets():
 
 
 def table(figures):
-    rows = []
-    for row in ROWS:
-        for program, subject in figures.subjects(row):
-            spread = figures.spread(program, row, subject)
-            rows.append([row, subject, short(spread.median), short(spread.least), short(spread.greatest)])
-    heads = ["row", "subject", "median", "least", "greatest"]
-    return title("Object pools, nanoseconds (two threads: throughput in that of one)") + grid(rows, heads, {2, 3, 4}) if rows else []
+    return subjects_table(figures, ROWS, "Object pools, nanoseconds (two threads: throughput in that of one)")

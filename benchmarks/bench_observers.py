@@ -1,6 +1,6 @@
 """The rows for observers: what is run, the targets, the table."""
 
-from bench_table import grid, short, title
+from bench_table import subjects_table
 from bench_targets import Target
 
 LIDO = "observers_rows"
@@ -29,10 +29,4 @@ def targets():
 # ---- Table ----
 
 def table(figures):
-    rows = []
-    for row in ROWS:
-        for program, subject in figures.subjects(row):
-            spread = figures.spread(program, row, subject)
-            rows.append([row, subject, short(spread.median), short(spread.least), short(spread.greatest)])
-    heads = ["row", "subject", "median", "least", "greatest"]
-    return title("Observers, nanoseconds for each") + grid(rows, heads, {2, 3, 4}) if rows else []
+    return subjects_table(figures, ROWS, "Observers, nanoseconds for each")

@@ -181,3 +181,13 @@ def missing_table(missing):
     if not missing:
         return []
     return title("Missing") + [f"  {name}: {why}" for name, why in sorted(missing.items())]
+
+
+def subjects_table(figures, rows, heading):
+    """Each subject of these rows with the median, least and greatest of its rounds; nothing if none of them ran."""
+    lines = []
+    for row in rows:
+        for program, subject in figures.subjects(row):
+            spread = figures.spread(program, row, subject)
+            lines.append([row, subject, short(spread.median), short(spread.least), short(spread.greatest)])
+    return title(heading) + grid(lines, ["row", "subject", "median", "least", "greatest"], {2, 3, 4}) if lines else []
