@@ -69,11 +69,6 @@ static void set_name(lido_cache *cache, const char *name) {
   cache->options.name = cache->name;
 }
 
-static void end_entry(void *object, void *context) {
-  (void)object;
-  (void)context;
-}
-
 static void set_up(lido_cache *cache, const lido_cache_options *options) {
   memset(cache, 0, sizeof *cache);
   cache->options = *options;
@@ -85,11 +80,7 @@ static void set_up(lido_cache *cache, const lido_cache_options *options) {
   cache->plain = options->hash == NULL && !cache->ages;
   cache->member = (lido_caches_member){
       .lock_for_fork = lock_for_fork, .unlock_after_fork = unlock_after_fork, .in_child = in_child};
-  /* With a function to call at their end, even one that does nothing, entries end by way of the guard, whoever drops the last reference. */
-  lido_sized_init(
-      &cache->entries,
-      &(lido_pool_options){.name = cache->name, .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED, .destroy = end_entry},
-      NULL);
+  lido_sized_init(&cache->entries, cache->name, NULL, NULL);
   lido_cache_kept_init(cache);
 }
 

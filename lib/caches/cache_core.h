@@ -146,7 +146,7 @@ static inline lido_weak lido_cache_value_of(const lido_cache_entry *entry) {
   return lido_weak_from_u64(lido_load_relaxed(&entry->value)); /* RELAXED: a handle is checked where it is followed */
 }
 
-/* An entry with this key, in no table, with one reference. NULL: ENOMEM, EMSGSIZE. */
+/* An entry with this key, in no table, with one reference. NULL: ENOMEM. pre: the key is not too long. */
 lido_cache_entry *lido_cache_entry_make(lido_cache *cache, uint64_t hash, const void *key, size_t key_bytes);
 
 /* 0, or why this value can't be entered. */

@@ -13,10 +13,6 @@
 static void begin_count(lido_cache_entry *entry) { lido_release(lido_retain(entry)); }
 
 lido_cache_entry *lido_cache_entry_make(lido_cache *cache, uint64_t hash, const void *key, size_t key_bytes) {
-  if (LIDO_UNLIKELY(key_bytes > LIDO_CACHE_KEY_MAX)) {
-    errno = EMSGSIZE;
-    return NULL;
-  }
   lido_cache_entry *entry = lido_sized_alloc(&cache->entries, sizeof *entry + key_bytes);
   if (entry == NULL) return NULL;
   *entry = (lido_cache_entry){.node = {.hash = hash}, .key_bytes = (uint32_t)key_bytes};

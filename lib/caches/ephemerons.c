@@ -290,11 +290,6 @@ static void end_map(void *object, void *context) {
 
 LIDO_POOL_DEFINE(ephemerons_object, lido_ephemerons, .flags = LIDO_POOL_HANDLES, .destroy = end_map)
 
-static void end_attachment(void *object, void *context) {
-  (void)object;
-  (void)context;
-}
-
 static void set_up(lido_ephemerons *map, const lido_ephemerons_options *options) {
   memset(map, 0, sizeof *map);
   map->options = *options;
@@ -302,11 +297,7 @@ static void set_up(lido_ephemerons *map, const lido_ephemerons_options *options)
   map->options.name = map->name;
   map->member = (lido_caches_member){
       .lock_for_fork = lock_for_fork, .unlock_after_fork = unlock_after_fork, .in_child = in_child};
-  /* With a function to call at their end they end by way of the guard. */
-  lido_sized_init(&map->attachments,
-                  &(lido_pool_options){
-                      .name = map->name, .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED, .destroy = end_attachment},
-                  NULL);
+  lido_sized_init(&map->attachments, map->name, NULL, NULL);
 }
 
 lido_ephemerons *lido_ephemerons_create(const lido_ephemerons_options *options) {

@@ -249,10 +249,7 @@ static void set_up(lido_intern *intern, const lido_intern_options *options) {
   intern->seed = lido_hash_seed(options->seed);
   intern->member = (lido_caches_member){
       .lock_for_fork = lock_for_fork, .unlock_after_fork = unlock_after_fork, .in_child = in_child};
-  lido_sized_init(
-      &intern->values,
-      &(lido_pool_options){.name = intern->name, .context = intern, .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED},
-      unlist);
+  lido_sized_init(&intern->values, intern->name, unlist, intern);
 }
 
 lido_intern *lido_intern_create(const lido_intern_options *options) {

@@ -15,8 +15,8 @@ static size_t place_for(size_t bytes) {
   return place;
 }
 
-void lido_sized_init(lido_sized_pools *sized, const lido_pool_options *options, lido_sized_unlist unlist) {
-  *sized = (lido_sized_pools){.options = *options, .unlist = unlist};
+void lido_sized_init(lido_sized_pools *sized, const char *name, lido_sized_unlist unlist, void *context) {
+  *sized = (lido_sized_pools){.name = name, .context = context, .unlist = unlist};
 }
 
 size_t lido_sized_end(lido_sized_pools *sized) {
@@ -28,11 +28,22 @@ size_t lido_sized_end(lido_sized_pools *sized) {
   return live;
 }
 
+/* With a function to call at their end, even one that does nothing, objects end by way of the guard, whoever drops the last reference
+ * and whether or not they were ever counted. */
+static void end_object(void *object, void *context) {
+  (void)object;
+  (void)context;
+}
+
 /* Two threads may make it at once; one of them is first, and the other's was never used. */
 static LIDO_SLOW lido_pool *make_pool(lido_sized_pools *sized, size_t place) {
-  lido_pool_options options = sized->options;
-  options.object_size = lido_sized_bytes(place);
-  options.align = lido_min(lido_granule_of(options.object_size), LIDO_SIZED_LEAST);
+  size_t bytes = lido_sized_bytes(place);
+  lido_pool_options options = {.name = sized->name,
+                               .object_size = bytes,
+                               .align = lido_min(lido_granule_of(bytes), LIDO_SIZED_LEAST),
+                               .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED,
+                               .destroy = end_object,
+                               .context = sized->context};
   lido_pool *made = lido_pool_create(&options);
   if (made == NULL) return NULL;
   lido_core_of(made)->refs.unlist = sized->unlist;

@@ -1,4 +1,4 @@
-/* sized_pools.h: pools for objects of one kind and many sizes. Their `destroy`, if there is one, calls nothing of the program's.
+/* sized_pools.h: pools for objects of one kind and many sizes. All of them have handles, and are guarded.
  *
  * Idea: a pool for each of a row of sizes, two for each doubling, so that at most a third of an object is unused. Each is made when the first object of
  * its size is.
@@ -13,17 +13,19 @@
 
 enum { LIDO_SIZED_PLACES = 29, LIDO_SIZED_LEAST = 64, LIDO_SIZED_MOST = 1 << 20 }; /* bytes */
 
-/* Called as soon as an object begins to die (lido_refs_owner.unlist), with the options' context. */
+/* Called as soon as an object begins to die (lido_refs_owner.unlist), with the context. */
 typedef void (*lido_sized_unlist)(void *object, void *context);
 
 typedef struct lido_sized_pools {
-  lido_pool_options options; /* of each, but for the size; fixed at birth */
+  /* fixed at birth */
+  const char *name;
+  void *context;
   lido_sized_unlist unlist;
   lido_pool *pools[LIDO_SIZED_PLACES]; /* atomic; NULL: not yet */
 } lido_sized_pools;
 
-/* `unlist` may be NULL. */
-void lido_sized_init(lido_sized_pools *sized, const lido_pool_options *options, lido_sized_unlist unlist);
+/* `name` stays the caller's; `unlist` may be NULL. */
+void lido_sized_init(lido_sized_pools *sized, const char *name, lido_sized_unlist unlist, void *context);
 
 /* -> objects that were still live, of all sizes. */
 size_t lido_sized_end(lido_sized_pools *sized);
