@@ -124,6 +124,7 @@ int lido_arena_join(lido_arena *into_arena, lido_arena *from_arena) {
   join_blocks(into, from);
   join_large(into, from);
   join_pieces(into, from);
+  lido_arena_note_peak(into); /* what came may go before anybody asks */
   empty(from);
   return 0;
 }

@@ -309,3 +309,19 @@ TEST(arena_join, arenas_with_other_block_sizes_fit) {
     }
   }
 }
+
+TEST(arena_join, what_came_counts_for_the_peak_though_it_goes_again) {
+  lido_arena_options options = {.flags = LIDO_ARENA_PASSTHROUGH};
+  lido_arena *into = lido_arena_create(&options);
+  lido_arena *from = lido_arena_create(&options);
+  CHECK_NOT_NULL(lido_arena_alloc(into, 1000));
+  void *piece = lido_arena_alloc(from, 2000);
+  CHECK_EQ(lido_arena_join(into, from), 0);
+  lido_arena_free(into, piece, 2000);
+  lido_arena_stats stats;
+  lido_arena_stats_get(into, &stats);
+  CHECK_EQ(stats.used, 1000);
+  CHECK_EQ(stats.peak, 3000);
+  lido_arena_destroy(from);
+  lido_arena_destroy(into);
+}
