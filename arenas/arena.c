@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "arenas/arena_budget.h"
 #include "arenas/arena_core.h"
 #include "arenas/arena_tools.h"
 #include "lib/base/atomic.h"
 #include "lib/base/bits.h"
 #include "lib/base/misuse_report.h"
 #include "lib/base/tool_memory.h"
+#include "lib/mem/budgets.h"
 #include "lib/mem/mem_fork.h"
 
 enum {
@@ -122,12 +122,12 @@ static void settle(lido_arena_core *core, const lido_arena_options *options, lid
   core->options.name = core->name;
   settle_sizes(core);
   settle_mode(core);
-  if (options->budget != NULL) lido_arena_budget_hold(options->budget);
+  lido_budget_hold(options->budget);
 }
 
 static void let_go(lido_arena_core *core) {
   lido_backing *backing = core->backing;
-  if (core->options.budget != NULL) lido_arena_budget_let_go(core->options.budget);
+  lido_budget_let_go(core->options.budget);
   unplace(core);
   lido_backing_let_go(backing);
 }

@@ -1,10 +1,10 @@
 /* arena_blocks.c: the blocks of an arena: where they come from, what they are charged to, how they are chained. */
 #include <errno.h>
 
-#include "arenas/arena_budget.h"
 #include "arenas/arena_core.h"
 #include "arenas/arena_tools.h"
 #include "lib/base/bits.h"
+#include "lib/mem/budgets.h"
 
 enum { HEADER = (sizeof(lido_arena_block) + LIDO_ARENA_ALIGN - 1) / LIDO_ARENA_ALIGN * LIDO_ARENA_ALIGN };
 
@@ -19,7 +19,7 @@ void lido_arena_note_held(lido_arena_core *core) {
 static bool charge(lido_arena_core *core, size_t bytes) {
   size_t most = core->options.max_bytes;
   if (most != 0 && (core->face.held > most || bytes > most - core->face.held)) return false;
-  if (core->options.budget != NULL && !lido_arena_budget_take(core->options.budget, bytes)) return false;
+  if (!lido_budget_take(core->options.budget, bytes)) return false;
   core->face.held += bytes;
   lido_arena_note_held(core);
   return true;
@@ -34,7 +34,7 @@ bool lido_arena_charge(lido_arena_core *core, size_t bytes) {
 }
 
 void lido_arena_discharge(lido_arena_core *core, size_t bytes) {
-  if (core->options.budget != NULL) lido_arena_budget_give(core->options.budget, bytes);
+  lido_budget_give(core->options.budget, bytes);
   core->face.held -= bytes;
 }
 

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "arenas/arena_budget.h"
 #include "arenas/arena_shelves.h"
 #include "lib/base/atomic.h"
 #include "lib/base/bits.h"
+#include "lib/mem/budgets.h"
 
 /* Under the lock of the shelves. */
 static lido_arena_class_core *first_class;
@@ -43,7 +43,7 @@ static lido_arena_class_core *class_make(const lido_arena_options *options, lido
   if (cls->face.number != 0) link_locked(cls);
   lido_arena_shelves_unlock();
   if (cls->face.number != 0) {
-    if (options->budget != NULL) lido_arena_budget_hold(options->budget);
+    lido_budget_hold(options->budget);
     return cls;
   }
   lido_metadata_free(lido_metadata_system(), cls, sizeof *cls);
@@ -120,7 +120,7 @@ int lido_arena_class_destroy(lido_arena_class *face) {
   if (busy) return EBUSY;
   lido_metadata_trim(&cls->options.backing->metadata); /* where its arenas lay */
   lido_backing_let_go(cls->options.backing);
-  if (cls->options.budget != NULL) lido_arena_budget_let_go(cls->options.budget);
+  lido_budget_let_go(cls->options.budget);
   lido_metadata_free(lido_metadata_system(), cls, sizeof *cls);
   return 0;
 }

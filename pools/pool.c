@@ -12,6 +12,7 @@
 #include "lib/base/atomic.h"
 #include "lib/base/bits.h"
 #include "lib/base/tool_memory.h"
+#include "lib/mem/budgets.h"
 #include "lib/mem/region.h"
 #include "pools/registry.h"
 #include "pools/slow_paths.h"
@@ -83,11 +84,13 @@ static void settle(lido_pool_core *core, const lido_pool_options *options) {
   lido_depot_init(&core->depot, locks, core->retain_bytes / core->geometry.stride);
   lido_slab_lists_init(&core->slabs, locks);
   lido_os_condition_init(&core->freed);
+  lido_budget_hold(options->budget);
 }
 
 static void core_free(lido_pool_core *core) {
   lido_backing *backing = core->backing;
   lido_handles_over(core);
+  lido_budget_let_go(core->options.budget);
   lido_metadata_free(&backing->metadata, core->name, core->name_bytes);
   lido_metadata_free(&backing->metadata, core, sizeof *core);
   lido_backing_pool_removed(backing);

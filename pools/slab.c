@@ -8,6 +8,7 @@
 #include "lib/base/atomic.h"
 #include "lib/base/bitmap.h"
 #include "lib/mem/address_map.h"
+#include "lib/mem/budgets.h"
 #include "pools/pool_core.h"
 #include "pools/tool_notes.h"
 
@@ -58,15 +59,21 @@ static void set_free_bits(lido_slab *slab) {
   slab->free_objects = slab->objects;
 }
 
+/* Charged to the pool's budget. */
 static lido_slab *descriptor_create(lido_pool_core *core) {
   const lido_geometry *g = &core->geometry;
+  if (!lido_budget_take(core->options.budget, g->slab_bytes)) return NULL;
   lido_slab *slab = lido_metadata_alloc(lido_core_metadata(core), lido_slab_descriptor_bytes(g->slab_objects));
-  if (slab == NULL) return NULL;
+  if (slab == NULL) {
+    lido_budget_give(core->options.budget, g->slab_bytes);
+    return NULL;
+  }
   bool huge = (core->options.flags & LIDO_POOL_HUGE_PAGES) != 0;
   slab->core = core;
   slab->region = lido_region_take(core->backing, g->shift, huge, g->slab_units, &slab->units);
   if (slab->region == NULL) {
     lido_metadata_free(lido_core_metadata(core), slab, lido_slab_descriptor_bytes(g->slab_objects));
+    lido_budget_give(core->options.budget, g->slab_bytes);
     return NULL;
   }
   slab->start = lido_round_up(slab->units, lido_min(g->align, LIDO_ALIGN_MAX));
@@ -80,6 +87,7 @@ static void descriptor_destroy(lido_slab *slab) {
   lido_pool_core *core = slab->core;
   lido_region_give(slab->region, slab->units, core->geometry.slab_units);
   lido_metadata_free(lido_core_metadata(core), slab, lido_slab_descriptor_bytes(core->geometry.slab_objects));
+  lido_budget_give(core->options.budget, core->geometry.slab_bytes);
 }
 
 static int map_slab(const lido_slab *slab, uint32_t owner) {

@@ -18,7 +18,7 @@
  * clean-ups and recycled blocks.
  *
  * Threads: an arena is used by one thread at a time; LIDO_CHECKS=full finds the second (lido_arena_hand_over says that
- * another one is meant). Classes and budgets may be used by any thread at any time.
+ * another one is meant). Classes may be used by any thread at any time.
  * Errors: a function that returns a pointer gives NULL and sets errno; one that returns int gives 0 or an errno value. errno
  * is unchanged by success. Lack of memory is an error, never an abort, and remembered: lido_arena_failed(). Misuse
  * goes to the handler of lido/misuse.h.
@@ -31,12 +31,12 @@
 
 #include "lido/backing.h"
 #include "lido/base.h"
+#include "lido/budget.h"
 #include "lido/cleanup.h"
 
 LIDO_BEGIN
 
 typedef struct lido_arena lido_arena;
-typedef struct lido_arena_budget lido_arena_budget;
 
 /* What every piece is aligned to, and what its size is rounded up to. */
 #define LIDO_ARENA_ALIGN 16
@@ -66,10 +66,10 @@ typedef struct lido_arena_options {
   size_t
       reserve_bytes; /* contiguous: so much address space is reserved at once, and committed as the arena grows in it;
                              nothing ever moves. Not with a buffer */
-  lido_backing *backing;     /* NULL = lido_backing_default() */
-  lido_arena_budget *budget; /* charged for every block: NULL = none */
-  lido_arena *parent;        /* is destroyed with it, and at the parent's next reset: NULL = none */
-  unsigned flags;            /* LIDO_ARENA_... */
+  lido_backing *backing; /* NULL = lido_backing_default() */
+  lido_budget *budget;   /* a limit over many (lido/budget.h), charged for every block: NULL = none */
+  lido_arena *parent;    /* is destroyed with it, and at the parent's next reset: NULL = none */
+  unsigned flags;        /* LIDO_ARENA_... */
 } lido_arena_options;
 
 /* The arena itself lies in the buffer, so that it needs no other memory. */
@@ -230,11 +230,6 @@ LIDO_API int lido_arena_join(lido_arena *into, lido_arena *from);
 
 /* The next thread that uses the arena is its owner (LIDO_CHECKS=full). */
 LIDO_API void lido_arena_hand_over(lido_arena *arena);
-
-/* A limit over many arenas, of any thread. NULL: EINVAL (0 bytes), ENOMEM. Destroy it after them: EBUSY. */
-LIDO_API lido_arena_budget *lido_arena_budget_create(size_t bytes);
-LIDO_API size_t lido_arena_budget_used(const lido_arena_budget *budget);
-LIDO_API int lido_arena_budget_destroy(lido_arena_budget *budget);
 
 /* ---- Questions ----------------------------------------------------------------------------- */
 

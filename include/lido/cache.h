@@ -38,6 +38,7 @@
 #define LIDO_CACHE_H
 
 #include "lido/base.h"
+#include "lido/budget.h"
 #include "lido/weak.h"
 
 LIDO_BEGIN
@@ -87,7 +88,8 @@ typedef struct lido_cache_options {
   void (*on_evict)(const void *key, size_t key_bytes, void *value, lido_cache_reason reason, void *context);
   /* Nanoseconds that never go back; NULL = the system's. For tests and simulations. */
   uint64_t (*now)(void *context);
-  void *context; /* for all of these */
+  void *context;       /* for all of these */
+  lido_budget *budget; /* charged for the memory of the entries (lido/budget.h); NULL = none */
 } lido_cache_options;
 
 /* ---- Life ---------------------------------------------------------------------------------- */

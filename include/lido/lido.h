@@ -5,6 +5,7 @@
 #include "lido/arena.h"
 #include "lido/backing.h"
 #include "lido/base.h"
+#include "lido/budget.h"
 #include "lido/cache.h"
 #include "lido/cleanup.h"
 #include "lido/ephemeron.h"

@@ -29,6 +29,7 @@
 
 #include "lido/backing.h"
 #include "lido/base.h"
+#include "lido/budget.h"
 
 LIDO_BEGIN
 
@@ -86,6 +87,7 @@ typedef struct lido_pool_options {
   /* Where cleanups of this pool's objects go, if they name no queue of their own: NULL = the releasing thread runs
    * them, as it does when the queue has ended. With LIDO_POOL_HANDLES. */
   struct lido_cleanup_queue *cleanup_queue;
+  lido_budget *budget; /* a limit over many (lido/budget.h), charged for every slab: NULL = none */
 } lido_pool_options;
 
 /* ---- Life of a pool ------------------------------------------------------------------------ */
@@ -103,7 +105,7 @@ LIDO_API const char *lido_pool_name(const lido_pool *pool);
 
 /* ---- Alloc and free ------------------------------------------------------------------------ */
 
-/* One object, or NULL (ENOMEM, or construct's errno). Contents: what the last user left, or what
+/* One object, or NULL (ENOMEM: no memory, max_objects, the budget; or construct's errno). Contents: what the last user left, or what
  * construct made, or zeros with LIDO_POOL_ZERO. O(1); takes a lock only when the thread's cache is
  * empty. */
 LIDO_FAST void *lido_pool_alloc(lido_pool *pool);

@@ -81,6 +81,7 @@ static void set_up(lido_cache *cache, const lido_cache_options *options) {
   cache->member = (lido_caches_member){
       .lock_for_fork = lock_for_fork, .unlock_after_fork = unlock_after_fork, .in_child = in_child};
   lido_sized_init(&cache->entries, cache->name, NULL, NULL);
+  cache->entries.budget = options->budget;
   lido_cache_kept_init(cache);
 }
 

@@ -43,7 +43,8 @@ static LIDO_SLOW lido_pool *make_pool(lido_sized_pools *sized, size_t place) {
                                .align = lido_min(lido_granule_of(bytes), LIDO_SIZED_LEAST),
                                .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED,
                                .destroy = end_object,
-                               .context = sized->context};
+                               .context = sized->context,
+                               .budget = sized->budget};
   lido_pool *made = lido_pool_create(&options);
   if (made == NULL) return NULL;
   lido_core_of(made)->refs.unlist = sized->unlist;

@@ -21,6 +21,7 @@ typedef struct lido_sized_pools {
   const char *name;
   void *context;
   lido_sized_unlist unlist;
+  lido_budget *budget;                 /* NULL, unless set after init */
   lido_pool *pools[LIDO_SIZED_PLACES]; /* atomic; NULL: not yet */
 } lido_sized_pools;
 

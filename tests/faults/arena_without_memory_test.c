@@ -321,8 +321,8 @@ TEST(arena_without_memory, reset_keep) {
 /* ---- Budgets ---- */
 
 static void budgets(drill_round *r) {
-  lido_arena_budget *budget = NULL;
-  TRY(r, budget, lido_arena_budget_create(1 << 20));
+  lido_budget *budget = NULL;
+  TRY(r, budget, lido_budget_create(&(lido_budget_options){.hard_bytes = 1 << 20}));
   lido_arena *arenas[4];
   for (int i = 0; i < 4; i++) {
     arenas[i] = begin(r, &(lido_arena_options){.budget = budget, .reserve_bytes = i == 3 ? 1 << 18 : 0});
@@ -335,11 +335,11 @@ static void budgets(drill_round *r) {
     lido_arena_stats_get(arenas[i], &stats);
     used += stats.reserved;
   }
-  CHECK_EQ(lido_arena_budget_used(budget), used);
-  CHECK_EQ(lido_arena_budget_destroy(budget), EBUSY);
+  CHECK_EQ(lido_budget_used(budget), used);
+  CHECK_EQ(lido_budget_destroy(budget), EBUSY);
   for (int i = 0; i < 4; i++) end(arenas[i]);
-  CHECK_EQ(lido_arena_budget_used(budget), 0);
-  CHECK_EQ(lido_arena_budget_destroy(budget), 0);
+  CHECK_EQ(lido_budget_used(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
 }
 
 TEST(arena_without_memory, budgets) { drill(budgets, 8); }

@@ -371,12 +371,12 @@ TEST(arena_cases, a_reservation_is_used_to_the_last_byte) {
 /* ---- Budgets and classes ---- */
 
 TEST(arena_cases, a_budget_outlives_the_classes_that_name_it) {
-  lido_arena_budget *budget = lido_arena_budget_create(1 << 20);
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){.hard_bytes = 1 << 20});
   lido_arena_class *cls = lido_arena_class_create(&(lido_arena_options){.budget = budget});
   CHECK_NOT_NULL(cls);
-  CHECK_EQ(lido_arena_budget_destroy(budget), EBUSY);
+  CHECK_EQ(lido_budget_destroy(budget), EBUSY);
   CHECK_EQ(lido_arena_class_destroy(cls), 0);
-  CHECK_EQ(lido_arena_budget_destroy(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
 }
 
 TEST(arena_cases, a_mark_of_a_released_arena_is_a_misuse) {

@@ -585,7 +585,7 @@ static void check_overlap(void) {
 
 static void check_budget(void) {
   if (m.set.options.budget == NULL) return;
-  HOLD(lido_arena_budget_used(m.set.options.budget) == stats_of(&m.main).reserved + stats_of(&m.side).reserved);
+  HOLD(lido_budget_used(m.set.options.budget) == stats_of(&m.main).reserved + stats_of(&m.side).reserved);
 }
 
 static void check_all(void) {
@@ -847,12 +847,12 @@ TEST(arena_model, contiguous_with_at_most_60000_bytes) {
 }
 
 TEST(arena_model, on_a_budget) {
-  lido_arena_budget *budget = lido_arena_budget_create(100000);
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){.hard_bytes = 100000});
   CHECK_NOT_NULL(budget);
   setting set = {.options = {.budget = budget}, .limited = true};
   run(set);
-  CHECK_EQ(lido_arena_budget_used(budget), 0);
-  CHECK_EQ(lido_arena_budget_destroy(budget), 0);
+  CHECK_EQ(lido_budget_used(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
 }
 
 /* ---- Backings of the caller's ---- */

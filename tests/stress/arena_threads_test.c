@@ -291,14 +291,14 @@ TEST(arena_threads, classes_come_and_go_while_others_are_busy) {
 enum { BUDGET = 300000 };
 
 static void spend(crew_member *me) {
-  lido_arena_budget *budget = me->shared;
+  lido_budget *budget = me->shared;
   for (size_t i = 0, rounds = testing_scaled(5000); i < rounds && crew_goes_on(me->crew); i++) {
     lido_arena *arena = lido_arena_create(&(lido_arena_options){.budget = budget});
     if (!CREW_HOLDS(me->crew, arena != NULL)) return;
     for (int k = 0; k < 20; k++) {
       char *piece = lido_arena_alloc(arena, testing_below(&me->random, 30000));
       CREW_HOLDS(me->crew, (piece == NULL) <= lido_arena_failed(arena));
-      CREW_HOLDS(me->crew, lido_arena_budget_used(budget) <= BUDGET);
+      CREW_HOLDS(me->crew, lido_budget_used(budget) <= BUDGET);
     }
     lido_arena_destroy(arena);
   }
@@ -306,12 +306,12 @@ static void spend(crew_member *me) {
 
 TEST(arena_threads, many_share_a_budget) {
   static crew team;
-  lido_arena_budget *budget = lido_arena_budget_create(BUDGET);
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){.hard_bytes = BUDGET});
   CHECK_NOT_NULL(budget);
   crew_start(&team, WORKERS, testing_seed(), spend, budget);
   CHECK_CREW(&team);
-  CHECK_EQ(lido_arena_budget_used(budget), 0);
-  CHECK_EQ(lido_arena_budget_destroy(budget), 0);
+  CHECK_EQ(lido_budget_used(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
 }
 
 /* ---- Forks ---- */
@@ -378,7 +378,7 @@ static void make_classes_until_over(crew_member *me) {
   int *over = me->shared;
   while (!flag_get(over)) {
     CREW_HOLDS(me->crew, lido_arena_class_destroy(lido_arena_class_create(NULL)) == 0);
-    lido_arena_budget_destroy(lido_arena_budget_create(100));
+    lido_budget_destroy(lido_budget_create(&(lido_budget_options){.hard_bytes = 100}));
   }
 }
 

@@ -281,7 +281,7 @@ TEST(arena_classes, more_than_there_are_numbers_for_are_refused_cleanly) {
 }
 
 TEST(arena_classes, every_kind_of_arena_can_be_released_and_acquired) {
-  lido_arena_budget *budget = lido_arena_budget_create(64 * MEBIBYTE);
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){.hard_bytes = 64 * MEBIBYTE});
   const lido_arena_options all[] = {
       {.reserve_bytes = MEBIBYTE},       {.flags = LIDO_ARENA_PASSTHROUGH},  {.flags = LIDO_ARENA_REUSE},
       {.retain = LIDO_ARENA_RETAIN_ALL}, {.retain = LIDO_ARENA_RETAIN_NONE}, {.retain = 3000, .budget = budget},
@@ -299,8 +299,8 @@ TEST(arena_classes, every_kind_of_arena_can_be_released_and_acquired) {
     }
     CHECK_EQ(lido_arena_class_destroy(cls), 0);
   }
-  CHECK_EQ(lido_arena_budget_used(budget), 0);
-  CHECK_EQ(lido_arena_budget_destroy(budget), 0);
+  CHECK_EQ(lido_budget_used(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
 }
 
 TEST(arena_classes, a_class_on_a_backing_gives_everything_back) {

@@ -123,20 +123,20 @@ TEST(arena_contiguous, a_reset_gives_memory_back) {
 }
 
 TEST(arena_contiguous, what_was_given_back_is_charged_no_more) {
-  lido_arena_budget *budget = lido_arena_budget_create(8 * MEBIBYTE);
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){.hard_bytes = 8 * MEBIBYTE});
   lido_arena *arena = arena_with(
       &(lido_arena_options){.reserve_bytes = 64 * MEBIBYTE, .retain = LIDO_ARENA_RETAIN_NONE, .budget = budget});
   for (int i = 0; i < 20; i++) {
     CHECK_NOT_NULL(lido_arena_alloc(arena, 5 * MEBIBYTE));
-    CHECK_EQ(lido_arena_budget_used(budget), arena_stats(arena).reserved);
+    CHECK_EQ(lido_budget_used(budget), arena_stats(arena).reserved);
     CHECK_FAILS(lido_arena_alloc(arena, 5 * MEBIBYTE), ENOMEM);
     lido_arena_reset(arena);
-    CHECK_LE(lido_arena_budget_used(budget), 64 * KIB);
+    CHECK_LE(lido_budget_used(budget), 64 * KIB);
     CHECK_ARENA(arena);
   }
   lido_arena_destroy(arena);
-  CHECK_EQ(lido_arena_budget_used(budget), 0);
-  CHECK_EQ(lido_arena_budget_destroy(budget), 0);
+  CHECK_EQ(lido_budget_used(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
 }
 
 TEST(arena_contiguous, a_rewind_keeps_the_memory) {

@@ -68,18 +68,18 @@ TEST(arena_detach, pieces_without_a_block_of_their_own_are_refused) {
 }
 
 TEST(arena_detach, what_leaves_is_not_charged_any_more) {
-  lido_arena_budget *budget = lido_arena_budget_create(MEBIBYTE);
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){.hard_bytes = MEBIBYTE});
   CHECK_NOT_NULL(budget);
   lido_arena *arena = arena_with(&(lido_arena_options){.budget = budget, .max_bytes = MEBIBYTE});
   char *pieces[30];
   for (int i = 0; i < 30; i++) {
     pieces[i] = lido_arena_detach(arena, arena_piece(arena, BYTES, 1));
     CHECK_NOT_NULL(pieces[i]);
-    CHECK_EQ(lido_arena_budget_used(budget), arena_stats(arena).reserved);
+    CHECK_EQ(lido_budget_used(budget), arena_stats(arena).reserved);
   }
-  CHECK_EQ(lido_arena_budget_used(budget), 0);
+  CHECK_EQ(lido_budget_used(budget), 0);
   lido_arena_destroy(arena);
-  CHECK_EQ(lido_arena_budget_destroy(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
   for (int i = 0; i < 30; i++) lido_arena_detached_free(pieces[i]);
 }
 

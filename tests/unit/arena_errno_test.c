@@ -101,8 +101,8 @@ TEST(arena_errno, is_kept_by_classes_and_scratch) {
 }
 
 TEST(arena_errno, is_kept_by_join_and_detach) {
-  lido_arena_budget *budget = NULL;
-  KEEPS(budget = lido_arena_budget_create(MEBIBYTE));
+  lido_budget *budget = NULL;
+  KEEPS(budget = lido_budget_create(&(lido_budget_options){.hard_bytes = MEBIBYTE}));
   lido_arena *into = arena_with(&(lido_arena_options){.budget = budget});
   lido_arena *from = arena_with(&(lido_arena_options){.budget = budget});
   void *large = arena_piece(from, 100000, 1);
@@ -111,8 +111,8 @@ TEST(arena_errno, is_kept_by_join_and_detach) {
   KEEPS(lido_arena_detach(into, large));
   KEEPS(lido_arena_detached_free(large));
   KEEPS(lido_arena_destroy(into));
-  KEEPS(lido_arena_budget_destroy(budget)); /* EBUSY is its result, not errno's */
+  KEEPS(lido_budget_destroy(budget)); /* EBUSY is its result, not errno's */
   KEEPS(lido_arena_destroy(from));
-  KEEPS(lido_arena_budget_used(budget));
-  KEEPS(lido_arena_budget_destroy(budget));
+  KEEPS(lido_budget_used(budget));
+  KEEPS(lido_budget_destroy(budget));
 }

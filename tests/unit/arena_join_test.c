@@ -78,7 +78,7 @@ TEST(arena_join, the_other_can_be_used_again_and_joined_again) {
 TEST(arena_join, every_byte_comes_back_in_the_end) {
   arena_source source;
   lido_backing *backing = arena_source_backing(&source);
-  lido_arena_budget *budget = lido_arena_budget_create(100 * MEBIBYTE);
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){.hard_bytes = 100 * MEBIBYTE});
   lido_arena_options options = {.backing = backing, .budget = budget};
   pieces.count = 0;
   lido_arena *into = arena_with(&options);
@@ -89,12 +89,12 @@ TEST(arena_join, every_byte_comes_back_in_the_end) {
     uint64_t reserved = arena_stats(into).reserved + arena_stats(from).reserved;
     join(into, from);
     CHECK_EQ(arena_stats(into).reserved + arena_stats(from).reserved, reserved);
-    CHECK_EQ(lido_arena_budget_used(budget), reserved);
+    CHECK_EQ(lido_budget_used(budget), reserved);
     lido_arena_destroy(from);
   }
   lido_arena_destroy(into);
-  CHECK_EQ(lido_arena_budget_used(budget), 0);
-  CHECK_EQ(lido_arena_budget_destroy(budget), 0);
+  CHECK_EQ(lido_budget_used(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
   arena_source_end(&source, backing);
 }
 
@@ -211,7 +211,7 @@ TEST(arena_join, arenas_that_do_not_fit_are_refused) {
   static _Alignas(16) char buffer[4096];
   arena_source source;
   lido_backing *backing = arena_source_backing(&source);
-  lido_arena_budget *budget = lido_arena_budget_create(MEBIBYTE);
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){.hard_bytes = MEBIBYTE});
   const lido_arena_options others[] = {
       {.buffer = buffer, .buffer_bytes = sizeof buffer},
       {.buffer = buffer, .buffer_bytes = sizeof buffer, .flags = LIDO_ARENA_FIXED},
@@ -237,7 +237,7 @@ TEST(arena_join, arenas_that_do_not_fit_are_refused) {
     lido_arena_destroy(other);
   }
   lido_arena_destroy(plain);
-  CHECK_EQ(lido_arena_budget_destroy(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
   arena_source_end(&source, backing);
 }
 

@@ -80,13 +80,13 @@ TEST(arena_limits, a_limit_holds_in_every_mode) {
 /* ---- Budgets ---- */
 
 TEST(arena_limits, a_budget_of_nothing_is_refused) {
-  CHECK_FAILS(lido_arena_budget_create(0), EINVAL);
-  CHECK_EQ(lido_arena_budget_destroy(NULL), 0);
+  CHECK_FAILS(lido_budget_create(NULL), EINVAL);
+  CHECK_EQ(lido_budget_destroy(NULL), 0);
 }
 
 TEST(arena_limits, a_budget_is_the_sum_of_its_arenas) {
   enum { ARENAS = 10 };
-  lido_arena_budget *budget = lido_arena_budget_create(500 * KIB);
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){.hard_bytes = 500 * KIB});
   CHECK_NOT_NULL(budget);
   lido_arena *arenas[ARENAS];
   for (size_t i = 0; i < ARENAS; i++) arenas[i] = arena_with(&(lido_arena_options){.budget = budget});
@@ -96,39 +96,39 @@ TEST(arena_limits, a_budget_is_the_sum_of_its_arenas) {
     failures = piece == NULL ? failures + 1 : 0;
     uint64_t sum = 0;
     for (size_t j = 0; j < ARENAS; j++) sum += arena_stats(arenas[j]).reserved;
-    CHECK_EQ(lido_arena_budget_used(budget), sum);
+    CHECK_EQ(lido_budget_used(budget), sum);
     CHECK_LE(sum, 500 * KIB);
   }
   for (size_t i = 0; i < ARENAS; i++) {
     CHECK_ARENA(arenas[i]);
-    CHECK_EQ(lido_arena_budget_destroy(budget), EBUSY);
+    CHECK_EQ(lido_budget_destroy(budget), EBUSY);
     lido_arena_destroy(arenas[i]);
   }
-  CHECK_EQ(lido_arena_budget_used(budget), 0);
-  CHECK_EQ(lido_arena_budget_destroy(budget), 0);
+  CHECK_EQ(lido_budget_used(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
 }
 
 TEST(arena_limits, an_arena_without_blocks_holds_its_budget_too) {
-  lido_arena_budget *budget = lido_arena_budget_create(SIZE_MAX);
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){.hard_bytes = SIZE_MAX});
   lido_arena *arena = arena_with(&(lido_arena_options){.budget = budget});
-  CHECK_EQ(lido_arena_budget_used(budget), 0);
-  CHECK_EQ(lido_arena_budget_destroy(budget), EBUSY);
+  CHECK_EQ(lido_budget_used(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), EBUSY);
   lido_arena_destroy(arena);
-  CHECK_EQ(lido_arena_budget_destroy(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
 }
 
 TEST(arena_limits, arenas_that_can_not_be_made_leave_their_budget) {
-  lido_arena_budget *budget = lido_arena_budget_create(2000);
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){.hard_bytes = 2000});
   for (int i = 0; i < 10; i++) {
     CHECK_FAILS(lido_arena_create(&(lido_arena_options){.budget = budget, .reserve_bytes = MEBIBYTE}), ENOMEM);
   }
-  CHECK_EQ(lido_arena_budget_used(budget), 0);
-  CHECK_EQ(lido_arena_budget_destroy(budget), 0);
+  CHECK_EQ(lido_budget_used(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
 }
 
 TEST(arena_limits, every_mode_gives_its_budget_back) {
   static _Alignas(16) char buffer[4096];
-  lido_arena_budget *budget = lido_arena_budget_create(4 * MEBIBYTE);
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){.hard_bytes = 4 * MEBIBYTE});
   const lido_arena_options all[] = {
       {.budget = budget, .reserve_bytes = 8 * MEBIBYTE},
       {.budget = budget, .flags = LIDO_ARENA_PASSTHROUGH},
@@ -143,25 +143,25 @@ TEST(arena_limits, every_mode_gives_its_budget_back) {
       lido_arena_mark mark = lido_arena_mark_get(arena);
       void *piece = lido_arena_alloc(arena, bytes);
       piece = lido_arena_realloc(arena, piece, bytes, bytes + 50);
-      CHECK_EQ(lido_arena_budget_used(budget), arena_stats(arena).reserved);
+      CHECK_EQ(lido_budget_used(budget), arena_stats(arena).reserved);
       if (bytes % 3 == 0) lido_arena_free(arena, piece, bytes + 50);
       if (bytes % 5 == 0) lido_arena_rewind(arena, mark);
-      CHECK_EQ(lido_arena_budget_used(budget), arena_stats(arena).reserved);
+      CHECK_EQ(lido_budget_used(budget), arena_stats(arena).reserved);
       CHECK_ARENA(arena);
     }
     lido_arena_reset(arena);
-    CHECK_EQ(lido_arena_budget_used(budget), arena_stats(arena).reserved);
+    CHECK_EQ(lido_budget_used(budget), arena_stats(arena).reserved);
     lido_arena_destroy(arena);
-    CHECK_EQ(lido_arena_budget_used(budget), 0);
+    CHECK_EQ(lido_budget_used(budget), 0);
   }
-  CHECK_EQ(lido_arena_budget_destroy(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
 }
 
 /* ---- A budget of several threads ---- */
 
 enum { THREADS = 4, BUDGET = 300 * KIB };
 
-static lido_arena_budget *shared;
+static lido_budget *shared;
 static pthread_barrier_t start;
 
 typedef struct spender {
@@ -179,7 +179,7 @@ static void *spend(void *argument) {
     if (arena == NULL) continue;
     for (size_t i = 0; i < 400; i++) {
       result->refused += lido_arena_alloc(arena, i % 40 == 0 ? 20000 : 500) == NULL;
-      result->overshoots += lido_arena_budget_used(shared) > BUDGET;
+      result->overshoots += lido_budget_used(shared) > BUDGET;
     }
     result->wrong += lido_arena_check(arena) != NULL;
     if (round % 2 == 0) lido_arena_reset(arena);
@@ -189,7 +189,7 @@ static void *spend(void *argument) {
 }
 
 TEST(arena_limits, threads_never_overshoot_a_budget_and_give_it_all_back) {
-  shared = lido_arena_budget_create(BUDGET);
+  shared = lido_budget_create(&(lido_budget_options){.hard_bytes = BUDGET});
   CHECK_NOT_NULL(shared);
   pthread_t threads[THREADS];
   spender results[THREADS] = {{0}};
@@ -203,7 +203,7 @@ TEST(arena_limits, threads_never_overshoot_a_budget_and_give_it_all_back) {
     refused += results[i].refused;
   }
   CHECK_GT(refused, 0);
-  CHECK_EQ(lido_arena_budget_used(shared), 0);
-  CHECK_EQ(lido_arena_budget_destroy(shared), 0);
+  CHECK_EQ(lido_budget_used(shared), 0);
+  CHECK_EQ(lido_budget_destroy(shared), 0);
   pthread_barrier_destroy(&start);
 }

@@ -1,0 +1,179 @@
+/* budgets.c: see budgets.h. */
+#include "lib/mem/budgets.h"
+
+#include <errno.h>
+
+#include "lib/base/atomic.h"
+#include "lib/base/bits.h"
+#include "lib/mem/mem_fork.h"
+#include "lib/mem/metadata.h"
+
+enum { STEP_BYTES_MIN = 64 << 10, STEPS = 16 };
+
+struct lido_budget {
+  /* fixed at birth */
+  void (*on_soft)(lido_budget *budget, size_t used, void *context);
+  void (*on_hard)(lido_budget *budget, size_t wanted, void *context);
+  void *context;
+  /* atomic */
+  size_t used;
+  size_t hard;    /* SIZE_MAX: none */
+  size_t soft;    /* SIZE_MAX: none */
+  size_t told_at; /* on_soft is called when more than this is used */
+  size_t peak;
+  size_t users;
+  uint64_t soft_calls;
+  uint64_t hard_calls;
+  uint64_t refusals;
+};
+
+/* Is this thread inside a call of some budget? */
+static __thread bool is_called;
+
+/* ---- Life ---- */
+
+static size_t limit_of(size_t bytes) { return bytes != 0 ? bytes : SIZE_MAX; }
+
+/* RELAXED, all of this file: counts that guard nothing else. */
+
+static bool limits_fit(size_t soft_bytes, size_t hard_bytes) {
+  return limit_of(soft_bytes) <= limit_of(hard_bytes) || soft_bytes == 0;
+}
+
+lido_budget *lido_budget_create(const lido_budget_options *options) {
+  int error = options == NULL || !limits_fit(options->soft_bytes, options->hard_bytes) ? EINVAL : lido_mem_fork_join();
+  if (error != 0) {
+    errno = error;
+    return NULL;
+  }
+  lido_budget *budget = lido_metadata_alloc(lido_metadata_system(), sizeof *budget);
+  if (budget == NULL) return NULL;
+  budget->on_soft = options->on_soft;
+  budget->on_hard = options->on_hard;
+  budget->context = options->context;
+  budget->hard = limit_of(options->hard_bytes);
+  budget->soft = budget->told_at = limit_of(options->soft_bytes);
+  return budget;
+}
+
+int lido_budget_destroy(lido_budget *budget) {
+  if (budget == NULL) return 0;
+  if (lido_load_relaxed(&budget->users) != 0) return EBUSY; /* RELAXED: its caller knows that all users are gone */
+  lido_metadata_free(lido_metadata_system(), budget, sizeof *budget);
+  return 0;
+}
+
+int lido_budget_limits_set(lido_budget *budget, size_t soft_bytes, size_t hard_bytes) {
+  if (!limits_fit(soft_bytes, hard_bytes)) return EINVAL;
+  lido_store_relaxed(&budget->hard, limit_of(hard_bytes));    /* RELAXED: a limit seen late holds from then on */
+  lido_store_relaxed(&budget->soft, limit_of(soft_bytes));    /* RELAXED: as above */
+  lido_store_relaxed(&budget->told_at, limit_of(soft_bytes)); /* RELAXED: as above */
+  return 0;
+}
+
+void lido_budget_hold(lido_budget *budget) {
+  if (budget != NULL) lido_add_relaxed(&budget->users, 1); /* RELAXED: a count of its own */
+}
+
+void lido_budget_let_go(lido_budget *budget) {
+  if (budget != NULL) lido_sub_relaxed(&budget->users, 1); /* RELAXED: a count of its own */
+}
+
+/* ---- Calls ---- */
+
+static size_t step_of(size_t soft) { return lido_max(soft / STEPS, STEP_BYTES_MIN); }
+
+/* U3. */
+static size_t next_told_at(size_t soft, size_t used) {
+  if (soft == SIZE_MAX) return SIZE_MAX;
+  size_t step = step_of(soft);
+  return used > SIZE_MAX - step ? SIZE_MAX : lido_max(soft, used + step);
+}
+
+static void tell(lido_budget *budget, size_t used, size_t told_at) {
+  if (is_called || budget->on_soft == NULL) return;
+  size_t soft = lido_load_relaxed(&budget->soft); /* RELAXED: a limit seen late */
+  /* RELAXED: of all who come here at once, one tells. */
+  if (!lido_cas_relaxed(&budget->told_at, &told_at, next_told_at(soft, used))) return;
+  lido_add_relaxed(&budget->soft_calls, 1); /* RELAXED: statistic */
+  int saved_errno = errno;
+  is_called = true;
+  budget->on_soft(budget, used, budget->context);
+  is_called = false;
+  errno = saved_errno;
+}
+
+static void ask(lido_budget *budget, size_t wanted) {
+  if (is_called || budget->on_hard == NULL) return;
+  lido_add_relaxed(&budget->hard_calls, 1); /* RELAXED: statistic */
+  int saved_errno = errno;
+  is_called = true;
+  budget->on_hard(budget, wanted, budget->context);
+  is_called = false;
+  errno = saved_errno;
+}
+
+/* ---- Take and give ---- */
+
+static void note_peak(lido_budget *budget, size_t used) {
+  size_t peak = lido_load_relaxed(&budget->peak);                         /* RELAXED: statistic */
+  while (used > peak && !lido_cas_relaxed(&budget->peak, &peak, used)) {} /* RELAXED: statistic */
+}
+
+/* -> what is used then; 0: the limit is in the way. */
+static size_t take(lido_budget *budget, size_t bytes) {
+  size_t hard = lido_load_relaxed(&budget->hard); /* RELAXED: a limit seen late */
+  size_t used = lido_load_relaxed(&budget->used); /* RELAXED: the count itself decides, below */
+  do {
+    if (used > hard || bytes > hard - used) return 0;
+  } while (!lido_cas_relaxed(&budget->used, &used, used + bytes)); /* RELAXED: a count of its own */
+  note_peak(budget, used + bytes);
+  return used + bytes;
+}
+
+static bool refuse(lido_budget *budget) {
+  lido_add_relaxed(&budget->refusals, 1); /* RELAXED: statistic */
+  errno = ENOMEM;
+  return false;
+}
+
+bool lido_budget_take(lido_budget *budget, size_t bytes) {
+  if (budget == NULL) return true;
+  size_t used = take(budget, bytes);
+  if (used == 0) {
+    ask(budget, bytes);
+    used = take(budget, bytes);
+  }
+  if (used == 0) return refuse(budget);
+  size_t told_at = lido_load_relaxed(&budget->told_at); /* RELAXED: the exchange in tell() decides */
+  if (used > told_at) tell(budget, used, told_at);
+  return true;
+}
+
+void lido_budget_give(lido_budget *budget, size_t bytes) {
+  if (budget == NULL) return;
+  size_t used = lido_sub_relaxed(&budget->used, bytes) - bytes;       /* RELAXED: a count of its own */
+  size_t next = next_told_at(lido_load_relaxed(&budget->soft), used); /* RELAXED: a limit seen late */
+  size_t told_at = lido_load_relaxed(&budget->told_at);               /* RELAXED: as below */
+  if (next < told_at)
+    lido_cas_relaxed(&budget->told_at, &told_at, next); /* RELAXED: a hint; whoever comes between knows better */
+}
+
+/* ---- Questions ---- */
+
+size_t lido_budget_used(const lido_budget *budget) { return lido_load_relaxed(&budget->used); /* RELAXED: statistic */ }
+
+static uint64_t shown(size_t limit) { return limit == SIZE_MAX ? 0 : limit; }
+
+/* RELAXED: statistics, all of them. */
+void lido_budget_stats_get(const lido_budget *budget, lido_budget_stats *out) {
+  *out = (lido_budget_stats){
+      .used = lido_load_relaxed(&budget->used),             /* RELAXED: see above */
+      .peak = lido_load_relaxed(&budget->peak),             /* RELAXED: see above */
+      .soft = shown(lido_load_relaxed(&budget->soft)),      /* RELAXED: see above */
+      .hard = shown(lido_load_relaxed(&budget->hard)),      /* RELAXED: see above */
+      .soft_calls = lido_load_relaxed(&budget->soft_calls), /* RELAXED: see above */
+      .hard_calls = lido_load_relaxed(&budget->hard_calls), /* RELAXED: see above */
+      .refusals = lido_load_relaxed(&budget->refusals),     /* RELAXED: see above */
+  };
+}

@@ -1,0 +1,26 @@
+/* budgets.h: one limit over many pools and arenas.
+ *
+ * Idea: a count of bytes that is only raised by a compare-and-swap that stays within the hard limit, so that it never overshoots. A second number says at
+ * what count somebody is told next: at first the soft limit, after each call a step above what was used then, and again lower when that much has
+ * been given back. So calls are paid for by memory taken, however long the use stays above the limit.
+ * Invariants
+ *   U1  used is the sum of what was taken and not given.
+ *   U2  used <= hard, unless the limit was lowered below what was used.
+ *   U3  soft <= told_at <= max(soft, the used of some moment since the last call + step), as long as there is a soft limit.
+ * Threads: any; it guards no memory but its own counts, hence relaxed. The calls are made without locks; a thread in one gets no other.
+ * Failure: false, nothing changed.
+ */
+#ifndef LIDO_LIB_MEM_BUDGETS_H
+#define LIDO_LIB_MEM_BUDGETS_H
+
+#include "lido/budget.h"
+
+/* Pools and arenas that stand on it. NULL is ignored. */
+void lido_budget_hold(lido_budget *budget);
+void lido_budget_let_go(lido_budget *budget);
+
+/* `bytes` more, if there are so many left, or after on_hard are. No lock is held. NULL has no limit. */
+bool lido_budget_take(lido_budget *budget, size_t bytes);
+void lido_budget_give(lido_budget *budget, size_t bytes);
+
+#endif
