@@ -2,6 +2,7 @@
 #ifndef LIDO_LIDO_H
 #define LIDO_LIDO_H
 
+#include "lido/alert.h"
 #include "lido/arena.h"
 #include "lido/backing.h"
 #include "lido/base.h"
@@ -11,10 +12,15 @@
 #include "lido/ephemeron.h"
 #include "lido/guard.h"
 #include "lido/intern.h"
+#include "lido/manager.h"
+#include "lido/metrics.h"
 #include "lido/misuse.h"
+#include "lido/monitor.h"
 #include "lido/object_pool.h"
 #include "lido/observers.h"
+#include "lido/policy.h"
 #include "lido/pool.h"
+#include "lido/snapshot.h"
 #include "lido/version.h"
 #include "lido/weak.h"
 

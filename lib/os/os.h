@@ -44,6 +44,9 @@ uint64_t lido_os_now_ns(void);
 /* The same as of the system's last tick, some milliseconds ago at most; a fifth of the cost. */
 uint64_t lido_os_tick_ns(void);
 
+/* Nanoseconds since 1970, for people: may jump. */
+uint64_t lido_os_wall_ns(void);
+
 /* ---- Chance ---- */
 
 /* Bits that nobody outside the process can foretell; if the system has none to give, such as are at least not always the same. */
@@ -95,6 +98,7 @@ typedef struct lido_os_fork_hooks {
 
 /* The rooms that have something to do, outermost locks first. */
 enum {
+  LIDO_OS_FORK_CONTROL,
   LIDO_OS_FORK_CACHES,
   LIDO_OS_FORK_ARENAS,
   LIDO_OS_FORK_POOLS,

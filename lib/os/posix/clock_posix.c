@@ -1,4 +1,4 @@
-/* clock_posix.c: the monotonic clock, and chance. */
+/* clock_posix.c: clocks, and chance. */
 #include "lib/os/os.h"
 
 #include <errno.h>
@@ -18,6 +18,8 @@ uint64_t lido_os_tick_ns(void) { return nanoseconds_of(CLOCK_MONOTONIC_COARSE); 
 #else
 uint64_t lido_os_tick_ns(void) { return lido_os_now_ns(); }
 #endif
+
+uint64_t lido_os_wall_ns(void) { return nanoseconds_of(CLOCK_REALTIME); }
 
 uint64_t lido_os_random(void) {
   uint64_t bits = 0;

@@ -1,0 +1,34 @@
+# Parts: libraries of their own beside lido, for what needs another library. Each has a folder in lib/adapters, a room of the highest
+# rank (tools/rooms.txt, +part), and so sees public headers only; a header include/lido/PART.h; and an option LIDO_PART.
+
+find_package(PkgConfig QUIET)
+
+# lido_part(name MODULES pkg-config-module... PACKAGES debian-package...): the library lido_name, if its modules are there.
+function(lido_part name)
+  cmake_parse_arguments(PARSE_ARGV 1 part "" "" "MODULES;PACKAGES")
+  string(TOUPPER LIDO_${name} option)
+  set(${option} AUTO CACHE STRING "The part ${name}: AUTO (if ${part_MODULES} is here), ON or OFF")
+  lido_one_of(${option} AUTO ON OFF)
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/lib/adapters/${name}/*.c")
+  # The libraries are not instrumented, which these two do not bear.
+  if(${option} STREQUAL OFF OR NOT sources OR LIDO_SANITIZE MATCHES "^(thread|memory)$")
+    return()
+  endif()
+  if(PkgConfig_FOUND)
+    pkg_check_modules(LIDO_PART_${name} QUIET IMPORTED_TARGET ${part_MODULES})
+  endif()
+  if(NOT TARGET PkgConfig::LIDO_PART_${name})
+    list(JOIN part_PACKAGES " " packages)
+    if(${option} STREQUAL ON)
+      message(FATAL_ERROR "${option}=ON, but pkg-config does not know ${part_MODULES} (Debian, Ubuntu: ${packages})")
+    endif()
+    message(STATUS "Parts: ${name} is left out: it needs ${packages}")
+    return()
+  endif()
+  add_library(lido_${name} ${sources})
+  add_library(lido::${name} ALIAS lido_${name})
+  lido_warnings(lido_${name})
+  target_link_libraries(lido_${name} PUBLIC lido PRIVATE PkgConfig::LIDO_PART_${name} Threads::Threads)
+  set_target_properties(lido_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden
+                                                VERSION ${PROJECT_VERSION} SOVERSION ${LIDO_SOVERSION})
+endfunction()

@@ -1,0 +1,62 @@
+/* lido/monitor.h: a manager's last samples, what changed between them, and a thread that takes them.
+ *
+ *     lido_monitor_start(manager, 1000000000);      // a tick each second, on a thread of Lido's
+ *     ...
+ *     lido_sample samples[2];
+ *     if (lido_samples_get(manager, samples, 2) == 2) rate = lido_sample_rate(&samples[1], &samples[0], LIDO_SAMPLE_allocs);
+ *     lido_monitor_stop(manager);
+ *
+ * Each lido_manager_tick() takes a sample. The last ones (1,000, or as many as the manager's options say) lie in a ring that was allocated with the manager. The program calls
+ * the tick from its own loop, or starts the thread, or does neither: then there are none, and nothing is paid for.
+ *
+ * Threads: any.
+ */
+#ifndef LIDO_MONITOR_H
+#define LIDO_MONITOR_H
+
+#include "lido/manager.h"
+#include "lido/snapshot.h"
+
+LIDO_BEGIN
+
+/* X(name, kind, unit, text) for what a sample has beside the manager's statistics. */
+#define LIDO_SAMPLE_STATISTICS(X)                                                       \
+  LIDO_MANAGER_STATISTICS(X)                                                            \
+  X(budget_used, gauge, bytes, "charged to the manager's budget")                       \
+  X(budget_refusals, counter, calls, "requests that the hard limit refused")            \
+  X(resident_bytes, gauge, bytes, "of the process, as the system says; 0: it does not") \
+  X(pressure_stalled_ppm, gauge, ppm,                                                   \
+    "millionths of the time in which some thread waited for memory, if the policy asks for it")
+
+/* The number of a field: LIDO_SAMPLE_bytes_live, ... */
+#define LIDO_SAMPLE_CONSTANT(name, kind, unit, text) LIDO_SAMPLE_##name,
+typedef enum lido_sample_field { LIDO_SAMPLE_STATISTICS(LIDO_SAMPLE_CONSTANT) LIDO_SAMPLE_FIELDS } lido_sample_field;
+#undef LIDO_SAMPLE_CONSTANT
+
+typedef struct lido_sample {
+  uint64_t number;  /* of the tick; the first is 1 */
+  uint64_t now_ns;  /* the manager's clock */
+  uint64_t wall_ns; /* since 1970 */
+  uint64_t values[LIDO_SAMPLE_FIELDS];
+} lido_sample;
+
+/* Up to `count` samples, the newest first. -> how many. */
+LIDO_API size_t lido_samples_get(lido_manager *manager, lido_sample *out, size_t count);
+
+/* How much a field has grown a second, by the time that has passed between the two; negative when it fell. 0 if no time has passed. */
+LIDO_API double lido_sample_rate(const lido_sample *older, const lido_sample *newer, lido_sample_field field);
+
+/* "bytes_live"; and the other way round, LIDO_SAMPLE_FIELDS if there is none of that name. */
+LIDO_API const char *lido_sample_field_name(lido_sample_field field);
+LIDO_API lido_sample_field lido_sample_field_by_name(const char *name);
+LIDO_API bool lido_sample_field_is_counter(lido_sample_field field);
+
+/* A thread of Lido's calls lido_manager_tick() each interval_ns (1 ms at least, else EINVAL). 0, EALREADY, ENOMEM, EAGAIN. The first tick is at once. */
+LIDO_API int lido_monitor_start(lido_manager *manager, uint64_t interval_ns);
+
+/* Stops it, and waits for the tick it is in. 0; ESRCH: there is none; EDEADLK: called by that thread, in a callback. The end of a manager stops it, too; the child of a fork has none. */
+LIDO_API int lido_monitor_stop(lido_manager *manager);
+
+LIDO_END
+
+#endif

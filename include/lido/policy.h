@@ -1,0 +1,51 @@
+/* lido/policy.h: how a manager tunes its pools and arenas: what is kept free, for how long, and who pays for giving it back.
+ *
+ *     lido_manager_policy_set(manager, LIDO_POLICY_LOW_LATENCY);
+ *
+ * A policy is nothing but a set of values for the knobs of lido_pool_tune() and of a manager's tick; lido_policy_settings_get() shows them. What each costs and buys is measured in
+ * docs/policies.md.
+ *   LOW_LATENCY       no alloc or free gives memory back or asks the system for some: slabs are made ready ahead by ticks, pages stay.
+ *   HIGH_THROUGHPUT   few and large exchanges; free memory goes back late and lazily.
+ *   MEMORY_EFFICIENT  small caches; free memory goes back at once.
+ *   ADAPTIVE          one of the three, by what each would have cost in the last ticks, in nanoseconds a second: of slow paths, and of
+ *                     waiting for memory, which the system tells (PSI, cgroup v2). A change needs several ticks that agree and a clear advantage.
+ */
+#ifndef LIDO_POLICY_H
+#define LIDO_POLICY_H
+
+#include "lido/base.h"
+#include "lido/pool.h"
+
+LIDO_BEGIN
+
+#define LIDO_POLICIES(X)                                                             \
+  X(LIDO_POLICY_NONE, none, "pools and arenas are as their own options say")         \
+  X(LIDO_POLICY_LOW_LATENCY, low_latency, "no alloc or free waits for the system")   \
+  X(LIDO_POLICY_HIGH_THROUGHPUT, high_throughput, "few and large exchanges")         \
+  X(LIDO_POLICY_MEMORY_EFFICIENT, memory_efficient, "free memory goes back at once") \
+  X(LIDO_POLICY_ADAPTIVE, adaptive, "one of the three, as the load and the system ask for")
+
+#define LIDO_POLICY_CONSTANT(constant, name, text) constant,
+typedef enum lido_policy { LIDO_POLICIES(LIDO_POLICY_CONSTANT) LIDO_POLICY_COUNT } lido_policy;
+#undef LIDO_POLICY_CONSTANT
+
+/* "low_latency"; "" for no policy at all. */
+LIDO_API const char *lido_policy_name(lido_policy policy);
+
+/* By name; LIDO_POLICY_COUNT if there is none of that name. */
+LIDO_API lido_policy lido_policy_by_name(const char *name);
+
+/* How the system's memory is. */
+typedef struct lido_pressure {
+  double stalled;      /* share of the last ten seconds in which some thread waited for memory: 0 to 1 */
+  uint64_t bytes;      /* that the cgroup, or else the machine, has in use */
+  uint64_t bytes_most; /* that it may have; 0: no limit is known */
+} lido_pressure;
+
+/* From the process's cgroup v2 (memory.pressure, memory.current, memory.high, memory.max), or else /proc/pressure/memory and /proc/meminfo. 0; ENOTSUP: the system tells nothing of it. Opens
+ * files; some 50 microseconds. */
+LIDO_API int lido_pressure_read(lido_pressure *out);
+
+LIDO_END
+
+#endif
