@@ -25,6 +25,13 @@ void lido_os_pages_unmap(void *pages, size_t bytes);
  * Best effort: a system that refuses keeps the pages. */
 void lido_os_pages_purge(void *pages, size_t bytes);
 
+/* The same, when the system is short of memory; until then they may be used again at no cost. At once if the system knows no such wish. */
+void lido_os_pages_purge_lazily(void *pages, size_t bytes);
+
+/* Memory behind every page of a usable range, any address and size: a first use of it meets no page fault. Contents stay, also what
+ * others write meanwhile. Best effort: false if there is no memory. */
+bool lido_os_pages_populate(void *range, size_t bytes);
+
 /* Address space without memory behind it, or NULL: ENOMEM. Given back by lido_os_pages_unmap. */
 void *lido_os_pages_reserve(size_t bytes);
 /* How many bytes of addresses the process may have in all (ulimit -v); SIZE_MAX: no limit. Reserved ones count. */
