@@ -44,6 +44,19 @@ void lido_os_pages_decommit(void *pages, size_t bytes);
 /* A wish for huge pages under this range; best effort. */
 void lido_os_pages_want_huge(void *pages, size_t bytes);
 
+/* ---- Memory of the system ---- */
+
+typedef struct lido_os_memory {
+  bool knows_stalled;
+  double stalled;      /* share of the last ten seconds in which some thread waited for memory, 0 to 1 */
+  uint64_t bytes;      /* in use */
+  uint64_t bytes_most; /* 0: no limit is known */
+} lido_os_memory;
+
+/* Of the process's cgroup if that has a limit, else of the machine. `root` stands before every path: "", but in tests. 0, or
+ * ENOTSUP. Opens files. */
+int lido_os_memory_read(const char *root, lido_os_memory *out);
+
 /* ---- Time ---- */
 
 /* Monotonic nanoseconds. */
