@@ -154,6 +154,9 @@ size_t lido_core_walk(lido_pool_core *core, bool (*visit)(void *object, void *ar
 /* How many walks over the pool the calling thread is in the middle of (pool_walk.c). */
 unsigned lido_walks_of_thread(const lido_pool_core *core);
 
+/* The most objects out of the slabs at once since this was asked last. */
+size_t lido_pool_recent_peak(lido_pool *pool);
+
 /* ---- Objects without a cache (direct.c) ---- */
 
 void *lido_direct_alloc(lido_pool_core *core);

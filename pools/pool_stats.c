@@ -88,6 +88,15 @@ void lido_pool_stats_get(const lido_pool *pool, lido_pool_stats *out) {
   out->bytes_cached = out->cached * core->geometry.stride;
 }
 
+size_t lido_pool_recent_peak(lido_pool *pool) {
+  lido_slab_lists *lists = &lido_core_of(pool)->slabs;
+  lido_slab_lists_lock(lists);
+  size_t peak = lists->recent_peak;
+  lists->recent_peak = lido_slab_lists_taken(lists);
+  lido_slab_lists_unlock(lists);
+  return peak;
+}
+
 double lido_pool_hit_rate(const lido_pool_stats *stats) {
   uint64_t calls = stats->allocs + stats->frees;
   if (calls == 0 || stats->misses > calls) return 0;

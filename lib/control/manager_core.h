@@ -40,6 +40,9 @@ typedef struct lido_member {
   /* under the manager's lock */
   bool ending;
   unsigned holds;
+  uint64_t remembered; /* bytes that a pool had in use at most, as far as a policy remembers it */
+  uint64_t remembered_ns;
+  uint64_t misses_seen; /* of the pool, by the last tick */
   void *object;
   size_t bytes; /* of this struct, with the name */
   char name[];
