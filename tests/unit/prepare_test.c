@@ -1,5 +1,12 @@
 /* prepare_test.c: slabs with memory behind every page, before somebody needs them. */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "lib/base/fault.h"
 #include "pools/pool_core.h"
+#include "tests/support/child.h"
 #include "tests/support/objects.h"
 #include "tests/support/resident.h"
 
@@ -170,12 +177,51 @@ TEST(prepare, populating_keeps_contents_and_takes_any_range) {
   lido_os_pages_unmap(pages, 8 * page);
 }
 
-TEST(prepare, where_there_can_be_no_memory_populating_says_so) {
-  size_t bytes = 4 * lido_os_page_bytes();
-  void *pages = lido_os_pages_reserve(bytes);
-  CHECK_NOT_NULL(pages);
-  errno = 4242;
-  CHECK(!lido_os_pages_populate(pages, bytes));
-  CHECK_EQ(errno, 4242);
-  lido_os_pages_unmap(pages, bytes);
+TEST(prepare, without_memory_populating_says_so) {
+  lido_pool *pool = pool_of((lido_pool_options){
+      .object_size = LARGE, .backing = lido_backing_pages(), .cache_bytes = SIZE_MAX, .prealloc = 4 * 16});
+  want_ready(pool, 2 * SLAB);
+  lido_fault_arm(1, false);
+  errno = 0;
+  CHECK_EQ(lido_pool_prepare(pool), 0);
+  CHECK_EQ(errno, ENOMEM);
+  CHECK_EQ(lido_fault_disarm(), 1);
+  CHECK_EQ(objects_stats(pool).slabs_ready, 0);
+  CHECK_EQ(lido_pool_prepare(pool), 2 * SLAB);
+  CHECK_SOUND(pool);
+  CHECK_EQ(lido_pool_destroy(pool), 0);
+}
+
+/* ---- Systems that can't populate ---- */
+
+/* From here on madvise() knows no MADV_POPULATE_WRITE. false: this system has no filters. */
+static bool become_an_older_system(void) {
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_madvise, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 23, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
+  return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static void populate_by_touching(void *scene) {
+  (void)scene;
+  if (!become_an_older_system()) return;
+  size_t page = lido_os_page_bytes();
+  unsigned char *pages = lido_os_pages_map(8 * page, 1);
+  IN_CHILD(pages != NULL);
+  memset(pages, 0xAB, page);
+  IN_CHILD(lido_os_pages_populate(pages + 100, 3 * page));
+  IN_CHILD(pages_resident((uintptr_t)pages, 8 * page) == 4);
+  IN_CHILD(objects_are_all(pages, page, 0xAB) && objects_are_all(pages + page, 7 * page, 0));
+}
+
+TEST(prepare, an_older_system_is_touched_instead) {
+  if (testing_on_valgrind()) return; /* it knows no filters */
+  check_child(populate_by_touching, NULL);
 }
