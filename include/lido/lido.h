@@ -9,6 +9,7 @@
 #include "lido/cleanup.h"
 #include "lido/ephemeron.h"
 #include "lido/guard.h"
+#include "lido/heap_profile.h"
 #include "lido/intern.h"
 #include "lido/misuse.h"
 #include "lido/object_pool.h"
