@@ -192,6 +192,7 @@ static void free_with_cache(lido_pool_cache *cache, lido_pool *pool, void *objec
     lido_thread_cache_free(cache, pool, object); /* the fast path stopped for a reason that is gone: take it again */
   } else {
     report_free(cache->rest->core, object);
+    return;
   }
   if (LIDO_UNLIKELY(lido_thread_cache_is_watched(cache->rest))) lido_sampling_visit(cache);
 }

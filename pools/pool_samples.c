@@ -70,6 +70,9 @@ static void plan(lido_pool_cache *cache) {
     return;
   }
   uint64_t allocs = ((uint64_t)s->left - 1) / cache->rest->core->geometry.stride; /* before that one */
+  bool hot = lido_thread_cache_is_hot(cache);
+  if (hot && allocs == 0) lido_thread_cache_cool(cache);
+  allocs -= hot && allocs != 0; /* which comes first */
   lido_thread_cache_show(cache, (uint32_t)lido_min(allocs, UINT32_MAX));
 }
 
@@ -128,7 +131,8 @@ void lido_sampling_after_alloc(lido_pool_cache *cache, void *object, const void 
     s->unsampled = 0;
     uint64_t others = take_over(core);
     if (!take(core, s->run, object, objects + others, caller)) s->unsampled += objects + others;
-    be_over(cache); /* of this run or, if capture changed it, the one that is seen at the next visit */
+    count_down(rest); /* what the capture itself allocated */
+    be_over(cache);   /* of this run or, if capture changed it, the one that is seen at the next visit */
   }
   plan(cache);
 }

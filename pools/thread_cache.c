@@ -232,13 +232,14 @@ lido_pool_cache *lido_thread_cache_attach_explicit(lido_pool_core *core) {
 
 /* ---- Objects in and out ---- */
 
+bool lido_thread_cache_is_hot(const lido_pool_cache *cache) {
+  if (LIDO_CHECKS == LIDO_CHECKS_NONE) return cache->hot != NULL;
+  return lido_load_relaxed(cache->hot_state) == cache->claim; /* RELAXED: as in alloc */
+}
+
 /* The hot object, if there is one of ours, leaves the hot slot. */
 static void *take_hot(lido_pool_cache *cache) {
-#if LIDO_CHECKS == LIDO_CHECKS_NONE
-  void *hot = cache->hot;
-#else
-  void *hot = lido_load_relaxed(cache->hot_state) == cache->claim ? cache->hot : NULL; /* RELAXED: as in alloc */
-#endif
+  void *hot = lido_thread_cache_is_hot(cache) ? cache->hot : NULL;
   /* RELEASE cache.hot: the look at the state byte is over when a trim sees no hot object any more. */
   lido_store_release(&cache->hot, NULL);
   cache->hot_state = &lido_state_never;
@@ -562,11 +563,7 @@ size_t lido_thread_cache_objects(const lido_thread_cache_rest *rest) {
 int64_t lido_thread_cache_allocs(const lido_thread_cache_rest *rest) {
   const lido_pool_cache *cache = rest->cache;
   size_t there = (size_t)cache->count + rest->hidden + (rest->previous != NULL ? rest->previous->count : 0);
-#if LIDO_CHECKS == LIDO_CHECKS_NONE
-  there += cache->hot != NULL;
-#else
-  there += lido_load_relaxed(cache->hot_state) == cache->claim; /* RELAXED: as in alloc */
-#endif
+  there += lido_thread_cache_is_hot(cache);
   return rest->moved + (int64_t)cache->frees - (int64_t)there;
 }
 

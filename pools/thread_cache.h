@@ -77,6 +77,9 @@ int64_t lido_thread_cache_allocs(const lido_thread_cache_rest *rest);
 void lido_thread_cache_show_all(lido_pool_cache *cache);
 void lido_thread_cache_show(lido_pool_cache *cache, uint32_t count);
 
+/* Is a free object in the hot slot? The owner's. */
+bool lido_thread_cache_is_hot(const lido_pool_cache *cache);
+
 /* What is hot goes to the magazines. */
 void lido_thread_cache_cool(lido_pool_cache *cache);
 

@@ -10,10 +10,11 @@
 #include "lib/mem/heap_tables.h"
 #include "lib/os/os.h"
 
-enum { ENGINE_FRAMES = 16, STRETCH_ONE = 1024, STRETCH_MOST = 1 << 24 };
+enum { ENGINE_FRAMES = 16 };
 
 static const size_t mean_default = 512 << 10;
 static const size_t mean_most = (size_t)1 << 40;
+static const double stretch_most = 0x1p40;
 
 uint32_t lido_heap_run;
 
@@ -32,11 +33,10 @@ static __thread struct {
   uint32_t run; /* 0: has not drawn yet */
   bool capturing;
   lido_chance chance;
-  uint32_t stretch; /* of the mean, in 1/STRETCH_ONE */
+  double stretch;   /* of the mean, at least 1 */
+  uint64_t wait_ns; /* how long to the next sample, at least */
   uint64_t idle_ns; /* the next sample should not come before */
   int64_t left;     /* bytes to the next sample, of what the thread itself counts */
-  uint64_t objects; /* since the last one */
-  uint64_t bytes;
 } self __attribute__((tls_model("initial-exec")));
 
 /* ---- On and off ---- */
@@ -100,7 +100,8 @@ static void thread_begin(uint32_t run) {
   uint64_t turn = lido_add_relaxed(&threads_seeded, 1);
   lido_chance_begin(&self.chance, chosen != 0 ? chosen + turn : lido_os_random());
   self.run = run;
-  self.stretch = STRETCH_ONE;
+  self.stretch = 1;
+  self.wait_ns = 0;
   self.idle_ns = 0;
 }
 
@@ -113,9 +114,7 @@ static void thread_follow(void) {
 size_t lido_heap_mean_bytes(void) { return lido_load_relaxed(&mean_bytes); } /* RELAXED: see start_locked */
 
 /* The calling thread's, now. */
-static double mean_stretched(void) {
-  return (double)lido_heap_mean_bytes() * ((double)self.stretch / (double)STRETCH_ONE);
-}
+static double mean_stretched(void) { return (double)lido_heap_mean_bytes() * self.stretch; }
 
 int64_t lido_heap_gap(void) {
   thread_follow();
@@ -134,10 +133,14 @@ bool lido_heap_is_capturing(void) { return self.capturing; }
 static void keep_to_budget(uint64_t begin, uint64_t end) {
   uint64_t permille = lido_load_relaxed(&cost_permille); /* RELAXED: see start_locked */
   if (permille >= 1000) return;
-  bool early = begin < self.idle_ns;
-  if (early && self.stretch < STRETCH_MOST) self.stretch += self.stretch / 4;
-  if (!early) self.stretch = (uint32_t)lido_max(self.stretch - self.stretch / 8, STRETCH_ONE);
-  self.idle_ns = end + (end - begin) * (1000 - permille) / permille;
+  if (begin >= self.idle_ns) {
+    self.stretch = self.stretch > 8.0 / 7 ? self.stretch * 7 / 8 : 1;
+  } else if (self.stretch < stretch_most) {
+    bool much_too_early = self.idle_ns - begin > self.wait_ns / 8 * 7;
+    self.stretch *= much_too_early ? 2 : 1.25;
+  }
+  self.wait_ns = (end - begin) * (1000 - permille) / permille;
+  self.idle_ns = end + self.wait_ns;
 }
 
 /* ---- A sample ---- */

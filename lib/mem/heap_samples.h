@@ -16,8 +16,8 @@
  * What is biased: objects that come from a hot slot are not seen one by one. When their turn has passed, the sample is one of the next
  * sixteen: a pattern that repeats with the visits to slow paths and is longer than that may be seen askew. Objects older than the start
  * are unknown; live numbers of a pool are shared out among the stacks that are known.
- * Time: each sample is timed. While the thread's next one comes before it may by cost_permille, its mean grows by a quarter, else it shrinks
- * by an eighth, never below the one asked for. Weights are what was counted, so the sums stay right; there are only fewer samples.
+ * Time: each sample is timed. While the thread's next one comes before it may by cost_permille, its mean grows by a quarter, or doubles if
+ * it is much too early; else it shrinks by an eighth, never below the one asked for. Weights are what was counted, so the sums stay right; there are only fewer samples.
  * Threads: any. Lock: SAMPLES, for all tables. `lido_heap_run` is read without it. Countdowns belong to who counts.
  * Failure: no memory, or a limit is met: `dropped`; the weight goes to the owner without a stack, or stays with who counted it.
  * Method: Poisson sampling by bytes as in TCMalloc and jemalloc; the estimator is Horvitz and Thompson's (1952).
