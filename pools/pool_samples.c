@@ -6,7 +6,10 @@
 #include "pools/registry.h"
 #include "pools/slow_paths.h"
 
-enum { LATE = 16 }; /* a turn that has passed falls to one of so many allocs */
+enum {
+  LATE = 16,                    /* a turn that has passed falls to one of so many allocs */
+  NEAR = 2 * LIDO_MAGAZINE_MAX, /* one that is so near may come before the next visit */
+};
 
 /* ---- A sample ---- */
 
@@ -35,7 +38,8 @@ static uint64_t take_over(lido_pool_core *core) {
 /* ---- A cache ---- */
 
 static void begin(lido_thread_cache_rest *rest, uint32_t run) {
-  rest->sampling = (lido_sampling){.run = run, .left = lido_heap_gap(), .allocs = lido_thread_cache_allocs(rest)};
+  rest->sampling = (lido_sampling){
+      .run = run, .left = lido_heap_gap(), .allocs = lido_thread_cache_allocs(rest), .calm_until = INT64_MIN};
 }
 
 /* What was allocated since the last visit. */
@@ -65,15 +69,22 @@ static void want_no_call(lido_pool_cache *cache) {
 /* Show so much that the alloc that is due comes to the slow path. */
 static void plan(lido_pool_cache *cache) {
   lido_sampling *s = &cache->rest->sampling;
+  s->calm_until = INT64_MIN;
   if (s->every != 0) {
     want_each_call(cache);
     return;
   }
-  uint64_t allocs = ((uint64_t)s->left - 1) / cache->rest->core->geometry.stride; /* before that one */
+  uint64_t allocs =
+      s->left <= 0 ? 0 : ((uint64_t)s->left - 1) / cache->rest->core->geometry.stride; /* before that one */
   bool hot = lido_thread_cache_is_hot(cache);
   if (hot && allocs == 0) lido_thread_cache_cool(cache);
   allocs -= hot && allocs != 0; /* which comes first */
-  lido_thread_cache_show(cache, (uint32_t)lido_min(allocs, UINT32_MAX));
+  if (allocs > NEAR) {
+    lido_thread_cache_show_all(cache);
+    s->calm_until = s->allocs + (int64_t)(allocs - NEAR);
+  } else {
+    lido_thread_cache_show(cache, (uint32_t)allocs);
+  }
 }
 
 /* The turn has passed: each call is wanted from now on. */

@@ -25,9 +25,16 @@
 #include "lib/mem/heap_samples.h"
 #include "pools/thread_cache.h"
 
-/* The one question of slow paths while the profile is off. */
+/* While it is on, and the next sample is far: no attention is needed. Most visits end here. */
+static inline bool lido_sampling_is_calm(const lido_thread_cache_rest *rest, uint32_t run) {
+  return rest->sampling.run == run && lido_thread_cache_allocs(rest) < rest->sampling.calm_until;
+}
+
+/* The one question of slow paths while the profile is off: does it want attention? */
 static inline bool lido_thread_cache_is_watched(const lido_thread_cache_rest *rest) {
-  return LIDO_CHECKS != LIDO_CHECKS_NONE && (lido_heap_run_now() | rest->sampling.run) != 0;
+  uint32_t run = LIDO_CHECKS != LIDO_CHECKS_NONE ? lido_heap_run_now() : 0;
+  if (LIDO_LIKELY((run | rest->sampling.run) == 0)) return false;
+  return !lido_sampling_is_calm(rest, run);
 }
 
 /* The slow path is about to take an object from the cache, which is watched: it shows all it has. */

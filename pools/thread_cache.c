@@ -232,11 +232,6 @@ lido_pool_cache *lido_thread_cache_attach_explicit(lido_pool_core *core) {
 
 /* ---- Objects in and out ---- */
 
-bool lido_thread_cache_is_hot(const lido_pool_cache *cache) {
-  if (LIDO_CHECKS == LIDO_CHECKS_NONE) return cache->hot != NULL;
-  return lido_load_relaxed(cache->hot_state) == cache->claim; /* RELAXED: as in alloc */
-}
-
 /* The hot object, if there is one of ours, leaves the hot slot. */
 static void *take_hot(lido_pool_cache *cache) {
   void *hot = lido_thread_cache_is_hot(cache) ? cache->hot : NULL;
@@ -558,13 +553,6 @@ size_t lido_thread_cache_objects(const lido_thread_cache_rest *rest) {
   /* RELAXED: statistic. P3 keeps the byte readable while the registry's lock is held. */
   return objects + (lido_load_relaxed(lido_state_of(cache, (uintptr_t)hot)) == cache->claim);
 #endif
-}
-
-int64_t lido_thread_cache_allocs(const lido_thread_cache_rest *rest) {
-  const lido_pool_cache *cache = rest->cache;
-  size_t there = (size_t)cache->count + rest->hidden + (rest->previous != NULL ? rest->previous->count : 0);
-  there += lido_thread_cache_is_hot(cache);
-  return rest->moved + (int64_t)cache->frees - (int64_t)there;
 }
 
 size_t lido_thread_cache_magazine_bytes(const lido_thread_cache_rest *rest) {

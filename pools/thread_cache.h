@@ -22,6 +22,7 @@
 #ifndef LIDO_POOLS_THREAD_CACHE_H
 #define LIDO_POOLS_THREAD_CACHE_H
 
+#include "lib/base/atomic.h"
 #include "pools/pool_core.h"
 
 /* How a cache is watched by the heap profile: pool_samples.h. The owner's. */
@@ -30,6 +31,7 @@ typedef struct lido_sampling {
   uint32_t every;     /* calls that come to the slow path until one is a sample; 0: not each call comes there */
   int64_t left;       /* bytes to the next sample */
   int64_t allocs;     /* seen so far, by C6 */
+  int64_t calm_until; /* before so many nothing is to be done but to count them; INT64_MIN: look at each visit */
   uint64_t unsampled; /* objects since the last sample */
 } lido_sampling;
 
@@ -70,15 +72,23 @@ static inline uint32_t lido_thread_cache_owner(const lido_thread_cache_rest *res
   return LIDO_UNLIKELY(rest->sampling.every != 0) ? LIDO_OWNER_NEVER : rest->owner;
 }
 
+/* Is a free object in the hot slot? The owner's. */
+static inline bool lido_thread_cache_is_hot(const lido_pool_cache *cache) {
+  if (LIDO_CHECKS == LIDO_CHECKS_NONE) return cache->hot != NULL;
+  return lido_load_relaxed(cache->hot_state) == cache->claim; /* RELAXED: as in alloc */
+}
+
 /* Objects that the program got from this cache, ever. The owner's. */
-int64_t lido_thread_cache_allocs(const lido_thread_cache_rest *rest);
+static inline int64_t lido_thread_cache_allocs(const lido_thread_cache_rest *rest) {
+  const lido_pool_cache *cache = rest->cache;
+  size_t there = (size_t)cache->count + rest->hidden + (rest->previous != NULL ? rest->previous->count : 0) +
+                 lido_thread_cache_is_hot(cache);
+  return rest->moved + (int64_t)cache->frees - (int64_t)there;
+}
 
 /* Show all objects of the loaded magazine, or but `count` of them. */
 void lido_thread_cache_show_all(lido_pool_cache *cache);
 void lido_thread_cache_show(lido_pool_cache *cache, uint32_t count);
-
-/* Is a free object in the hot slot? The owner's. */
-bool lido_thread_cache_is_hot(const lido_pool_cache *cache);
 
 /* What is hot goes to the magazines. */
 void lido_thread_cache_cool(lido_pool_cache *cache);
