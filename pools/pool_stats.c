@@ -76,7 +76,7 @@ void lido_pool_stats_get(const lido_pool *pool, lido_pool_stats *out) {
   add_caches(core, out);
   lido_depot_counts depot = lido_depot_counts_get(&core->depot);
   out->cached += depot.objects;
-  out->bytes_metadata += sizeof *core + core->name_bytes + depot.bytes;
+  out->bytes_metadata += sizeof *core + strlen(core->name) + 1 + depot.bytes;
   add_slabs(core, out);
   add_direct(core, out);
   if (core->passthrough) add_passthrough(core, out);
