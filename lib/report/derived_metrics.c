@@ -57,13 +57,11 @@ static void put_info(lido_metrics_writer *writer, const char *name, const char *
 }
 
 static void put_policy(lido_metrics_writer *writer, const char *name, const char *help, lido_policy policy) {
-#define POLICY_NAME(constant, policy_name, text) #policy_name,
-  static const char *const names[] = {LIDO_POLICIES(POLICY_NAME)};
-#undef POLICY_NAME
   lido_family family = lido_family_make(LIDO_METRIC_gauge, name, "", help);
   lido_family_put(writer, &family);
-  for (size_t i = 0; i < LIDO_POLICY_COUNT; i++) {
-    lido_sample_put(writer, &family, (lido_label){"policy", names[i]}, LIDO_NO_LABEL, i == (size_t)policy);
+  for (unsigned i = 0; i < LIDO_POLICY_COUNT; i++) {
+    lido_label label = {"policy", lido_policy_name((lido_policy)i)};
+    lido_sample_put(writer, &family, label, LIDO_NO_LABEL, i == (unsigned)policy);
   }
 }
 

@@ -90,7 +90,7 @@ static void write_limit(char *room, size_t bucket) {
   if (bucket == LIDO_DURATION_BUCKETS - 1) {
     memcpy(room, "+Inf", sizeof "+Inf");
   } else {
-    lido_number_write_seconds(room, UINT64_C(1024) << (2 * bucket));
+    lido_number_write_seconds(room, lido_duration_bucket_end(bucket));
   }
 }
 
