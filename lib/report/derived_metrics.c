@@ -41,7 +41,13 @@ static const replaced_field replaced[] = {
     {"manager", "cleanups_pending"},
 };
 
+/* lido_handle_failed_acquires_total{outcome}: all that begin so. */
+static const char failed[] = "failed_";
+
+static bool is_failure(const char *name) { return strncmp(name, failed, sizeof failed - 1) == 0; }
+
 bool lido_field_is_replaced(const char *subject, const char *name) {
+  if (strcmp(subject, "handle") == 0 && is_failure(name)) return true;
   for (size_t i = 0; i < sizeof replaced / sizeof *replaced; i++) {
     if (strcmp(replaced[i].subject, subject) == 0 && strcmp(replaced[i].name, name) == 0) return true;
   }
@@ -217,7 +223,20 @@ void lido_put_cache_metrics(lido_metrics_writer *writer) {
   }
 }
 
-/* ---- Cleanups ---- */
+/* ---- Handles and cleanups ---- */
+
+void lido_put_handle_metrics(lido_metrics_writer *writer) {
+  const lido_metric_fields fields = lido_weak_fields();
+  lido_family family = lido_family_make(LIDO_METRIC_counter, "handle_failed_acquires", "",
+                                        "acquires that gave nothing, by how the handle's object was");
+  lido_family_put(writer, &family);
+  for (size_t i = 0; i < fields.count; i++) {
+    const lido_metric_field *field = &fields.fields[i];
+    if (!is_failure(field->name)) continue;
+    lido_label outcome = {"outcome", field->name + sizeof failed - 1};
+    lido_sample_put(writer, &family, outcome, LIDO_NO_LABEL, lido_field_value(field, &writer->snapshot->weak));
+  }
+}
 
 void lido_put_cleanup_metrics(lido_metrics_writer *writer) {
   const lido_snapshot *snapshot = writer->snapshot;

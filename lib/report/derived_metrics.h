@@ -17,6 +17,7 @@ void lido_put_reclaim_metrics(lido_metrics_writer *writer);
 void lido_put_budget_metrics(lido_metrics_writer *writer);
 void lido_put_pool_metrics(lido_metrics_writer *writer);
 void lido_put_cache_metrics(lido_metrics_writer *writer);
+void lido_put_handle_metrics(lido_metrics_writer *writer);
 void lido_put_cleanup_metrics(lido_metrics_writer *writer);
 
 #endif

@@ -94,6 +94,7 @@ static void put_all(lido_metrics_writer *writer) {
   put_members(writer);
   lido_put_cleanup_metrics(writer);
   put_one(writer, "handle", &snapshot->weak, lido_weak_fields());
+  lido_put_handle_metrics(writer);
   put_one(writer, "guard", &snapshot->guard, lido_guard_fields());
   if (writer->format == LIDO_METRICS_OPENMETRICS) lido_text(&writer->out, "# EOF\n");
 }
