@@ -21,8 +21,7 @@
 
 enum {
   KNOWN_FLAGS = LIDO_POOL_ZERO | LIDO_POOL_SINGLE_THREAD | LIDO_POOL_SPREAD | LIDO_POOL_HUGE_PAGES |
-                LIDO_POOL_PASSTHROUGH | LIDO_POOL_HANDLES_53 | LIDO_POOL_GUARDED,
-  RETAIN_BYTES = 1 << 20,
+                LIDO_POOL_PASSTHROUGH | LIDO_POOL_HANDLES_53 | LIDO_POOL_GUARDED | LIDO_POOL_POPULATE,
   GROWTH_FACTOR_MAX = 16,
   FIRST_CLAIM = LIDO_STATE_CLAIMS,
   CLAIMS = 256,
@@ -78,11 +77,10 @@ static void settle(lido_pool_core *core, const lido_pool_options *options) {
       (options->flags & LIDO_POOL_PASSTHROUGH) != 0 || (lido_passthrough_is_default() && !core->handles);
   core->valgrind = lido_tool_valgrind();
   core->direct = core->passthrough || core->valgrind || !core->geometry.cached;
-  core->retain_bytes = options->retain_bytes != 0 ? options->retain_bytes : RETAIN_BYTES;
-  core->magazine_target = core->geometry.magazine_target;
   for (size_t claim = FIRST_CLAIM; claim < CLAIMS; claim++) core->free_claims[claim / 64] |= UINT64_C(1) << claim % 64;
-  lido_depot_init(&core->depot, locks, core->retain_bytes / core->geometry.stride);
+  lido_depot_init(&core->depot, locks, 0);
   lido_slab_lists_init(&core->slabs, locks);
+  lido_tuning_begin(core);
   lido_os_condition_init(&core->freed);
   lido_budget_hold(options->budget);
 }
@@ -175,6 +173,7 @@ size_t lido_pool_destroy(lido_pool *pool) {
   size_t live = lido_slab_lists_taken(&core->slabs) - lido_load_relaxed(&core->set_aside) +
                 lido_load_relaxed(&core->passthrough_live);
   if (core->handles) live = were_live;
+  lido_tuning_end(core);
   /* RELEASE typed.pool: the next use makes a new one. */
   if (core->typed != NULL) lido_store_release(&core->typed->pool, NULL);
   destroy_slabs(core);

@@ -65,9 +65,9 @@ static void swap_magazines(lido_pool_cache *cache) {
   set_previous(cache->rest, loaded);
 }
 
-static void count_miss(lido_thread_cache_rest *rest) {
-  lido_store_relaxed(&rest->misses, rest->misses + 1); /* RELAXED: statistic */
-}
+/* RELAXED: statistics */
+static void count_miss(lido_thread_cache_rest *rest) { lido_store_relaxed(&rest->misses, rest->misses + 1); }
+static void count_refill(uint64_t *refills) { lido_store_relaxed(refills, *refills + 1); }
 
 /* ---- Attach ---- */
 
@@ -247,28 +247,45 @@ static uint32_t doubled(uint32_t capacity, uint32_t limit) {
   return (uint32_t)lido_min(limit, 2 * ((size_t)capacity + 4) - 4);
 }
 
+/* Magazines are larger than the target only if it was tuned. RELAXED: a hint. */
 static uint32_t next_capacity(const lido_pool_core *core, uint32_t capacity) {
-  return doubled(capacity, lido_load_relaxed(&core->magazine_target)); /* RELAXED: a hint */
+  uint32_t tuned = lido_tuned_magazine(core);
+  uint32_t target = lido_load_relaxed(&core->magazine_target);
+  if (LIDO_UNLIKELY(tuned != 0)) return tuned;
+  return capacity < target ? doubled(capacity, target) : target;
 }
 
-/* An empty magazine in place of `old`, which is empty, larger if the pool's target says so. */
-static lido_magazine *grown_magazine(lido_pool_core *core, lido_magazine *old) {
-  uint32_t capacity = next_capacity(core, old->capacity);
-  if (capacity <= old->capacity) return old;
+/* A magazine of that capacity in place of `old`, which is empty, if there is memory. */
+static lido_magazine *exchanged(lido_pool_core *core, lido_magazine *old, uint32_t capacity) {
+  if (capacity == old->capacity) return old;
   int saved_errno = errno;
-  lido_magazine *grown = lido_magazine_create(core, capacity);
+  lido_magazine *other = lido_magazine_create(core, capacity);
   errno = saved_errno;
-  if (grown == NULL) return old;
+  if (other == NULL) return old;
   lido_magazine_destroy(old);
-  return grown;
+  return other;
+}
+
+static lido_magazine *resized_magazine(lido_pool_core *core, lido_magazine *old) {
+  return exchanged(core, old, next_capacity(core, old->capacity));
+}
+
+/* The previous magazine is empty and will be loaded and filled: by frees it grows only if the pool is tuned. */
+static void fit_previous(lido_thread_cache_rest *rest) {
+  lido_pool_core *core = rest->core;
+  uint32_t capacity = next_capacity(core, rest->previous->capacity);
+  bool tuned = lido_tuned_magazine(core) != 0;
+  if (LIDO_LIKELY(capacity == rest->previous->capacity || (capacity > rest->previous->capacity && !tuned))) return;
+  set_previous(rest, exchanged(core, remove_previous(rest), capacity));
 }
 
 /* Bonwick's rule: a lock that is found busy wants fewer, larger exchanges. */
 static void learn_from_contention(lido_thread_cache_rest *rest) {
   lido_pool_core *core = rest->core;
-  uint64_t contended = lido_depot_contended(&core->depot);
+  uint32_t contended = (uint32_t)lido_depot_contended(&core->depot); /* it may wrap */
   if (contended - rest->contention_seen < CONTENTION_PATIENCE) return;
   rest->contention_seen = contended;
+  if (lido_tuned_magazine(core) != 0) return;
   uint32_t target = lido_load_relaxed(&core->magazine_target); /* RELAXED: a hint; a lost update is no harm */
   lido_store_relaxed(&core->magazine_target, doubled(target, core->geometry.magazine_limit));
 }
@@ -292,14 +309,16 @@ static unsigned stripe_of(const lido_thread_cache_rest *rest) {
 static bool refill_from_slabs(lido_pool_cache *cache, bool *limited) {
   lido_pool_core *core = cache->rest->core;
   void *objects[LIDO_MAGAZINE_MAX];
-  load_magazine(cache, grown_magazine(core, unload_magazine(cache)));
-  size_t taken = lido_core_take(core, stripe_of(cache->rest), objects, cache->capacity, false, limited);
+  load_magazine(cache, resized_magazine(core, unload_magazine(cache)));
+  size_t wanted = lido_tuned_batch(core, cache->capacity);
+  size_t taken = lido_core_take(core, stripe_of(cache->rest), objects, wanted, false, limited);
   size_t room = lido_thread_cache_has_magazines(cache) ? cache->capacity - cache->count : 0;
   size_t kept = lido_min(taken, room);
   reverse(objects, kept);
   if (kept != 0) memcpy(cache->items + cache->count, objects, kept * sizeof *objects);
   lido_store_relaxed(&cache->count, cache->count + (uint32_t)kept); /* RELAXED: only statistics look on */
   if (kept != taken) lido_core_put(core, objects + kept, taken - kept);
+  if (taken != 0) count_refill(&cache->rest->refills_slab);
   return cache->count != 0;
 }
 
@@ -315,6 +334,7 @@ bool lido_thread_cache_refill(lido_pool_cache *cache, bool *limited) {
   lido_magazine *empty = unload_magazine(cache);
   lido_magazine *full = lido_depot_take_full(&rest->core->depot, empty);
   load_magazine(cache, full != NULL ? full : empty);
+  if (full != NULL) count_refill(&rest->refills_depot);
   return full != NULL || refill_from_slabs(cache, limited);
 }
 
@@ -337,6 +357,7 @@ static bool make_room(lido_pool_cache *cache) {
       spilled = true;
     }
   }
+  fit_previous(rest);
   swap_magazines(cache);
   return spilled;
 }
@@ -492,7 +513,9 @@ void lido_thread_cache_detach_locked(lido_thread_cache_rest *rest, lido_detach d
   }
   unlist_cache_locked(rest);
   core->retired_frees += rest->frees_noted;
-  core->retired_misses += lido_load_relaxed(&rest->misses); /* RELAXED: statistic */
+  core->retired_misses += lido_load_relaxed(&rest->misses); /* RELAXED: statistics */
+  core->retired_refills_depot += lido_load_relaxed(&rest->refills_depot);
+  core->retired_refills_slab += lido_load_relaxed(&rest->refills_slab);
   claim_give_locked(core, rest->claim);
   if (detach == LIDO_DETACH_LIVING && !rest->allocated) reset_face(cache);
   free_memory(rest);

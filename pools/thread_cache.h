@@ -3,7 +3,8 @@
  * Idea: the hot slot (lido/inline/pool_inline.h) above two magazines. With two, at least a
  * magazine's worth of calls lies between two visits to the depot, whatever the pattern (Bonwick and
  * Adams 2001). A cache starts with the smallest magazines and doubles them at each visit up to the
- * pool's target, so that a pool touched once costs little.
+ * pool's target, so that a pool touched once costs little. If the pool's magazines are tuned, an empty one of another size is
+ * replaced when it would be filled.
  * Invariants
  *   C1  cache->items, count and capacity are those of rest->loaded.
  *   C2  the objects in hot slot and magazines are free; no object is in two places.
@@ -29,17 +30,18 @@ struct lido_thread_cache_rest {
   uint32_t owner;             /* what cache->owner is when nothing is asked for */
   uint8_t claim;              /* cache->claim, or 0: the cache has none */
   bool allocated;             /* the cache's memory is ours, not a typed pool's thread-local */
+  bool flush_wanted;          /* atomic: by a trim or an exhausted pool, at the next slow path */
   /* the owner's */
   lido_magazine *loaded;
   lido_magazine *previous;
-  uint64_t contention_seen; /* depot's count when the target was last looked at */
+  uint32_t contention_seen; /* depot's count when the target was last looked at */
   /* atomic, written by the owner */
   uint32_t previous_count; /* statistic: previous->count */
   uint32_t loaded_bytes;   /* statistic: the magazine's storage, and the other's */
   uint32_t previous_bytes;
-  uint64_t misses; /* statistic */
-  /* atomic */
-  bool flush_wanted; /* by a trim or an exhausted pool, at the next slow path */
+  uint64_t misses; /* statistic, as are those below */
+  uint64_t refills_depot;
+  uint64_t refills_slab;
   /* under the registry's lock */
   uint64_t frees_noted;
   lido_thread_cache_rest *pool_next; /* caches of the pool */

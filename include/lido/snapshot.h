@@ -42,6 +42,7 @@ LIDO_API uint64_t lido_duration_bucket_end(size_t bucket);
   X(allocs, counter, objects, "objects that pools handed out")                                              \
   X(frees, counter, objects, "objects that pools got back")                                                 \
   X(misses, counter, calls, "allocs and frees that no thread's cache served")                               \
+  X(slabs_made, counter, slabs, "slabs that pools made")                                                    \
   X(acquires, counter, calls, "arenas handed out")                                                          \
   X(cache_hits, counter, calls, "questions to caches that found a live value")                              \
   X(cache_misses, counter, calls, "questions to caches that found none")                                    \
@@ -90,11 +91,13 @@ typedef struct lido_cleanup_queue_snapshot {
 } lido_cleanup_queue_snapshot;
 
 typedef struct lido_snapshot {
-  const char *manager; /* its name */
-  uint64_t now_ns;     /* the manager's clock */
-  uint64_t wall_ns;    /* since 1970, of the system's clock */
-  lido_policy policy;  /* that was set */
-  lido_policy chosen;  /* by ADAPTIVE; else the same */
+  const char *manager;                           /* its name */
+  uint64_t now_ns;                               /* the manager's clock */
+  uint64_t wall_ns;                              /* since 1970, of the system's clock */
+  lido_policy policy;                            /* that was set */
+  lido_policy chosen;                            /* by ADAPTIVE; else the same */
+  lido_policy_score scores[LIDO_POLICY_CHOICES]; /* with ADAPTIVE */
+  lido_pressure pressure;                        /* as ADAPTIVE saw it last */
   lido_manager_stats stats;
   lido_durations passes; /* reclaim passes, for whatever reason */
   lido_budget_stats budget;

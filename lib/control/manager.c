@@ -62,7 +62,7 @@ static void settle(lido_manager *manager, const lido_manager_options *options) {
   manager->options.name = NULL; /* the caller's */
   snprintf(manager->name, sizeof manager->name, "%s", options->name != NULL ? options->name : "lido");
   manager->backing = options->backing != NULL ? options->backing : lido_backing_default();
-  manager->policy = manager->chosen = options->policy;
+  lido_policy_begin(manager);
   lido_lock_init(&manager->lock, LIDO_RANK_MANAGER);
   lido_os_condition_init(&manager->let_go);
   for (unsigned stage = 0; stage < LIDO_STAGES; stage++) lido_list_init(&manager->owned[stage]);

@@ -19,6 +19,7 @@
 #define LIDO_LIB_CONTROL_MANAGER_CORE_H
 
 #include "lib/base/list.h"
+#include "lib/control/policy_core.h"
 #include "lib/os/os.h"
 #include "lido/manager.h"
 #include "lido/snapshot.h"
@@ -86,7 +87,8 @@ struct lido_manager {
   lido_link owned[LIDO_STAGES]; /* the newest first */
   lido_totals totals;
   lido_policy policy;
-  lido_policy chosen;
+  lido_policy chosen; /* Y1 */
+  lido_adaptive adaptive;
   /* atomic */
   bool is_reclaiming; /* a pass for the soft limit is under way */
 };
@@ -147,6 +149,9 @@ void lido_managed_cache_stats(const void *object, lido_cache_stats *out);
 
 void lido_manager_on_soft(lido_budget *budget, size_t used, void *context);
 void lido_manager_on_hard(lido_budget *budget, size_t wanted, void *context);
+
+/* May this thread trim the pool? Not one that belongs to another thread alone. */
+bool lido_pool_is_trimmable(lido_pool *pool);
 
 /* A pass for that reason. */
 void lido_manager_pass(lido_manager *manager, lido_reclaim_reason reason, lido_reclaim_report *report);

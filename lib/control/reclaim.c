@@ -1,6 +1,6 @@
 /* reclaim.c: giving memory back: when the program asks, when a limit is met, when a tick finds too much of it free.
  *
- * A pass goes from what costs nothing to what costs work later: pending cleanups run (they free objects), pools and this thread's idle arenas give back
+ * A pass goes from what costs nothing to what costs work later: pending cleanups run (they free objects), pools and classes of arenas give back
  * what is free, pages that were kept back are purged; then, only while more than the soft limit is used, caches let go of values, an eighth of what they keep at a
  * time, and what that freed is given back. What it costs is what it frees, and for each member a look at counts under its locks.
  * A pool of one thread (LIDO_POOL_SINGLE_THREAD) is trimmed only by that thread: the others leave it alone.
@@ -22,15 +22,14 @@ static void run_cleanups(lido_manager *manager, lido_reclaim_report *report) {
   }
 }
 
-/* May this thread trim the pool? */
-static bool may_trim(lido_pool *pool) {
+bool lido_pool_is_trimmable(lido_pool *pool) {
   lido_pool_core *core = lido_core_of(pool);
   return !core->one_thread || !lido_core_is_second_thread(core);
 }
 
 static void trim_pools(lido_manager *manager, lido_reclaim_report *report) {
   for (lido_member *m = NULL; (m = lido_members_next(manager, LIDO_KIND_POOL, m)) != NULL;) {
-    if (may_trim(m->object)) report->freed_bytes += lido_pool_trim(m->object);
+    if (lido_pool_is_trimmable(m->object)) report->freed_bytes += lido_pool_trim(m->object);
   }
 }
 
@@ -40,10 +39,16 @@ static void trim_caches(lido_manager *manager, lido_reclaim_report *report) {
   }
 }
 
+static void trim_arenas(lido_manager *manager, lido_reclaim_report *report) {
+  for (lido_member *m = NULL; (m = lido_members_next(manager, LIDO_KIND_ARENA_CLASS, m)) != NULL;) {
+    report->freed_bytes += lido_arena_class_trim(m->object);
+  }
+}
+
 static void trim_all(lido_manager *manager, lido_reclaim_report *report) {
   trim_pools(manager, report);
   trim_caches(manager, report);
-  report->freed_bytes += lido_arena_trim();
+  trim_arenas(manager, report);
 }
 
 /* -> how many values were let go. */

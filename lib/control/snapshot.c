@@ -116,6 +116,7 @@ static void add_pool(lido_manager_stats *sum, const lido_pool_stats *stats) {
   sum->allocs += stats->allocs;
   sum->frees += stats->frees;
   sum->misses += stats->misses;
+  sum->slabs_made += stats->slabs_made;
 }
 
 static void add_class(lido_manager_stats *sum, const lido_arena_class_stats *stats) {
@@ -204,6 +205,8 @@ static void fill_locked(held_snapshot *held, lido_manager *manager) {
   s->passes = manager->totals.durations;
   s->policy = manager->policy;
   s->chosen = manager->chosen;
+  s->pressure = manager->adaptive.pressure;
+  memcpy(s->scores, manager->adaptive.scores, sizeof s->scores);
 }
 
 static void fill_the_rest(held_snapshot *held, const lido_manager *manager) {

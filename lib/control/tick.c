@@ -6,4 +6,5 @@ void lido_manager_tick(lido_manager *manager) {
   manager->totals.ticks++;
   lido_lock_give(&manager->lock);
   lido_monitor_sample(manager);
+  lido_policy_tick(manager);
 }

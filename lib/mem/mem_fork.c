@@ -19,6 +19,6 @@ static void after(void) {
 }
 
 int lido_mem_fork_join(void) {
-  static const lido_os_fork_hooks hooks = {.before = before, .after = after};
+  static const lido_os_fork_hooks hooks = {.before = before, .after = after, .in_child = lido_backings_in_child};
   return lido_os_fork_join(LIDO_OS_FORK_MEM, &hooks);
 }

@@ -25,6 +25,13 @@ void lido_os_pages_unmap(void *pages, size_t bytes);
  * Best effort: a system that refuses keeps the pages. */
 void lido_os_pages_purge(void *pages, size_t bytes);
 
+/* The same, when the system is short of memory; until then they may be used again at no cost. At once if the system knows no such wish. */
+void lido_os_pages_purge_lazily(void *pages, size_t bytes);
+
+/* Memory behind every page of a usable range, any address and size: a first use of it meets no page fault. Contents stay, also what
+ * others write meanwhile. Best effort: false if there is no memory. */
+bool lido_os_pages_populate(void *range, size_t bytes);
+
 /* Address space without memory behind it, or NULL: ENOMEM. Given back by lido_os_pages_unmap. */
 void *lido_os_pages_reserve(size_t bytes);
 /* How many bytes of addresses the process may have in all (ulimit -v); SIZE_MAX: no limit. Reserved ones count. */
@@ -36,6 +43,19 @@ void lido_os_pages_decommit(void *pages, size_t bytes);
 
 /* A wish for huge pages under this range; best effort. */
 void lido_os_pages_want_huge(void *pages, size_t bytes);
+
+/* ---- Memory of the system ---- */
+
+typedef struct lido_os_memory {
+  bool knows_stalled;
+  double stalled;      /* share of the last ten seconds in which some thread waited for memory, 0 to 1 */
+  uint64_t bytes;      /* in use */
+  uint64_t bytes_most; /* 0: no limit is known */
+} lido_os_memory;
+
+/* Of the process's cgroup if that has a limit, else of the machine. `root` stands before every path: "", but in tests. 0, or
+ * ENOTSUP. Opens files. */
+int lido_os_memory_read(const char *root, lido_os_memory *out);
 
 /* ---- Time ---- */
 
