@@ -41,7 +41,8 @@ typedef struct lido_member {
   bool ending;
   unsigned holds;
   void *object;
-  size_t bytes; /* of this struct, with the name */
+  uint64_t allocs_cached; /* of a pool: most that a snapshot said */
+  size_t bytes;           /* of this struct, with the name */
   char name[];
 } lido_member;
 

@@ -142,6 +142,27 @@ TEST(metrics_text, the_states_of_a_pools_bytes_add_up) {
   CHECK_HAS(snapshot, PROMETHEUS, "lido_pool_bytes{pool=\"conns\",state=\"free\"} 0\n");
 }
 
+TEST(metrics_text, the_paths_of_a_pools_allocs_add_up) {
+  made_snapshot made;
+  lido_snapshot *snapshot = made_with_pools(&made, "conns", 1);
+  made.pools[0].stats =
+      (lido_pool_stats){.allocs = 1000, .refills_depot = 20, .refills_slab = 7, .allocs_direct = 3, .fallbacks = 2};
+  CHECK_HAS(snapshot, PROMETHEUS,
+            "lido_pool_allocs_total{pool=\"conns\",path=\"thread_cache\"} 968\n"
+            "lido_pool_allocs_total{pool=\"conns\",path=\"depot\"} 20\n"
+            "lido_pool_allocs_total{pool=\"conns\",path=\"slab\"} 7\n"
+            "lido_pool_allocs_total{pool=\"conns\",path=\"direct\"} 3\n"
+            "lido_pool_allocs_total{pool=\"conns\",path=\"fallback\"} 2\n");
+  /* Without caches */
+  made.pools[0].stats = (lido_pool_stats){.allocs = 1000, .allocs_direct = 1000, .fallbacks = 2};
+  CHECK_HAS(snapshot, PROMETHEUS,
+            "lido_pool_allocs_total{pool=\"conns\",path=\"thread_cache\"} 0\n"
+            "lido_pool_allocs_total{pool=\"conns\",path=\"depot\"} 0\n"
+            "lido_pool_allocs_total{pool=\"conns\",path=\"slab\"} 0\n"
+            "lido_pool_allocs_total{pool=\"conns\",path=\"direct\"} 998\n"
+            "lido_pool_allocs_total{pool=\"conns\",path=\"fallback\"} 2\n");
+}
+
 TEST(metrics_text, ratios_are_there_when_something_was_asked) {
   made_snapshot made;
   lido_snapshot *snapshot = made_with_all(&made);
@@ -196,11 +217,11 @@ static bool shows_seconds(const char *text, uint64_t ns) {
 
 /* Sums of others, and numbers that are shown as part of another: these have tests of their own. */
 static bool is_elsewhere(const char *subject, const char *name) {
-  static const char *const elsewhere[] = {"pool bytes_reserved",     "pool allocs",        "manager bytes_live",
-                                          "manager bytes_cached",    "manager bytes_idle", "manager bytes_reserved",
-                                          "manager allocs",          "manager frees",      "manager misses",
-                                          "manager acquires",        "manager cache_hits", "manager cache_misses",
-                                          "manager cleanups_pending"};
+  static const char *const elsewhere[] = {"pool bytes_reserved",      "pool allocs",        "manager bytes_live",
+                                          "manager bytes_cached",     "manager bytes_idle", "manager bytes_reserved",
+                                          "manager allocs",           "manager frees",      "manager misses",
+                                          "manager acquires",         "manager cache_hits", "manager cache_misses",
+                                          "manager cleanups_pending", "manager slabs_made"};
   char both[64];
   snprintf(both, sizeof both, "%s %s", subject, name);
   for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++) {
