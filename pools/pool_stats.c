@@ -102,3 +102,10 @@ double lido_pool_hit_rate(const lido_pool_stats *stats) {
   if (calls == 0 || stats->misses > calls) return 0;
   return (double)(calls - stats->misses) / (double)calls;
 }
+
+/* A pool without caches has no refills, and counts its fallbacks among the direct ones. */
+uint64_t lido_pool_allocs_cached(const lido_pool_stats *stats) {
+  uint64_t refills = stats->refills_depot + stats->refills_slab;
+  uint64_t others = refills + stats->allocs_direct + (refills != 0 ? stats->fallbacks : 0);
+  return stats->allocs > others ? stats->allocs - others : 0;
+}

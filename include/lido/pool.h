@@ -261,6 +261,9 @@ LIDO_API int lido_pools_each(bool (*visit)(const lido_pool_use *use, void *arg),
 /* The share of allocs and frees that the thread's cache served, 0 to 1; 0 when there were none. */
 LIDO_API double lido_pool_hit_rate(const lido_pool_stats *stats);
 
+/* Allocs that were served by what the thread's cache had: those that are left when refills, direct ones and fallbacks are taken away. */
+LIDO_API uint64_t lido_pool_allocs_cached(const lido_pool_stats *stats);
+
 /* Verify the pool's invariants: NULL, or the number and text of one that does not hold ("S2: ...",
  * as in the headers of pools/). For tests and debugging: no other thread may use the pool, and it
  * costs O(objects). */

@@ -5,7 +5,7 @@
  *     lido_snapshot_destroy(snapshot);
  *
  * A snapshot is used again and again: once it has grown to what the manager has, taking it allocates nothing. Its numbers, names and arrays are its own: they outlive the pools, until it is taken anew.
- * Each number is right for some moment of the call.
+ * Each number is right for some moment of the call; counters of a pool, class or cache never fall from one snapshot of a manager to the next.
  *
  * Threads: any may take one of the same manager; one snapshot is used by one thread at a time. Cost: some hundred nanoseconds a pool; the fast paths of alloc and free are not held up.
  */
