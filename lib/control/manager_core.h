@@ -1,0 +1,169 @@
+/* manager_core.h: what a manager is inside.
+ *
+ * Idea: a manager is a register of things that can live without it: pools, classes of arenas, caches, cleanup queues, each kind in an array sorted by name. It makes
+ * them on its budget, and where somebody must be told of all of them (a snapshot, a reclaim pass, a tick), it goes from one to the next. Passes call functions of the
+ * program, so they hold no lock but keep a hold on the member they are at; who ends a member takes it out of the array first and then waits
+ * until nobody holds it. Going on is finding the first name beyond the last one, so members may come and go meanwhile.
+ * Invariants
+ *   X1  the members of a kind are sorted by name, and no two of them have the same.
+ *   X2  a member in the array is not ending; one that is ending is in no array and is freed when its last hold is dropped.
+ *   X3  what the manager made is charged to its budget, unless its options named another.
+ *   X4  samples of the ring have rising numbers and times that do not fall.
+ * Threads: any. Locks: MONITOR around samples, rules and the thread; MANAGER around members, totals and the policy; neither while a function of the program
+ * runs. `is_visiting` tells a thread that it is inside a walk over members, so that it does not wait for itself.
+ * Failure: ENOMEM, nothing changed.
+ * Fork: all managers' locks are held over it; the child has no monitor's thread.
+ * Not done: a lock-free register (names are looked up once, then pointers are kept); limits for single pools beside max_objects.
+ */
+#ifndef LIDO_LIB_CONTROL_MANAGER_CORE_H
+#define LIDO_LIB_CONTROL_MANAGER_CORE_H
+
+#include "lib/base/list.h"
+#include "lib/os/os.h"
+#include "lido/manager.h"
+#include "lido/snapshot.h"
+
+typedef struct lido_monitor lido_monitor;
+
+typedef enum lido_kind {
+  LIDO_KIND_CACHE,
+  LIDO_KIND_CLEANUP_QUEUE,
+  LIDO_KIND_POOL,
+  LIDO_KIND_ARENA_CLASS,
+  LIDO_KINDS
+} lido_kind;
+
+typedef struct lido_member {
+  lido_kind kind;
+  bool watched; /* the program's: not ended here */
+  /* under the manager's lock */
+  bool ending;
+  unsigned holds;
+  void *object;
+  size_t bytes; /* of this struct, with the name */
+  char name[];
+} lido_member;
+
+typedef struct lido_member_list {
+  lido_member **items; /* X1 */
+  size_t count;
+  size_t room;
+} lido_member_list;
+
+/* What lido_manager_own was given. */
+typedef struct lido_owned {
+  lido_link link;
+  void (*end)(void *object);
+  void *object;
+} lido_owned;
+
+/* Under the manager's lock. */
+typedef struct lido_totals {
+  uint64_t passes[LIDO_RECLAIM_REASON_COUNT];
+  uint64_t freed_bytes;
+  uint64_t purged_bytes;
+  uint64_t cleanups_run;
+  uint64_t evicted;
+  uint64_t ticks;
+  uint64_t policy_changes;
+  lido_durations durations;
+} lido_totals;
+
+enum { LIDO_MANAGER_NAME_MAX = 64 };
+
+struct lido_manager {
+  /* fixed at birth */
+  lido_manager_options options;
+  char name[LIDO_MANAGER_NAME_MAX];
+  lido_backing *backing;
+  lido_budget *budget;
+  lido_monitor *monitor;
+  lido_link link; /* all managers, under their lock */
+  /* under `lock` */
+  lido_lock lock;
+  lido_os_condition let_go; /* a hold was dropped whose member is ending */
+  lido_member_list members[LIDO_KINDS];
+  lido_link owned[LIDO_STAGES]; /* the newest first */
+  lido_totals totals;
+  lido_policy policy;
+  lido_policy chosen;
+  /* atomic */
+  bool is_reclaiming; /* a pass for the soft limit is under way */
+};
+
+static inline uint64_t lido_manager_now(const lido_manager *manager) {
+  return manager->options.now != NULL ? manager->options.now(manager->options.context) : lido_os_now_ns();
+}
+
+/* ---- Members (members.c) ---- */
+
+/* The member of that name, or NULL. Called with the lock held. */
+lido_member *lido_members_find_locked(lido_manager *manager, lido_kind kind, const char *name);
+
+/* Is that object a member? Called with the lock held. */
+bool lido_members_has_locked(const lido_manager *manager, lido_kind kind, const void *object);
+
+/* Enter an object under a name, unless there is one of that name, which is then in *present. 0, EEXIST, ENOMEM, EINVAL (no name). */
+int lido_members_add(lido_manager *manager, lido_kind kind, const char *name, void *object, bool watched,
+                     void **present);
+
+/* The object of that name, or NULL. */
+void *lido_members_object(lido_manager *manager, lido_kind kind, const char *name);
+
+/* Take an object out, and wait until nobody holds it. 0; ENOENT; EBUSY: this thread may be the one that holds it. *watched, if not NULL, tells whose it was. */
+int lido_members_remove(lido_manager *manager, lido_kind kind, const void *object, bool *watched);
+
+/* Take out any member: its object, or NULL when there is none. For the end. */
+void *lido_members_take_last(lido_manager *manager, lido_kind kind, bool *watched);
+
+void lido_members_end(lido_manager *manager);
+
+/* The member after `last` in the order of names, held, and `last` let go; NULL, NULL: from the first to the last. A thread that ends
+ * a walk early lets the member go itself. */
+lido_member *lido_members_next(lido_manager *manager, lido_kind kind, lido_member *last);
+void lido_members_let_go(lido_manager *manager, lido_member *member);
+
+/* In the child of a fork: nobody holds anything, of every manager; then, once, what this thread holds. */
+void lido_members_in_child(lido_manager *manager);
+void lido_members_hold_again_in_child(void);
+
+/* NULL, or X1, X2. */
+const char *lido_members_check(lido_manager *manager);
+
+/* ---- Each kind ---- */
+
+/* End an object of that kind. -> what was still live in it. */
+size_t lido_kind_end_pool(void *object);
+size_t lido_kind_end_cache(void *object);
+size_t lido_kind_end_cleanup_queue(void *object);
+size_t lido_kind_end_arena_class(void *object);
+
+/* Keep up to `count` fewer values; caches_managed.c, or a build without caches. -> how many. */
+size_t lido_managed_cache_evict(void *object, size_t count);
+size_t lido_managed_cache_trim(void *object);
+void lido_managed_cache_stats(const void *object, lido_cache_stats *out);
+
+/* ---- Reclaim (reclaim.c) ---- */
+
+void lido_manager_on_soft(lido_budget *budget, size_t used, void *context);
+void lido_manager_on_hard(lido_budget *budget, size_t wanted, void *context);
+
+/* A pass for that reason. */
+void lido_manager_pass(lido_manager *manager, lido_reclaim_reason reason, lido_reclaim_report *report);
+
+/* ---- Durations (durations.c) ---- */
+
+void lido_durations_add(lido_durations *durations, uint64_t ns);
+
+/* ---- Sums (snapshot.c) ---- */
+
+/* The statistics of the manager as they are now. Called with the lock held. */
+void lido_manager_stats_locked(lido_manager *manager, lido_manager_stats *out);
+
+/* ---- Fork (control_fork.c) ---- */
+
+/* Into the list of all. 0, or ENOMEM. */
+int lido_managers_join(lido_manager *manager);
+void lido_managers_leave(lido_manager *manager);
+
+#endif
