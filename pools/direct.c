@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "lib/base/atomic.h"
+#include "lib/mem/heap_samples.h"
 #include "lido/guard.h"
 #include "pools/registry.h"
 #include "pools/slow_paths.h"
@@ -120,6 +121,8 @@ void *lido_direct_alloc(lido_pool_core *core) {
 
 void lido_direct_free(lido_pool_core *core, void *object) {
   if (core->passthrough) {
+    /* RELAXED: a sample of this object was counted before it came here. */
+    if (LIDO_UNLIKELY(lido_load_relaxed(&core->samples) != 0)) lido_heap_forget(object);
     lido_passthrough_free(core, object);
     lido_add_relaxed(&core->direct_frees, 1); /* RELAXED: statistic */
     return;

@@ -13,6 +13,7 @@
 #include "lib/base/bits.h"
 #include "lib/base/tool_memory.h"
 #include "lib/mem/budgets.h"
+#include "lib/mem/heap_samples.h"
 #include "lib/mem/region.h"
 #include "pools/registry.h"
 #include "pools/slow_paths.h"
@@ -171,7 +172,8 @@ size_t lido_pool_destroy(lido_pool *pool) {
   size_t were_live = core->handles ? lido_handles_end(core) : 0;
   if (were_live == SIZE_MAX) return 0;
   unregister(core);
-  /* RELAXED: nobody else is here. */
+  /* RELAXED, twice: nobody else is here. */
+  if (lido_load_relaxed(&core->samples) != 0) lido_heap_forget_all_of(&core->samples);
   size_t live = lido_slab_lists_taken(&core->slabs) - lido_load_relaxed(&core->set_aside) +
                 lido_load_relaxed(&core->passthrough_live);
   if (core->handles) live = were_live;

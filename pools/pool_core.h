@@ -5,7 +5,7 @@
  *
  * An object is at any time in exactly one of: a slab (its bit is set), a magazine in the depot, a
  * cache (magazines, hot slot), set aside (reserve, detached magazine), the program's hands. Its
- * state byte tells only the program's hands, LIVE, from the rest.
+ * state byte tells only the program's hands, LIVE, HELD or SAMPLED, from the rest.
  * Invariants
  *   P1  taken = live + cached + set aside, by L3 of slab_lists.h.
  *   P2  an object whose bit is set has a free state; an object in a cache or the depot too.
@@ -70,6 +70,10 @@ struct lido_pool_core {
   uint64_t direct_frees;
   size_t passthrough_live;
   size_t passthrough_peak;
+  size_t samples;           /* of the heap profile, live */
+  int64_t sample_left;      /* bytes to the next sample, of objects that come past the caches */
+  uint64_t unsampled;       /* objects that the next sample of this pool stands for, beside its cache's own */
+  uint32_t sample_run;      /* of the profile that sample_left is of */
   uint32_t magazine_target; /* objects; grows while the depot is contended */
   bool needs_sweep;         /* in the child of a fork: caches of threads that are gone held objects */
 };
@@ -79,7 +83,7 @@ static inline lido_pool_core *lido_core_of(const lido_pool *pool) {
 }
 
 /* In the program's hands. */
-static inline bool lido_state_is_live(uint8_t state) { return state == LIDO_STATE_LIVE || state == LIDO_STATE_HELD; }
+static inline bool lido_state_is_live(uint8_t state) { return state >= LIDO_STATE_LIVE && state <= LIDO_STATE_SAMPLED; }
 
 static inline lido_metadata *lido_core_metadata(lido_pool_core *core) { return &core->backing->metadata; }
 
@@ -128,6 +132,8 @@ void lido_core_shed(lido_pool_core *core);
 
 /* In the child of a fork: find the objects that caches of vanished threads held. */
 void lido_core_sweep(lido_pool_core *core);
+/* The same with the registry's lock held. */
+void lido_core_sweep_locked(lido_pool_core *core);
 
 static inline void lido_core_sweep_if_needed(lido_pool_core *core) {
   /* ACQUIRE fork.swept: a thread that goes on without sweeping finds the slabs swept. */

@@ -186,6 +186,17 @@ typedef struct lido_pool_stats {
  * the call. Costs O(thread caches). */
 LIDO_API void lido_pool_stats_get(const lido_pool *pool, lido_pool_stats *out);
 
+/* What is live in a pool, by its name. */
+typedef struct lido_pool_use {
+  char name[64];       /* as much as there is room for */
+  uint64_t live;       /* objects */
+  uint64_t bytes_live; /* with their padding */
+} lido_pool_use;
+
+/* Call `visit` for each pool of the process until it returns false. It is given a copy, made of all pools at one time, and no lock is
+ * held. 0, or ENOMEM: nothing was visited. */
+LIDO_API int lido_pools_each(bool (*visit)(const lido_pool_use *use, void *arg), void *arg);
+
 /* The share of allocs and frees that the thread's cache served, 0 to 1; 0 when there were none. */
 LIDO_API double lido_pool_hit_rate(const lido_pool_stats *stats);
 

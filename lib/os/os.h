@@ -52,6 +52,15 @@ uint64_t lido_os_wall_ns(void);
 /* Bits that nobody outside the process can foretell; if the system has none to give, such as are at least not always the same. */
 uint64_t lido_os_random(void);
 
+/* ---- Stacks ---- */
+
+/* Return addresses of the calling thread, innermost first, from the caller's own function on, without the `skip` innermost. -> how many; it
+ * ends where the system can't find the caller. Not in signal handlers: it may take locks of the linker's. */
+size_t lido_os_stack(void **frames, size_t count, size_t skip);
+
+/* What an address of code is part of, for people: "function+0x12" or "module+0x3456", as much as there is room for. */
+void lido_os_symbol(const void *address, char *text, size_t bytes);
+
 /* ---- Threads ---- */
 
 /* What to call when a thread exits; static, one for each room that wants it. */
