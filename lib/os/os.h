@@ -44,6 +44,9 @@ void lido_os_pages_decommit(void *pages, size_t bytes);
 /* A wish for huge pages under this range; best effort. */
 void lido_os_pages_want_huge(void *pages, size_t bytes);
 
+/* What is resident of the process; 0: the system does not say. Opens a file. */
+uint64_t lido_os_resident_bytes(void);
+
 /* ---- Time ---- */
 
 /* Monotonic nanoseconds. */
