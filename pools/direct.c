@@ -91,6 +91,12 @@ bool lido_core_is_second_thread(lido_pool_core *core) {
   return second;
 }
 
+bool lido_core_is_only_thread(const lido_pool_core *core) {
+  const lido_thread_record *thread = lido_this_thread.record;
+  /* RELAXED: only this thread's own pointer makes a difference to it. */
+  return thread != NULL && lido_load_relaxed(&core->only_thread) == thread;
+}
+
 /* Where there are caches, attaching a second one is what shows it (thread_cache.c). */
 static bool is_wrong_thread(lido_pool_core *core) {
   if (LIDO_LIKELY(!core->one_thread) || !core->direct || core->passthrough) return false;

@@ -153,6 +153,9 @@ static inline void lido_core_sweep_if_needed(lido_pool_core *core) {
 /* Is this not the thread that a single-thread pool belongs to? */
 bool lido_core_is_second_thread(lido_pool_core *core);
 
+/* Is this the thread that uses a single-thread pool? Unlike the question above, it makes nobody its user. */
+bool lido_core_is_only_thread(const lido_pool_core *core);
+
 /* Visit every object in the program's hands, and those that are dying. */
 size_t lido_core_walk(lido_pool_core *core, bool (*visit)(void *object, void *arg), void *arg);
 

@@ -95,6 +95,7 @@ struct lido_manager {
   lido_adaptive adaptive;
   /* atomic */
   bool is_reclaiming; /* a pass for the soft limit is under way */
+  bool is_due;        /* one is to run at the next tick */
 };
 
 static inline uint64_t lido_manager_now(const lido_manager *manager) {
@@ -155,10 +156,13 @@ void lido_manager_on_soft(lido_budget *budget, size_t used, void *context);
 void lido_manager_on_hard(lido_budget *budget, size_t wanted, void *context);
 
 /* May this thread trim the pool? Not one that belongs to another thread alone. */
-bool lido_pool_is_trimmable(lido_pool *pool);
+bool lido_pool_is_trimmable(const lido_pool *pool);
 
 /* A pass for that reason. */
 void lido_manager_pass(lido_manager *manager, lido_reclaim_reason reason, lido_reclaim_report *report);
+
+/* The pass for the soft limit that was put off to this tick, if there is one. */
+void lido_manager_pass_if_due(lido_manager *manager);
 
 /* ---- Durations (durations.c) ---- */
 

@@ -57,6 +57,9 @@ typedef struct lido_os_memory {
  * ENOTSUP. Opens files. */
 int lido_os_memory_read(const char *root, lido_os_memory *out);
 
+/* What is resident of the process; 0: the system does not say. Opens a file. */
+uint64_t lido_os_resident_bytes(void);
+
 /* ---- Time ---- */
 
 /* Monotonic nanoseconds. */
