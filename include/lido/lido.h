@@ -22,6 +22,7 @@
 #include "lido/policy.h"
 #include "lido/pool.h"
 #include "lido/snapshot.h"
+#include "lido/socket.h"
 #include "lido/version.h"
 #include "lido/weak.h"
 

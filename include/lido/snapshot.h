@@ -18,6 +18,9 @@
 
 LIDO_BEGIN
 
+/* Takes `bytes` bytes of a report's text. 0, or an errno value, which ends the report. */
+typedef int (*lido_text_sink)(const char *text, size_t bytes, void *context);
+
 /* ---- How long something took --------------------------------------------------------------- */
 
 /* Bucket i counts what took less than 1,024 << 2 i nanoseconds and no less than the bucket before; the last one what took longer, too. */

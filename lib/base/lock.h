@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 enum lido_rank {
+  LIDO_RANK_SOCKETS,  /* all snapshot sockets: the list, descriptors, answers */
   LIDO_RANK_MONITOR,  /* one per manager: samples, rules, the thread */
   LIDO_RANK_MANAGERS, /* the list of all managers */
   LIDO_RANK_MANAGER,  /* one per manager: its members */

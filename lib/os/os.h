@@ -130,6 +130,7 @@ typedef struct lido_os_fork_hooks {
 
 /* The rooms that have something to do, outermost locks first. */
 enum {
+  LIDO_OS_FORK_REPORT,
   LIDO_OS_FORK_CONTROL,
   LIDO_OS_FORK_CACHES,
   LIDO_OS_FORK_ARENAS,
