@@ -28,6 +28,7 @@ function(lido_part name)
   add_library(lido_${name} ${sources})
   add_library(lido::${name} ALIAS lido_${name})
   lido_warnings(lido_${name})
+  target_include_directories(lido_${name} PRIVATE "${PROJECT_SOURCE_DIR}") # its own folder's headers
   target_link_libraries(lido_${name} PUBLIC lido PRIVATE PkgConfig::LIDO_PART_${name} Threads::Threads)
   set_target_properties(lido_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden
                                                 VERSION ${PROJECT_VERSION} SOVERSION ${LIDO_SOVERSION})
