@@ -204,7 +204,7 @@ LIDO_API size_t lido_pool_for_each(lido_pool *pool, bool (*visit)(void *object, 
   X(cached, gauge, objects, "free objects in thread caches and the depot")                                       \
   X(slabs, gauge, slabs, "slabs")                                                                                \
   X(slabs_empty, gauge, slabs, "slabs without a live or cached object")                                          \
-  X(slabs_ready, gauge, slabs, "of these: with memory behind every page")                                        \
+  X(slabs_ready, gauge, slabs, "empty slabs with memory behind every page")                                      \
   X(slabs_made, counter, slabs, "slabs ever made")                                                               \
   X(slabs_released, counter, slabs, "slabs given back")                                                          \
   X(slabs_populated, counter, slabs, "slabs whose pages were brought before their use")                          \
