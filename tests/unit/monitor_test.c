@@ -296,10 +296,12 @@ static void use_in_child(void *scene) {
   IN_CHILD(lido_monitor_stop(w->manager) == ESRCH);
   lido_sample before;
   IN_CHILD(lido_samples_get(w->manager, &before, 1) == 1);
+#if !defined(__SANITIZE_THREAD__) /* it allows no new threads in the child of a process with several */
   w->asked = GATE_SHUT;
   IN_CHILD(lido_monitor_start(w->manager, INTERVAL) == 0);
   gate_await(&w->asked, 2);
   IN_CHILD(lido_monitor_stop(w->manager) == 0);
+#endif
   IN_CHILD(lido_manager_check(w->manager) == NULL);
   IN_CHILD(lido_manager_destroy(w->manager) == 0);
 }
