@@ -290,11 +290,30 @@ TEST(manager_members, what_names_a_budget_of_its_own_is_charged_to_that) {
 
 /* ---- Pools of one thread ---- */
 
+typedef struct stranger {
+  managed *m;
+  gate done; /* it lives on behind it */
+} stranger;
+
 static void *pass_and_tick_there(void *argument) {
-  managed *m = argument;
-  lido_manager_reclaim(m->manager, NULL);
-  managed_tick(m);
+  stranger *s = argument;
+  lido_manager_reclaim(s->m->manager, NULL);
+  managed_tick(s->m);
+  gate_pass(&s->done);
   return NULL;
+}
+
+static pthread_t stranger_begin(stranger *s, managed *m) {
+  pthread_t thread;
+  *s = (stranger){.m = m, .done = GATE_SHUT};
+  CHECK_EQ(pthread_create(&thread, NULL, pass_and_tick_there, s), 0);
+  gate_await(&s->done, 1);
+  return thread;
+}
+
+static void stranger_end(stranger *s, pthread_t thread) {
+  gate_open(&s->done);
+  pthread_join(thread, NULL);
 }
 
 TEST(manager_members, strangers_leave_a_pool_of_one_thread_alone) {
@@ -304,14 +323,22 @@ TEST(manager_members, strangers_leave_a_pool_of_one_thread_alone) {
   lido_pool *mine = lido_manager_pool(m.manager, &options);
   misuse_log log;
   misuse_log_start(&log);
-  objects_in_thread(pass_and_tick_there, &m); /* before the first use: it must not become the stranger's */
+  stranger before;
+  stranger after;
+  pthread_t first = stranger_begin(&before, &m); /* before the first use: it must not become the stranger's */
   object_list list = {0};
-  objects_take_slabs(mine, &list, 4);
+  for (size_t i = 0; i < 200; i++) {
+    void *object = lido_pool_alloc(mine);
+    if (object != NULL) object_list_push(&list, object);
+  }
   objects_free_all(mine, &list);
-  objects_in_thread(pass_and_tick_there, &m);
-  CHECK_EQ(objects_stats(mine).slabs, 4);
+  uint64_t slabs = objects_stats(mine).slabs;
+  pthread_t second = stranger_begin(&after, &m);
+  CHECK_EQ(objects_stats(mine).slabs, slabs);
   CHECK_GT(lido_manager_reclaim(m.manager, NULL), 0);
   CHECK_LE(objects_stats(mine).slabs, 1);
+  stranger_end(&before, first);
+  stranger_end(&after, second);
   misuse_log_stop();
   CHECK_EQ(log.count, 0);
   object_list_end(&list);
