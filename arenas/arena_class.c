@@ -153,7 +153,10 @@ static bool shelve(lido_arena_core *core) {
   lido_arena *arena = &core->face;
   if (core->cls == NULL || core->always != 0) return false;
   lido_arena_shelf *shelf = lido_arena_shelf_get(arena->number);
-  if (shelf == NULL || arena->held > shelf->bytes_most - lido_min(shelf->bytes, shelf->bytes_most)) return false;
+  if (shelf == NULL) return false;
+  lido_arena_shelf_honour(shelf);
+  /* RELAXED: as in the inlined release. */
+  if (arena->held + shelf->bytes > lido_load_relaxed(&shelf->bytes_most)) return false;
   arena->end = arena->at;
   arena->special = LIDO_ARENA_IDLE;
   arena->next = shelf->newest;

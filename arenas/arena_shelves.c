@@ -164,10 +164,34 @@ size_t lido_arena_shelf_empty(lido_arena_shelf *shelf) {
   return bytes;
 }
 
+void lido_arena_shelf_honour(lido_arena_shelf *shelf) {
+  if (LIDO_LIKELY(lido_load_relaxed(&shelf->bytes_most) != 0)) return;    /* RELAXED: as in the inlined release */
+  lido_store_relaxed(&shelf->bytes_most, lido_load_relaxed(&bytes_most)); /* RELAXED: a wish */
+  lido_arena_shelf_empty(shelf);
+}
+
 void lido_arena_shelves_each_locked(uint32_t number, void (*act)(lido_arena_shelf *shelf, void *arg), void *arg) {
   for (lido_arena_thread_record *record = first_record; record != NULL; record = record->next) {
     if (number < record->count) act(&record->shelves[number], arg);
   }
+}
+
+static void ask(lido_arena_shelf *shelf, void *arg) {
+  (void)arg;
+  lido_store_relaxed(&shelf->bytes_most, 0); /* RELAXED: its thread acts on what it sees, whenever it sees it */
+}
+
+/* This thread's shelf is asked, too, and honours it at once. */
+size_t lido_arena_class_trim(const lido_arena_class *cls) {
+  lido_arena_shelves_lock();
+  lido_arena_shelves_each_locked(cls->number, ask, NULL);
+  lido_arena_shelves_unlock();
+  const lido_arena_thread_record *record = lido_this_arena_thread.record;
+  if (record == NULL || cls->number >= record->count) return 0;
+  lido_arena_shelf *shelf = &record->shelves[cls->number];
+  size_t bytes = shelf->bytes;
+  lido_arena_shelf_honour(shelf);
+  return bytes;
 }
 
 size_t lido_arena_trim(void) {

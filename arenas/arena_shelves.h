@@ -76,6 +76,9 @@ lido_arena_core *lido_arena_shelf_take(lido_arena_shelf *shelf);
 /* All arenas of a shelf are ended. -> bytes. */
 size_t lido_arena_shelf_empty(lido_arena_shelf *shelf);
 
+/* Do what another thread has asked for, if it has. */
+void lido_arena_shelf_honour(lido_arena_shelf *shelf);
+
 /* Every thread's shelf of a class. */
 void lido_arena_shelves_each_locked(uint32_t number, void (*act)(lido_arena_shelf *shelf, void *arg), void *arg);
 

@@ -22,6 +22,7 @@ import bench_caches
 import bench_handles
 import bench_machine
 import bench_observers
+import bench_profile
 import bench_objects
 import bench_parsers
 import bench_server
@@ -42,7 +43,7 @@ GROUPS = {
     "two_threads": "two_threads_pair,two_threads_batch",
     "aged": "aged_batch",
 }
-OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", "handles", "caches", "observers", "objects", "parsers", "server")
+OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", "handles", "caches", "observers", "objects", "profile", "parsers", "server")
 LUA_SIZES = {"json": 2, "trees": 4, "text": 30, "queens": 40}  # about a third of a second each
 LUA_ALLOCATORS = ("libc", "lido", "mimalloc", "jemalloc", "tcmalloc")
 NOT_APPLICABLE = {"apr, in the rows for pools": "not applicable: its pools cannot free single objects",
@@ -295,6 +296,8 @@ def run_all(runner, groups, stages):
         bench_caches.run(runner)
     if "observers" in stages:
         bench_observers.run(runner)
+    if "profile" in stages:
+        bench_profile.run(runner)
     if "objects" in stages:
         bench_objects.run(runner)
     if "lua" in stages:
@@ -305,7 +308,7 @@ def run_all(runner, groups, stages):
         bench_server.run(runner)
     if groups:
         return runner.micro(groups, micro)
-    return runner.settings.rounds if {"arena", "handles", "caches", "observers", "objects"} & set(stages) else 0
+    return runner.settings.rounds if {"arena", "handles", "caches", "observers", "objects", "profile"} & set(stages) else 0
 
 
 # ---- Report ----
@@ -344,6 +347,8 @@ def report(runner, targets, scripts_run):
     lines += bench_table.targets_table("Caches", targets["caches"])
     lines += bench_observers.table(figures)
     lines += bench_table.targets_table("Observers", targets["observers"])
+    lines += bench_profile.table(figures)
+    lines += bench_table.targets_table("The heap profile", targets["profile"])
     lines += bench_objects.table(figures)
     lines += bench_table.targets_table("Object pools", targets["objects"])
     lines += bench_table.targets_table("For information", targets["information"])
@@ -371,6 +376,7 @@ def judge(figures, groups, stages):
         "handles": judged(bench_handles.targets(), figures) if "handles" in stages else [],
         "caches": judged(bench_caches.targets(), figures) if "caches" in stages else [],
         "observers": judged(bench_observers.targets(), figures) if "observers" in stages else [],
+        "profile": judged(bench_profile.targets(), figures) if "profile" in stages else [],
         "objects": judged(bench_objects.targets(), figures) if "objects" in stages else [],
         "server": judged(bench_server.targets(), figures) if "server" in stages else [],
         "information": [target for target in judged(bench_targets.information(), figures) if target.spread],
@@ -378,7 +384,7 @@ def judge(figures, groups, stages):
 
 
 def summary(targets):
-    bounded = [target for part in ("micro", "memory", "scale", "arena", "handles", "caches", "observers", "objects", "server")
+    bounded = [target for part in ("micro", "memory", "scale", "arena", "handles", "caches", "observers", "objects", "profile", "server")
                for target in targets[part] if target.bound]
     short_of = [target for target in bounded if target.verdict == "NOT REACHED"]
     lines = bench_table.title("Targets not reached")

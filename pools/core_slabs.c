@@ -58,13 +58,26 @@ static size_t slabs_to_add(lido_pool_core *core) {
   return wanted > GROWTH_SLABS_MAX ? GROWTH_SLABS_MAX : (size_t)wanted;
 }
 
-static bool add_slab(lido_pool_core *core) {
-  lido_slab *slab = lido_slab_create(core);
-  if (slab == NULL) return false;
+static void add_made(lido_pool_core *core, lido_slab *slab, bool ready) {
   lido_slab_lists_lock(&core->slabs);
   lido_slab_lists_add(&core->slabs, slab);
+  if (ready) lido_slab_lists_ready(&core->slabs, slab);
   lido_slab_lists_unlock(&core->slabs);
-  return true;
+}
+
+static bool add_slab(lido_pool_core *core) {
+  lido_slab *slab = lido_slab_create(core);
+  if (slab != NULL) add_made(core, slab, false);
+  return slab != NULL;
+}
+
+bool lido_core_add_ready(lido_pool_core *core) {
+  lido_slab *slab = lido_slab_create(core);
+  if (slab == NULL) return false;
+  bool ready = lido_core_populate(core, slab);
+  add_made(core, slab, ready);
+  if (!ready) errno = ENOMEM;
+  return ready;
 }
 
 /* At least one slab more, or errno. */
@@ -78,8 +91,9 @@ static bool grow(lido_pool_core *core) {
 }
 
 bool lido_core_prealloc(lido_pool_core *core, size_t objects) {
+  bool populate = (core->options.flags & LIDO_POOL_POPULATE) != 0;
   while (core->slabs.objects < objects) {
-    if (!add_slab(core)) return false;
+    if (!(populate ? lido_core_add_ready(core) : add_slab(core))) return false;
   }
   return true;
 }
@@ -148,16 +162,14 @@ void lido_core_drain_depot(lido_pool_core *core) {
 /* ---- Giving back ---- */
 
 /* Called with the registry's and the slabs' locks held. Threads change their hot objects meanwhile, so pins of the last time
- * are not taken back one by one but wiped here. */
+ * are not taken back one by one: they are of another round. */
 static void pin_hot_slabs(lido_pool_core *core) {
-  for (unsigned bin = LIDO_BIN_EMPTY; bin < LIDO_BINS; bin++) {
-    for (lido_slab *slab = core->slabs.bins[bin]; slab != NULL; slab = slab->next) slab->pinned = false;
-  }
+  core->slabs.pin_round++;
   for (const lido_thread_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
     /* ACQUIRE cache.hot: a cache that shows a newer object has done with the older one's state byte. */
     const void *hot = lido_load_acquire(&rest->cache->hot);
     lido_slab *slab = hot != NULL ? lido_core_slab_of(core, hot) : NULL;
-    if (slab != NULL) slab->pinned = true;
+    if (slab != NULL) slab->pinned_in = core->slabs.pin_round;
   }
 }
 
@@ -167,8 +179,8 @@ static lido_slab *collect_locked(lido_pool_core *core, unsigned bin, size_t keep
   lido_slab_lists *lists = &core->slabs;
   for (lido_slab *slab = lists->bins[bin]; slab != NULL; slab = next) {
     next = slab->next;
-    if (lists->empty_slabs * core->geometry.slab_bytes <= keep_bytes) break;
-    if (slab->pinned) continue;
+    if (lido_slab_lists_empty(lists) * core->geometry.slab_bytes <= keep_bytes) break;
+    if (slab->pinned_in == lists->pin_round) continue;
     lido_slab_lists_remove(lists, slab);
     lido_slab_hide(slab);
     slab->next = collected;
@@ -177,8 +189,17 @@ static lido_slab *collect_locked(lido_pool_core *core, unsigned bin, size_t keep
   return collected;
 }
 
+/* Whether there is anything to give back, before the lock of all is taken. */
+static bool has_surplus(lido_pool_core *core, size_t keep_bytes) {
+  lido_slab_lists_lock(&core->slabs);
+  bool surplus = lido_slab_lists_surplus(&core->slabs, core->geometry.slab_bytes, keep_bytes) != 0;
+  lido_slab_lists_unlock(&core->slabs);
+  return surplus;
+}
+
 size_t lido_core_release_slabs(lido_pool_core *core, size_t keep_bytes) {
   lido_slab *collected = NULL;
+  if (!has_surplus(core, keep_bytes)) return 0;
   lido_registry_lock();
   lido_slab_lists_lock(&core->slabs);
   if (core->slabs.walkers == 0) {
@@ -202,9 +223,9 @@ size_t lido_core_release_slabs(lido_pool_core *core, size_t keep_bytes) {
 void lido_core_shed(lido_pool_core *core) {
   lido_slab_lists_lock(&core->slabs);
   size_t slab_bytes = core->geometry.slab_bytes;
-  size_t empty = core->slabs.empty_slabs;
+  size_t empty = lido_slab_lists_empty(&core->slabs);
   bool spent = core->slabs.bins[LIDO_BIN_SPENT] != NULL;
-  size_t keep = lido_max(core->retain_bytes, (core->slabs.slabs - empty) * slab_bytes / 4);
+  size_t keep = lido_tuned_keep(core, (core->slabs.slabs - empty) * slab_bytes);
   lido_slab_lists_unlock(&core->slabs);
   /* Down to half of what may stay, so that the next slab that empties does not come here again. */
   if (spent || empty * slab_bytes > keep) lido_core_release_slabs(core, keep / 2);
@@ -244,13 +265,16 @@ static void sweep_slabs(lido_pool_core *core) {
   lido_store_relaxed(&core->set_aside, set_aside); /* RELAXED: under the registry's lock, soon after the fork */
 }
 
+void lido_core_sweep_locked(lido_pool_core *core) {
+  if (!lido_load_relaxed(&core->needs_sweep)) return; /* RELAXED: under the lock */
+  lido_core_drain_depot(core);
+  sweep_slabs(core);
+  /* RELEASE fork.swept: not before, or another thread's object in flight would be taken for a lost one. */
+  lido_store_release(&core->needs_sweep, false);
+}
+
 void lido_core_sweep(lido_pool_core *core) {
   lido_registry_lock();
-  if (lido_load_relaxed(&core->needs_sweep)) { /* RELAXED: under the lock */
-    lido_core_drain_depot(core);
-    sweep_slabs(core);
-    /* RELEASE fork.swept: not before, or another thread's object in flight would be taken for a lost one. */
-    lido_store_release(&core->needs_sweep, false);
-  }
+  lido_core_sweep_locked(core);
   lido_registry_unlock();
 }

@@ -19,24 +19,26 @@ static void unlock(lido_depot *depot) {
   if (depot->locks) lido_lock_give(&depot->lock);
 }
 
-static void push(lido_magazine **list, lido_magazine *magazine) {
+static void push(lido_depot *depot, lido_magazine **list, lido_magazine *magazine) {
   magazine->next = *list;
   *list = magazine;
+  depot->bytes += magazine->storage;
 }
 
-static lido_magazine *pop(lido_magazine **list) {
+static lido_magazine *pop(lido_depot *depot, lido_magazine **list) {
   lido_magazine *magazine = *list;
-  if (magazine != NULL) *list = magazine->next;
+  if (magazine == NULL) return NULL;
+  *list = magazine->next;
+  depot->bytes -= magazine->storage;
   return magazine;
 }
 
 lido_magazine *lido_depot_take_full(lido_depot *depot, lido_magazine *empty) {
   lock(depot);
-  lido_magazine *full = pop(&depot->full);
+  lido_magazine *full = pop(depot, &depot->full);
   if (full != NULL) {
-    depot->full_count--;
     depot->objects -= full->count;
-    if (empty != NULL) push(&depot->empty, empty);
+    if (empty != NULL) push(depot, &depot->empty, empty);
   }
   unlock(depot);
   return full;
@@ -45,10 +47,10 @@ lido_magazine *lido_depot_take_full(lido_depot *depot, lido_magazine *empty) {
 bool lido_depot_give_full(lido_depot *depot, lido_magazine *full, bool always) {
   LIDO_ASSERT(full->count > 0);
   lock(depot);
-  bool accepted = always || depot->objects + full->count <= depot->limit;
+  /* RELAXED: a bound; a new one need not be seen at once. */
+  bool accepted = always || depot->objects + full->count <= lido_load_relaxed(&depot->limit);
   if (accepted) {
-    push(&depot->full, full);
-    depot->full_count++;
+    push(depot, &depot->full, full);
     depot->objects += full->count;
   }
   unlock(depot);
@@ -57,14 +59,14 @@ bool lido_depot_give_full(lido_depot *depot, lido_magazine *full, bool always) {
 
 lido_magazine *lido_depot_take_empty(lido_depot *depot) {
   lock(depot);
-  lido_magazine *empty = pop(&depot->empty);
+  lido_magazine *empty = pop(depot, &depot->empty);
   unlock(depot);
   return empty;
 }
 
 void lido_depot_give_empty(lido_depot *depot, lido_magazine *empty) {
   lock(depot);
-  push(&depot->empty, empty);
+  push(depot, &depot->empty, empty);
   unlock(depot);
 }
 
@@ -76,8 +78,8 @@ lido_magazine *lido_depot_take_all(lido_depot *depot) {
   *end = depot->empty;
   depot->full = NULL;
   depot->empty = NULL;
-  depot->full_count = 0;
   depot->objects = 0;
+  depot->bytes = 0;
   unlock(depot);
   return all;
 }
@@ -89,17 +91,15 @@ size_t lido_depot_objects(lido_depot *depot) {
   return objects;
 }
 
-static size_t list_bytes(const lido_magazine *list) {
-  size_t bytes = 0;
-  for (; list != NULL; list = list->next) bytes += list->storage;
-  return bytes;
+lido_depot_counts lido_depot_counts_get(lido_depot *depot) {
+  lock(depot);
+  lido_depot_counts counts = {.objects = depot->objects, .bytes = depot->bytes};
+  unlock(depot);
+  return counts;
 }
 
-size_t lido_depot_bytes(lido_depot *depot) {
-  lock(depot);
-  size_t bytes = list_bytes(depot->full) + list_bytes(depot->empty);
-  unlock(depot);
-  return bytes;
+void lido_depot_limit_set(lido_depot *depot, size_t limit) {
+  lido_store_relaxed(&depot->limit, limit); /* RELAXED: as in lido_depot_give_full */
 }
 
 uint64_t lido_depot_contended(const lido_depot *depot) {
@@ -107,14 +107,17 @@ uint64_t lido_depot_contended(const lido_depot *depot) {
 }
 
 static const char *check_locked(const lido_depot *depot) {
-  size_t count = 0;
   size_t objects = 0;
+  size_t bytes = 0;
   for (const lido_magazine *magazine = depot->full; magazine != NULL; magazine = magazine->next) {
     if (magazine->count == 0) return "D2: an empty magazine among the full";
-    count++;
     objects += magazine->count;
+    bytes += magazine->storage;
   }
-  return count != depot->full_count || objects != depot->objects ? "D2: full magazines miscounted" : NULL;
+  for (const lido_magazine *magazine = depot->empty; magazine != NULL; magazine = magazine->next)
+    bytes += magazine->storage;
+  if (bytes != depot->bytes) return "D4: storage miscounted";
+  return objects != depot->objects ? "D2: full magazines miscounted" : NULL;
 }
 
 const char *lido_depot_check(lido_depot *depot) {

@@ -5,8 +5,9 @@
  * pool answers with larger magazines.
  * Invariants
  *   D1  a magazine is in at most one of: the full list, the empty list, one cache, somebody's hands.
- *   D2  full_count and objects are the length of the full list and the objects in it; magazines there are not empty.
- *   D3  objects <= limit, but for magazines put back by threads that exit.
+ *   D2  objects is the number of objects in the full list; magazines there are not empty.
+ *   D3  objects <= limit, but for magazines put back by threads that exit, and those that were there when the limit fell.
+ *   D4  bytes is the storage of the magazines in both lists.
  * Threads: any. Lock: rank DEPOT, one per pool; nothing but list work under it.
  *              exchange  give  take_all
  *     exchange     L       L      L        L: serialized by the lock
@@ -22,11 +23,11 @@
 typedef struct lido_depot {
   lido_lock lock;
   bool locks;   /* false in a single-thread pool; fixed at birth */
-  size_t limit; /* objects; fixed at birth */
+  size_t limit; /* objects; atomic: lido_pool_tune() changes it */
   lido_magazine *full;
   lido_magazine *empty;
-  size_t full_count;
   size_t objects;
+  size_t bytes;
   uint64_t contended; /* atomic: times that the lock was busy */
 } lido_depot;
 
@@ -46,8 +47,17 @@ void lido_depot_give_empty(lido_depot *depot, lido_magazine *empty);
 /* All magazines, linked by next: the full ones, then the empty ones. */
 lido_magazine *lido_depot_take_all(lido_depot *depot);
 
+/* Effective for magazines that come from now on. */
+void lido_depot_limit_set(lido_depot *depot, size_t limit);
+
 size_t lido_depot_objects(lido_depot *depot);
-size_t lido_depot_bytes(lido_depot *depot); /* of magazines */
+
+/* Objects, and the storage of all magazines, of one moment. */
+typedef struct lido_depot_counts {
+  size_t objects;
+  size_t bytes;
+} lido_depot_counts;
+lido_depot_counts lido_depot_counts_get(lido_depot *depot);
 uint64_t lido_depot_contended(const lido_depot *depot);
 
 /* NULL, or the invariant that does not hold. */

@@ -13,6 +13,7 @@
 #include "lib/base/bits.h"
 #include "lib/base/tool_memory.h"
 #include "lib/mem/budgets.h"
+#include "lib/mem/heap_samples.h"
 #include "lib/mem/region.h"
 #include "pools/registry.h"
 #include "pools/slow_paths.h"
@@ -21,8 +22,7 @@
 
 enum {
   KNOWN_FLAGS = LIDO_POOL_ZERO | LIDO_POOL_SINGLE_THREAD | LIDO_POOL_SPREAD | LIDO_POOL_HUGE_PAGES |
-                LIDO_POOL_PASSTHROUGH | LIDO_POOL_HANDLES_53 | LIDO_POOL_GUARDED,
-  RETAIN_BYTES = 1 << 20,
+                LIDO_POOL_PASSTHROUGH | LIDO_POOL_HANDLES_53 | LIDO_POOL_GUARDED | LIDO_POOL_POPULATE,
   GROWTH_FACTOR_MAX = 16,
   FIRST_CLAIM = LIDO_STATE_CLAIMS,
   CLAIMS = 256,
@@ -61,10 +61,10 @@ static bool options_are_valid(const lido_pool_options *o) {
 
 static bool copy_name(lido_pool_core *core, const char *name) {
   if (name == NULL) name = "pool";
-  core->name_bytes = strlen(name) + 1;
-  core->name = lido_metadata_alloc(lido_core_metadata(core), core->name_bytes);
+  size_t bytes = strlen(name) + 1;
+  core->name = lido_metadata_alloc(lido_core_metadata(core), bytes);
   if (core->name == NULL) return false;
-  memcpy(core->name, name, core->name_bytes);
+  memcpy(core->name, name, bytes);
   return true;
 }
 
@@ -78,11 +78,10 @@ static void settle(lido_pool_core *core, const lido_pool_options *options) {
       (options->flags & LIDO_POOL_PASSTHROUGH) != 0 || (lido_passthrough_is_default() && !core->handles);
   core->valgrind = lido_tool_valgrind();
   core->direct = core->passthrough || core->valgrind || !core->geometry.cached;
-  core->retain_bytes = options->retain_bytes != 0 ? options->retain_bytes : RETAIN_BYTES;
-  core->magazine_target = core->geometry.magazine_target;
   for (size_t claim = FIRST_CLAIM; claim < CLAIMS; claim++) core->free_claims[claim / 64] |= UINT64_C(1) << claim % 64;
-  lido_depot_init(&core->depot, locks, core->retain_bytes / core->geometry.stride);
+  lido_depot_init(&core->depot, locks, 0);
   lido_slab_lists_init(&core->slabs, locks);
+  lido_tuning_begin(core);
   lido_os_condition_init(&core->freed);
   lido_budget_hold(options->budget);
 }
@@ -91,7 +90,7 @@ static void core_free(lido_pool_core *core) {
   lido_backing *backing = core->backing;
   lido_handles_over(core);
   lido_budget_let_go(core->options.budget);
-  lido_metadata_free(&backing->metadata, core->name, core->name_bytes);
+  if (core->name != NULL) lido_metadata_free(&backing->metadata, core->name, strlen(core->name) + 1);
   lido_metadata_free(&backing->metadata, core, sizeof *core);
   lido_backing_pool_removed(backing);
 }
@@ -171,10 +170,12 @@ size_t lido_pool_destroy(lido_pool *pool) {
   size_t were_live = core->handles ? lido_handles_end(core) : 0;
   if (were_live == SIZE_MAX) return 0;
   unregister(core);
-  /* RELAXED: nobody else is here. */
+  /* RELAXED, twice: nobody else is here. */
+  if (lido_load_relaxed(&core->samples) != 0) lido_heap_forget_all_of(&core->samples);
   size_t live = lido_slab_lists_taken(&core->slabs) - lido_load_relaxed(&core->set_aside) +
                 lido_load_relaxed(&core->passthrough_live);
   if (core->handles) live = were_live;
+  lido_tuning_end(core);
   /* RELEASE typed.pool: the next use makes a new one. */
   if (core->typed != NULL) lido_store_release(&core->typed->pool, NULL);
   destroy_slabs(core);

@@ -61,6 +61,7 @@ const char *lido_pool_check(lido_pool *pool) {
   if (broken == NULL) {
     lido_registry_lock();
     broken = check_caches_locked(core);
+    if (broken == NULL) broken = lido_tuning_check(core);
     lido_registry_unlock();
   }
   if (broken == NULL) broken = check_counts(core);

@@ -5,7 +5,7 @@
  *
  * An object is at any time in exactly one of: a slab (its bit is set), a magazine in the depot, a
  * cache (magazines, hot slot), set aside (reserve, detached magazine), the program's hands. Its
- * state byte tells only the program's hands, LIVE, from the rest.
+ * state byte tells only the program's hands, LIVE, HELD or SAMPLED, from the rest.
  * Invariants
  *   P1  taken = live + cached + set aside, by L3 of slab_lists.h.
  *   P2  an object whose bit is set has a free state; an object in a cache or the depot too.
@@ -19,9 +19,11 @@
 #ifndef LIDO_POOLS_POOL_CORE_H
 #define LIDO_POOLS_POOL_CORE_H
 
+#include "lib/base/assertion.h"
 #include "lib/os/os.h"
 #include "lib/refs/span.h"
 #include "pools/depot.h"
+#include "pools/pool_tuning.h"
 #include "pools/slab_lists.h"
 
 typedef struct lido_thread_cache_rest lido_thread_cache_rest;
@@ -32,20 +34,19 @@ enum { LIDO_CLAIM_WORDS = 4 }; /* 256 values of a state byte */
 struct lido_pool_core {
   /* fixed at birth */
   lido_pool face; /* must be first: a lido_pool is a core seen from outside */
+  uint32_t owner; /* in the address map; LIDO_OWNER_NEVER in a buffer */
   char *name;
-  size_t name_bytes;
   lido_pool_options options;
   lido_geometry geometry;
   lido_backing *backing;
-  uint32_t owner;  /* in the address map; LIDO_OWNER_NEVER in a buffer */
   bool direct;     /* keeps nothing in caches */
   bool one_thread; /* LIDO_POOL_SINGLE_THREAD */
   bool passthrough;
   bool valgrind;          /* tell Valgrind of each object */
   bool handles;           /* LIDO_POOL_HANDLES */
+  bool needs_sweep;       /* atomic: in the child of a fork: caches of threads that are gone held objects */
   lido_refs_owner refs;   /* what lib/refs knows of this pool */
   lido_typed_pool *typed; /* that made this pool, or NULL */
-  size_t retain_bytes;
   /* has a lock of its own */
   lido_depot depot;
   lido_slab_lists slabs;
@@ -61,25 +62,32 @@ struct lido_pool_core {
   uint64_t free_claims[LIDO_CLAIM_WORDS];
   uint64_t retired_frees; /* of caches that are gone */
   uint64_t retired_misses;
+  uint64_t retired_refills_depot;
+  uint64_t retired_refills_slab;
   lido_pool_core *next; /* all pools */
   lido_pool_core *previous;
   /* atomic */
+  lido_pool_tuning tuning;               /* written under the registry's lock (pool_tuning.h) */
   const lido_thread_record *only_thread; /* of a single-thread pool: its user, as long as that thread lives */
   size_t set_aside;                      /* objects */
   uint64_t direct_allocs;                /* statistic: past the caches, passthrough too */
   uint64_t direct_frees;
   size_t passthrough_live;
   size_t passthrough_peak;
-  uint32_t magazine_target; /* objects; grows while the depot is contended */
-  bool needs_sweep;         /* in the child of a fork: caches of threads that are gone held objects */
+  size_t samples;           /* of the heap profile, live */
+  int64_t sample_left;      /* bytes to the next sample, of objects that come past the caches */
+  uint64_t unsampled;       /* objects that the next sample of this pool stands for, beside its cache's own */
+  uint32_t sample_run;      /* of the profile that sample_left is of */
+  uint32_t magazine_target; /* objects; grows while the depot is contended, unless it is tuned */
 };
+LIDO_STATIC_ASSERT(sizeof(lido_pool_core) <= 1024, "a class of metadata, and a quarter of the smallest buffer");
 
 static inline lido_pool_core *lido_core_of(const lido_pool *pool) {
   return (lido_pool_core *)(uintptr_t)pool; /* face is the first member, and cores are never const */
 }
 
 /* In the program's hands. */
-static inline bool lido_state_is_live(uint8_t state) { return state == LIDO_STATE_LIVE || state == LIDO_STATE_HELD; }
+static inline bool lido_state_is_live(uint8_t state) { return state >= LIDO_STATE_LIVE && state <= LIDO_STATE_SAMPLED; }
 
 static inline lido_metadata *lido_core_metadata(lido_pool_core *core) { return &core->backing->metadata; }
 
@@ -126,8 +134,16 @@ size_t lido_core_release_slabs(lido_pool_core *core, size_t keep_bytes);
 /* The same if there are more than the pool may keep by itself. */
 void lido_core_shed(lido_pool_core *core);
 
+/* One slab more, with memory behind every page. false: errno; then there may be one without. No lock is held. */
+bool lido_core_add_ready(lido_pool_core *core);
+
+/* Memory behind every page of a slab, which stays meanwhile. false: there is none. No lock is held. (pool_prepare.c) */
+bool lido_core_populate(lido_pool_core *core, const lido_slab *slab);
+
 /* In the child of a fork: find the objects that caches of vanished threads held. */
 void lido_core_sweep(lido_pool_core *core);
+/* The same with the registry's lock held. */
+void lido_core_sweep_locked(lido_pool_core *core);
 
 static inline void lido_core_sweep_if_needed(lido_pool_core *core) {
   /* ACQUIRE fork.swept: a thread that goes on without sweeping finds the slabs swept. */
@@ -137,11 +153,17 @@ static inline void lido_core_sweep_if_needed(lido_pool_core *core) {
 /* Is this not the thread that a single-thread pool belongs to? */
 bool lido_core_is_second_thread(lido_pool_core *core);
 
+/* Is this the thread that uses a single-thread pool? Unlike the question above, it makes nobody its user. */
+bool lido_core_is_only_thread(const lido_pool_core *core);
+
 /* Visit every object in the program's hands, and those that are dying. */
 size_t lido_core_walk(lido_pool_core *core, bool (*visit)(void *object, void *arg), void *arg);
 
 /* How many walks over the pool the calling thread is in the middle of (pool_walk.c). */
 unsigned lido_walks_of_thread(const lido_pool_core *core);
+
+/* The most objects out of the slabs at once since this was asked last. */
+size_t lido_pool_recent_peak(lido_pool *pool);
 
 /* ---- Objects without a cache (direct.c) ---- */
 

@@ -14,10 +14,14 @@ static void add_caches(lido_pool_core *core, lido_pool_stats *out) {
   lido_registry_lock();
   out->frees += core->retired_frees;
   out->misses += core->retired_misses;
+  out->refills_depot += core->retired_refills_depot;
+  out->refills_slab += core->retired_refills_slab;
   out->thread_caches = core->cache_count;
   for (const lido_thread_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
-    out->frees += lido_load_relaxed(&rest->cache->frees); /* RELAXED: statistic */
-    out->misses += lido_load_relaxed(&rest->misses);      /* RELAXED: statistic */
+    out->frees += lido_load_relaxed(&rest->cache->frees);          /* RELAXED: statistic */
+    out->misses += lido_load_relaxed(&rest->misses);               /* RELAXED: statistic */
+    out->refills_depot += lido_load_relaxed(&rest->refills_depot); /* RELAXED: statistic */
+    out->refills_slab += lido_load_relaxed(&rest->refills_slab);   /* RELAXED: statistic */
     out->cached += lido_thread_cache_objects(rest);
     out->bytes_metadata +=
         sizeof *rest + (rest->allocated ? sizeof *rest->cache : 0) + lido_thread_cache_magazine_bytes(rest);
@@ -35,7 +39,9 @@ static void add_slabs(lido_pool_core *core, lido_pool_stats *out) {
   out->peak = lists->peak;
   out->objects = lists->objects;
   out->slabs = lists->slabs;
-  out->slabs_empty = lists->empty_slabs;
+  out->slabs_empty = lido_slab_lists_empty(lists);
+  out->slabs_ready = lists->ready_slabs;
+  out->slabs_populated = lists->populated;
   out->slabs_made = lists->made;
   out->slabs_released = lists->released;
   out->fallbacks = core->fallbacks;
@@ -51,7 +57,8 @@ static void add_slabs(lido_pool_core *core, lido_pool_stats *out) {
 static void add_direct(const lido_pool_core *core, lido_pool_stats *out) {
   uint64_t frees = lido_load_relaxed(&core->direct_frees);
   out->frees += frees;
-  out->misses += frees + lido_load_relaxed(&core->direct_allocs);
+  out->allocs_direct = lido_load_relaxed(&core->direct_allocs);
+  out->misses += frees + out->allocs_direct;
 }
 
 /* RELAXED: statistics */
@@ -67,8 +74,9 @@ void lido_pool_stats_get(const lido_pool *pool, lido_pool_stats *out) {
   memset(out, 0, sizeof *out);
   lido_core_sweep_if_needed(core);
   add_caches(core, out);
-  out->cached += lido_depot_objects(&core->depot);
-  out->bytes_metadata += sizeof *core + core->name_bytes + lido_depot_bytes(&core->depot);
+  lido_depot_counts depot = lido_depot_counts_get(&core->depot);
+  out->cached += depot.objects;
+  out->bytes_metadata += sizeof *core + strlen(core->name) + 1 + depot.bytes;
   add_slabs(core, out);
   add_direct(core, out);
   if (core->passthrough) add_passthrough(core, out);
@@ -80,8 +88,24 @@ void lido_pool_stats_get(const lido_pool *pool, lido_pool_stats *out) {
   out->bytes_cached = out->cached * core->geometry.stride;
 }
 
+size_t lido_pool_recent_peak(lido_pool *pool) {
+  lido_slab_lists *lists = &lido_core_of(pool)->slabs;
+  lido_slab_lists_lock(lists);
+  size_t peak = lists->recent_peak;
+  lists->recent_peak = lido_slab_lists_taken(lists);
+  lido_slab_lists_unlock(lists);
+  return peak;
+}
+
 double lido_pool_hit_rate(const lido_pool_stats *stats) {
   uint64_t calls = stats->allocs + stats->frees;
   if (calls == 0 || stats->misses > calls) return 0;
   return (double)(calls - stats->misses) / (double)calls;
+}
+
+/* A pool without caches has no refills, and counts its fallbacks among the direct ones. */
+uint64_t lido_pool_allocs_cached(const lido_pool_stats *stats) {
+  uint64_t refills = stats->refills_depot + stats->refills_slab;
+  uint64_t others = refills + stats->allocs_direct + (refills != 0 ? stats->fallbacks : 0);
+  return stats->allocs > others ? stats->allocs - others : 0;
 }

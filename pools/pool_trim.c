@@ -21,6 +21,16 @@ size_t lido_pool_trim(lido_pool *pool) {
   return bytes;
 }
 
+size_t lido_pool_trim_to(lido_pool *pool, size_t keep_bytes) {
+  lido_pool_core *core = lido_core_of(pool);
+  int saved_errno = errno;
+  lido_core_sweep_if_needed(core);
+  lido_core_drain_depot(core);
+  size_t bytes = lido_core_release_slabs(core, keep_bytes);
+  errno = saved_errno;
+  return bytes;
+}
+
 void lido_thread_flush(void) {
   int saved_errno = errno;
   lido_registry_lock();

@@ -85,7 +85,7 @@ static lido_slab *descriptor_create(lido_pool_core *core) {
 
 static void descriptor_destroy(lido_slab *slab) {
   lido_pool_core *core = slab->core;
-  lido_region_give(slab->region, slab->units, core->geometry.slab_units);
+  lido_tuned_give(core, slab->region, slab->units);
   lido_metadata_free(lido_core_metadata(core), slab, lido_slab_descriptor_bytes(core->geometry.slab_objects));
   lido_budget_give(core->options.budget, core->geometry.slab_bytes);
 }

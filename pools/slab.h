@@ -33,10 +33,11 @@ typedef struct lido_slab {
   struct lido_slab *next; /* its bin */
   struct lido_slab *previous;
   unsigned bin;
-  bool pinned; /* some cache's hot slot remembers an object here */
+  uint32_t pinned_in; /* the lists' pin_round in which some cache's hot slot remembered an object here */
   size_t free_objects;
   size_t retired;      /* objects that will never be free again */
   uint32_t first_slot; /* of its objects; 0: they have none */
+  bool ready;          /* there is memory behind every page */
   uint64_t free[];     /* [words] */
 } lido_slab;
 

@@ -2,6 +2,7 @@
 #include "pools/slab_lists.h"
 
 #include "lib/base/assertion.h"
+#include "lib/base/bits.h"
 
 void lido_slab_lists_init(lido_slab_lists *lists, bool locks) {
   *lists = (lido_slab_lists){.locks = locks};
@@ -29,7 +30,8 @@ static void bin_push(lido_slab_lists *lists, lido_slab *slab) {
   slab->next = lists->bins[slab->bin];
   if (slab->next != NULL) slab->next->previous = slab;
   lists->bins[slab->bin] = slab;
-  if (slab->bin >= LIDO_BIN_EMPTY) lists->empty_slabs++;
+  lists->in_bin[slab->bin]++;
+  lists->ready_slabs += slab->bin >= LIDO_BIN_EMPTY && slab->ready;
 }
 
 static void bin_remove(lido_slab_lists *lists, lido_slab *slab) {
@@ -39,7 +41,8 @@ static void bin_remove(lido_slab_lists *lists, lido_slab *slab) {
   } else {
     lists->bins[slab->bin] = slab->next;
   }
-  if (slab->bin >= LIDO_BIN_EMPTY) lists->empty_slabs--;
+  lists->in_bin[slab->bin]--;
+  lists->ready_slabs -= slab->bin >= LIDO_BIN_EMPTY && slab->ready;
 }
 
 static void rebin(lido_slab_lists *lists, lido_slab *slab) {
@@ -51,7 +54,7 @@ static void rebin(lido_slab_lists *lists, lido_slab *slab) {
 void lido_slab_lists_add(lido_slab_lists *lists, lido_slab *slab) {
   slab->older = lists->newest;
   slab->newer = NULL;
-  if (slab->older != NULL) slab->older->newer = slab;
+  *(slab->older != NULL ? &slab->older->newer : &lists->oldest) = slab;
   lists->newest = slab;
   bin_push(lists, slab);
   lists->slabs++;
@@ -62,12 +65,8 @@ void lido_slab_lists_add(lido_slab_lists *lists, lido_slab *slab) {
 
 void lido_slab_lists_remove(lido_slab_lists *lists, lido_slab *slab) {
   LIDO_ASSERT(lists->walkers == 0);
-  if (slab->older != NULL) slab->older->newer = slab->newer;
-  if (slab->newer != NULL) {
-    slab->newer->older = slab->older;
-  } else {
-    lists->newest = slab->older;
-  }
+  *(slab->older != NULL ? &slab->older->newer : &lists->oldest) = slab->newer;
+  *(slab->newer != NULL ? &slab->newer->older : &lists->newest) = slab->older;
   bin_remove(lists, slab);
   lists->slabs--;
   lists->released++;
@@ -93,7 +92,8 @@ size_t lido_slab_lists_take(lido_slab_lists *lists, const lido_geometry *geometr
     rebin(lists, slab);
   }
   lists->free_objects -= taken;
-  if (lido_slab_lists_taken(lists) > lists->peak) lists->peak = lido_slab_lists_taken(lists);
+  lists->peak = lido_max(lists->peak, lido_slab_lists_taken(lists));
+  lists->recent_peak = lido_max(lists->recent_peak, lido_slab_lists_taken(lists));
   return taken;
 }
 
@@ -110,22 +110,46 @@ void lido_slab_lists_retire(lido_slab_lists *lists, lido_slab *slab) {
   rebin(lists, slab);
 }
 
+void lido_slab_lists_ready(lido_slab_lists *lists, lido_slab *slab) {
+  if (slab->ready) return;
+  slab->ready = true;
+  lists->populated++;
+  lists->ready_slabs += slab->bin >= LIDO_BIN_EMPTY;
+}
+
+size_t lido_slab_lists_surplus(const lido_slab_lists *lists, size_t slab_bytes, size_t keep_bytes) {
+  size_t keep = keep_bytes / slab_bytes;
+  size_t empty = lists->in_bin[LIDO_BIN_EMPTY];
+  return lists->in_bin[LIDO_BIN_SPENT] + (empty > keep ? empty - keep : 0);
+}
+
 typedef struct sums {
-  size_t slabs, empty, objects, free, retired;
+  size_t slabs, ready, objects, free, retired;
 } sums;
 
 static const char *check_bin(const lido_slab_lists *lists, unsigned bin, sums *sum) {
+  size_t here = 0;
   for (const lido_slab *slab = lists->bins[bin]; slab != NULL; slab = slab->next) {
     if (slab->bin != bin || bin_for(slab) != bin) return "L1: a slab in the wrong bin";
     const char *broken = lido_slab_check(slab);
     if (broken != NULL) return broken;
     sum->slabs++;
+    here++;
+    sum->ready += bin >= LIDO_BIN_EMPTY && slab->ready;
     sum->objects += slab->objects;
     sum->free += slab->free_objects;
     sum->retired += slab->retired;
-    sum->empty += bin >= LIDO_BIN_EMPTY;
   }
-  return NULL;
+  return here != lists->in_bin[bin] ? "L2: slabs of a bin miscounted" : NULL;
+}
+
+static const char *check_ages(const lido_slab_lists *lists) {
+  size_t slabs = 0;
+  const lido_slab *older = NULL;
+  for (const lido_slab *slab = lists->oldest; slab != NULL; older = slab, slab = slab->newer, slabs++) {
+    if (slab->older != older) return "L4: slabs out of order";
+  }
+  return older != lists->newest || slabs != lists->slabs ? "L4: a slab of no age" : NULL;
 }
 
 const char *lido_slab_lists_check(const lido_slab_lists *lists) {
@@ -134,8 +158,8 @@ const char *lido_slab_lists_check(const lido_slab_lists *lists) {
     const char *broken = check_bin(lists, bin, &sum);
     if (broken != NULL) return broken;
   }
-  if (sum.slabs != lists->slabs || sum.empty != lists->empty_slabs) return "L2: slabs miscounted";
+  if (sum.slabs != lists->slabs || sum.ready != lists->ready_slabs) return "L2: slabs miscounted";
   if (sum.objects != lists->objects || sum.free != lists->free_objects || sum.retired != lists->retired)
     return "L2: objects miscounted";
-  return NULL;
+  return check_ages(lists);
 }

@@ -8,6 +8,7 @@
 #include "lib/base/atomic.h"
 #include "lib/base/bitmap.h"
 #include "lib/base/misuse_report.h"
+#include "pools/pool_samples.h"
 #include "pools/registry.h"
 
 enum { FIRST_CAPACITY = 4, CONTENTION_PATIENCE = 2 };
@@ -26,37 +27,57 @@ static void reset_face(lido_pool_cache *cache) {
 
 static void load_magazine(lido_pool_cache *cache, lido_magazine *magazine) {
   cache->rest->loaded = magazine;
+  cache->rest->moved += magazine->count;
   cache->items = magazine->items;
   cache->capacity = magazine->capacity;
   /* RELAXED: only statistics look on. */
+  lido_store_relaxed(&cache->rest->hidden, 0);
   lido_store_relaxed(&cache->count, magazine->count);
   lido_store_relaxed(&cache->rest->loaded_bytes, magazine->storage);
 }
 
 /* The loaded magazine, with its count brought up to date. */
 static lido_magazine *loaded_magazine(lido_pool_cache *cache) {
-  cache->rest->loaded->count = cache->count;
+  cache->rest->loaded->count = cache->count + cache->rest->hidden;
   return cache->rest->loaded;
 }
 
 /* Out of the cache's hands, and then into others' (C5). RELAXED: a fork that sees the latter took a lock in between. */
 static lido_magazine *unload_magazine(lido_pool_cache *cache) {
   lido_magazine *magazine = loaded_magazine(cache);
+  cache->rest->moved -= magazine->count;
   lido_store_relaxed(&cache->rest->loaded, NULL);
   return magazine;
 }
 
 static lido_magazine *remove_previous(lido_thread_cache_rest *rest) {
   lido_magazine *magazine = rest->previous;
+  rest->moved -= magazine->count;
   lido_store_relaxed(&rest->previous, NULL); /* RELAXED: as in unload_magazine */
   return magazine;
 }
 
 static void set_previous(lido_thread_cache_rest *rest, lido_magazine *magazine) {
   rest->previous = magazine;
+  rest->moved += magazine->count;
   /* RELAXED: only statistics look on. */
   lido_store_relaxed(&rest->previous_count, magazine->count);
   lido_store_relaxed(&rest->previous_bytes, magazine->storage);
+}
+
+void lido_thread_cache_show(lido_pool_cache *cache, uint32_t count) {
+  lido_thread_cache_rest *rest = cache->rest;
+  lido_magazine *magazine = loaded_magazine(cache);
+  uint32_t hidden = magazine->count - (uint32_t)lido_min(count, magazine->count);
+  cache->items = magazine->items + hidden;
+  cache->capacity = magazine->capacity - hidden;
+  /* RELAXED: only statistics look on. */
+  lido_store_relaxed(&rest->hidden, hidden);
+  lido_store_relaxed(&cache->count, magazine->count - hidden);
+}
+
+void lido_thread_cache_show_all(lido_pool_cache *cache) {
+  if (cache->rest->hidden != 0) lido_thread_cache_show(cache, UINT32_MAX);
 }
 
 static void swap_magazines(lido_pool_cache *cache) {
@@ -65,9 +86,9 @@ static void swap_magazines(lido_pool_cache *cache) {
   set_previous(cache->rest, loaded);
 }
 
-static void count_miss(lido_thread_cache_rest *rest) {
-  lido_store_relaxed(&rest->misses, rest->misses + 1); /* RELAXED: statistic */
-}
+/* RELAXED: statistics */
+static void count_miss(lido_thread_cache_rest *rest) { lido_store_relaxed(&rest->misses, rest->misses + 1); }
+static void count_refill(uint64_t *refills) { lido_store_relaxed(refills, *refills + 1); }
 
 /* ---- Attach ---- */
 
@@ -213,15 +234,19 @@ lido_pool_cache *lido_thread_cache_attach_explicit(lido_pool_core *core) {
 
 /* The hot object, if there is one of ours, leaves the hot slot. */
 static void *take_hot(lido_pool_cache *cache) {
-#if LIDO_CHECKS == LIDO_CHECKS_NONE
-  void *hot = cache->hot;
-#else
-  void *hot = lido_load_relaxed(cache->hot_state) == cache->claim ? cache->hot : NULL; /* RELAXED: as in alloc */
-#endif
+  void *hot = lido_thread_cache_is_hot(cache) ? cache->hot : NULL;
   /* RELEASE cache.hot: the look at the state byte is over when a trim sees no hot object any more. */
   lido_store_release(&cache->hot, NULL);
   cache->hot_state = &lido_state_never;
+  cache->rest->moved -= hot != NULL;
   return hot;
+}
+
+void lido_thread_cache_cool(lido_pool_cache *cache) {
+  void *hot = take_hot(cache);
+  if (hot == NULL) return;
+  cache->rest->moved++;
+  lido_thread_cache_keep(cache, hot);
 }
 
 static void spill_hot(lido_pool_cache *cache) {
@@ -247,28 +272,45 @@ static uint32_t doubled(uint32_t capacity, uint32_t limit) {
   return (uint32_t)lido_min(limit, 2 * ((size_t)capacity + 4) - 4);
 }
 
+/* Magazines are larger than the target only if it was tuned. RELAXED: a hint. */
 static uint32_t next_capacity(const lido_pool_core *core, uint32_t capacity) {
-  return doubled(capacity, lido_load_relaxed(&core->magazine_target)); /* RELAXED: a hint */
+  uint32_t tuned = lido_tuned_magazine(core);
+  uint32_t target = lido_load_relaxed(&core->magazine_target);
+  if (LIDO_UNLIKELY(tuned != 0)) return tuned;
+  return capacity < target ? doubled(capacity, target) : target;
 }
 
-/* An empty magazine in place of `old`, which is empty, larger if the pool's target says so. */
-static lido_magazine *grown_magazine(lido_pool_core *core, lido_magazine *old) {
-  uint32_t capacity = next_capacity(core, old->capacity);
-  if (capacity <= old->capacity) return old;
+/* A magazine of that capacity in place of `old`, which is empty, if there is memory. */
+static lido_magazine *exchanged(lido_pool_core *core, lido_magazine *old, uint32_t capacity) {
+  if (capacity == old->capacity) return old;
   int saved_errno = errno;
-  lido_magazine *grown = lido_magazine_create(core, capacity);
+  lido_magazine *other = lido_magazine_create(core, capacity);
   errno = saved_errno;
-  if (grown == NULL) return old;
+  if (other == NULL) return old;
   lido_magazine_destroy(old);
-  return grown;
+  return other;
+}
+
+static lido_magazine *resized_magazine(lido_pool_core *core, lido_magazine *old) {
+  return exchanged(core, old, next_capacity(core, old->capacity));
+}
+
+/* The previous magazine is empty and will be loaded and filled: by frees it grows only if the pool is tuned. */
+static void fit_previous(lido_thread_cache_rest *rest) {
+  lido_pool_core *core = rest->core;
+  uint32_t capacity = next_capacity(core, rest->previous->capacity);
+  bool tuned = lido_tuned_magazine(core) != 0;
+  if (LIDO_LIKELY(capacity == rest->previous->capacity || (capacity > rest->previous->capacity && !tuned))) return;
+  set_previous(rest, exchanged(core, remove_previous(rest), capacity));
 }
 
 /* Bonwick's rule: a lock that is found busy wants fewer, larger exchanges. */
 static void learn_from_contention(lido_thread_cache_rest *rest) {
   lido_pool_core *core = rest->core;
-  uint64_t contended = lido_depot_contended(&core->depot);
+  uint32_t contended = (uint32_t)lido_depot_contended(&core->depot); /* it may wrap */
   if (contended - rest->contention_seen < CONTENTION_PATIENCE) return;
   rest->contention_seen = contended;
+  if (lido_tuned_magazine(core) != 0) return;
   uint32_t target = lido_load_relaxed(&core->magazine_target); /* RELAXED: a hint; a lost update is no harm */
   lido_store_relaxed(&core->magazine_target, doubled(target, core->geometry.magazine_limit));
 }
@@ -292,14 +334,17 @@ static unsigned stripe_of(const lido_thread_cache_rest *rest) {
 static bool refill_from_slabs(lido_pool_cache *cache, bool *limited) {
   lido_pool_core *core = cache->rest->core;
   void *objects[LIDO_MAGAZINE_MAX];
-  load_magazine(cache, grown_magazine(core, unload_magazine(cache)));
-  size_t taken = lido_core_take(core, stripe_of(cache->rest), objects, cache->capacity, false, limited);
+  load_magazine(cache, resized_magazine(core, unload_magazine(cache)));
+  size_t wanted = lido_tuned_batch(core, cache->capacity);
+  size_t taken = lido_core_take(core, stripe_of(cache->rest), objects, wanted, false, limited);
   size_t room = lido_thread_cache_has_magazines(cache) ? cache->capacity - cache->count : 0;
   size_t kept = lido_min(taken, room);
   reverse(objects, kept);
   if (kept != 0) memcpy(cache->items + cache->count, objects, kept * sizeof *objects);
   lido_store_relaxed(&cache->count, cache->count + (uint32_t)kept); /* RELAXED: only statistics look on */
+  cache->rest->moved += (int64_t)kept;
   if (kept != taken) lido_core_put(core, objects + kept, taken - kept);
+  if (taken != 0) count_refill(&cache->rest->refills_slab);
   return cache->count != 0;
 }
 
@@ -315,6 +360,7 @@ bool lido_thread_cache_refill(lido_pool_cache *cache, bool *limited) {
   lido_magazine *empty = unload_magazine(cache);
   lido_magazine *full = lido_depot_take_full(&rest->core->depot, empty);
   load_magazine(cache, full != NULL ? full : empty);
+  if (full != NULL) count_refill(&rest->refills_depot);
   return full != NULL || refill_from_slabs(cache, limited);
 }
 
@@ -337,11 +383,13 @@ static bool make_room(lido_pool_cache *cache) {
       spilled = true;
     }
   }
+  fit_previous(rest);
   swap_magazines(cache);
   return spilled;
 }
 
 void lido_thread_cache_keep(lido_pool_cache *cache, void *object) {
+  lido_thread_cache_show_all(cache);
   bool spilled = cache->count == cache->capacity && make_room(cache);
   cache->items[cache->count] = object;
   lido_store_relaxed(&cache->count, cache->count + 1); /* RELAXED: only statistics look on */
@@ -355,8 +403,10 @@ void lido_thread_cache_overflow(lido_pool_cache *cache, void *object) {
     lido_thread_cache_keep(cache, object);
     lido_thread_cache_honour(cache);
   } else {
+    cache->rest->moved--;
     lido_core_put(cache->rest->core, &object, 1);
   }
+  if (LIDO_UNLIKELY(lido_thread_cache_is_watched(cache->rest))) lido_sampling_visit(cache);
   errno = saved_errno;
 }
 
@@ -406,10 +456,12 @@ void lido_thread_cache_close(lido_thread_cache_rest *rest) {
   lido_pool_cache *cache = rest->cache;
   spill_hot(cache);
   if (rest->loaded != NULL) {
-    spill(rest->core, loaded_magazine(cache));
-    load_magazine(cache, rest->loaded);
-    spill(rest->core, rest->previous);
-    set_previous(rest, rest->previous);
+    lido_magazine *loaded = unload_magazine(cache);
+    spill(rest->core, loaded);
+    load_magazine(cache, loaded);
+    lido_magazine *previous = remove_previous(rest);
+    spill(rest->core, previous);
+    set_previous(rest, previous);
   }
   /* RELAXED: the child has one thread. */
   lido_store_relaxed(&rest->flush_wanted, true);
@@ -428,10 +480,14 @@ bool lido_thread_cache_honour(lido_pool_cache *cache) {
   lido_thread_cache_rest *rest = cache->rest;
   /* RELAXED: a request seen late is honoured later. The two halves of a request may be seen one by one, in any order,
    * so either of them counts. */
-  bool asked = lido_load_relaxed(&rest->flush_wanted) || lido_load_relaxed(&cache->owner) != rest->owner;
+  uint32_t owner = lido_thread_cache_owner(rest);
+  bool asked = lido_load_relaxed(&rest->flush_wanted) || lido_load_relaxed(&cache->owner) != owner;
   if (LIDO_LIKELY(!asked)) return false;
+  bool only_visit = lido_load_relaxed(&rest->visit_wanted) && !lido_load_relaxed(&rest->flush_wanted);
+  lido_store_relaxed(&rest->visit_wanted, false);
   lido_store_relaxed(&rest->flush_wanted, false);
-  lido_store_relaxed(&cache->owner, rest->owner);
+  lido_store_relaxed(&cache->owner, owner);
+  if (only_visit) return true;
   lido_thread_cache_flush(cache);
   lido_core_shed(rest->core);
   return true;
@@ -478,12 +534,16 @@ void lido_thread_cache_forget_objects_locked(lido_thread_cache_rest *rest) {
   cache->items = NULL;
   cache->count = 0;
   cache->capacity = 0;
+  rest->hidden = 0;
+  rest->moved = 0;
+  rest->sampling = (lido_sampling){.run = 0};
 }
 
 void lido_thread_cache_detach_locked(lido_thread_cache_rest *rest, lido_detach detach) {
   lido_pool_core *core = rest->core;
   lido_pool_cache *cache = rest->cache;
   if (detach == LIDO_DETACH_LIVING) {
+    if (LIDO_UNLIKELY(rest->sampling.run != 0)) lido_sampling_end(rest);
     rest->frees_noted = lido_load_relaxed(&cache->frees); /* RELAXED: statistic */
     give_up_objects(cache);
     if (rest->thread != NULL) lido_thread_table_set_locked(rest->thread, core->face.number, &lido_thread_cache_none);
@@ -492,7 +552,9 @@ void lido_thread_cache_detach_locked(lido_thread_cache_rest *rest, lido_detach d
   }
   unlist_cache_locked(rest);
   core->retired_frees += rest->frees_noted;
-  core->retired_misses += lido_load_relaxed(&rest->misses); /* RELAXED: statistic */
+  core->retired_misses += lido_load_relaxed(&rest->misses); /* RELAXED: statistics */
+  core->retired_refills_depot += lido_load_relaxed(&rest->refills_depot);
+  core->retired_refills_slab += lido_load_relaxed(&rest->refills_slab);
   claim_give_locked(core, rest->claim);
   if (detach == LIDO_DETACH_LIVING && !rest->allocated) reset_face(cache);
   free_memory(rest);
@@ -502,7 +564,9 @@ void lido_thread_cache_detach_locked(lido_thread_cache_rest *rest, lido_detach d
 
 size_t lido_thread_cache_objects(const lido_thread_cache_rest *rest) {
   const lido_pool_cache *cache = rest->cache;
-  size_t objects = lido_load_relaxed(&cache->count) + lido_load_relaxed(&rest->previous_count); /* RELAXED: statistic */
+  /* RELAXED: statistic */
+  size_t objects =
+      lido_load_relaxed(&cache->count) + lido_load_relaxed(&rest->hidden) + lido_load_relaxed(&rest->previous_count);
   /* ACQUIRE cache.hot: the state bytes of that object's slab are seen as they were made. */
   void *hot = lido_load_acquire(&cache->hot);
   if (hot == NULL) return objects;
@@ -522,10 +586,14 @@ size_t lido_thread_cache_magazine_bytes(const lido_thread_cache_rest *rest) {
 const char *lido_thread_cache_check(const lido_thread_cache_rest *rest) {
   const lido_pool_cache *cache = rest->cache;
   if (rest->loaded == NULL) return cache->count != 0 ? "C1: objects without a magazine" : NULL;
-  if (cache->rest != rest || cache->items != rest->loaded->items) return "C1: the face shows another magazine";
-  if (cache->capacity != rest->loaded->capacity || cache->count > cache->capacity) return "C1: count beyond capacity";
+  uint32_t hidden = rest->hidden;
+  if (cache->rest != rest || cache->items != rest->loaded->items + hidden) return "C1: the face shows another magazine";
+  if (cache->capacity + hidden != rest->loaded->capacity || cache->count > cache->capacity)
+    return "C1: count beyond capacity";
   if (rest->previous->count > rest->previous->capacity) return "C1: count beyond capacity";
   if (cache->owner != rest->owner && cache->owner != LIDO_OWNER_NEVER) return "C3: the owner of another pool";
   if (rest->owner == LIDO_OWNER_NEVER && cache->hot != NULL) return "C4: a hot object without a claim";
+  if (rest->sampling.every != 0 && cache->count != 0)
+    return "C3: objects in sight while each call is wanted at the slow path";
   return NULL;
 }

@@ -307,6 +307,9 @@ LIDO_API void lido_arena_class_stats_get(const lido_arena_class *cls, lido_arena
  * call, at a thread's first acquire or release of a class. */
 LIDO_API void lido_arena_idle_limit_set(size_t bytes);
 
+/* Idle arenas of one class go back: this thread's now, other threads' when they next release one. -> bytes of this thread's. */
+LIDO_API size_t lido_arena_class_trim(const lido_arena_class *cls);
+
 /* This thread's idle arenas and scratch memory go back. -> bytes. */
 LIDO_API size_t lido_arena_trim(void);
 

@@ -60,8 +60,43 @@ LIDO_API lido_backing *lido_backing_create_buffer(void *buffer, size_t bytes);
  * the built-in backings. NULL is ignored (0). */
 LIDO_API int lido_backing_destroy(lido_backing *backing);
 
+/* ---- Free memory back to the system -------------------------------------------------------- */
+
+/* How the pages of a slab that goes back to its backing go on to the system; lido_pool_tune() of lido/pool.h says when.
+ * A backing of functions has one way, `purge`; one without it, or in a buffer, keeps everything. */
+typedef enum lido_purge {
+  LIDO_PURGE_NOW,  /* at once: resident memory falls, and whoever takes the pages again meets page faults */
+  LIDO_PURGE_LAZY, /* when the system is short of memory; until then they count as resident, and cost no faults */
+  LIDO_PURGE_NEVER /* only when everything is asked for */
+} lido_purge;
+
+/* Purge the pages that are due at `now_ns`, a time of CLOCK_MONOTONIC in nanoseconds; UINT64_MAX = all that are free.
+ * -> bytes. Call it from a timer if some pool's purge is delayed: nothing else looks at the time. When nothing is due it
+ * costs a look at each region. The system's pages are purged while no lock is held. */
+LIDO_API size_t lido_backing_purge(lido_backing *backing, uint64_t now_ns);
+
+/* ---- Questions ----------------------------------------------------------------------------- */
+
 /* Bytes that the backing holds at this moment, free or in use. */
 LIDO_API size_t lido_backing_bytes(const lido_backing *backing);
+
+/* X(name, kind, unit, text) for every statistic. */
+#define LIDO_BACKING_STATISTICS(X)                                                                          \
+  X(bytes, gauge, bytes, "all that it holds, free or in use")                                               \
+  X(bytes_taken, gauge, bytes, "slabs of pools; in a buffer, metadata and arenas too")                      \
+  X(bytes_dirty, gauge, bytes, "free, and their pages wait for a purge")                                    \
+  X(purged_bytes, counter, bytes, "pages given to the system while their region stayed, or waiting for it") \
+  X(purges, counter, calls, "runs of pages purged")                                                         \
+  X(regions, gauge, regions, "large blocks that slabs are cut from")
+
+#define LIDO_BACKING_STATISTIC_FIELD(name, kind, unit, text) uint64_t name;
+typedef struct lido_backing_stats {
+  LIDO_BACKING_STATISTICS(LIDO_BACKING_STATISTIC_FIELD)
+} lido_backing_stats;
+#undef LIDO_BACKING_STATISTIC_FIELD
+
+/* O(1); takes the backing's lock. All but `bytes` are of one moment. */
+LIDO_API void lido_backing_stats_get(const lido_backing *backing, lido_backing_stats *out);
 
 LIDO_END
 

@@ -11,6 +11,7 @@
 #include "lido/cleanup.h"
 #include "lido/ephemeron.h"
 #include "lido/guard.h"
+#include "lido/heap_profile.h"
 #include "lido/intern.h"
 #include "lido/manager.h"
 #include "lido/metrics.h"

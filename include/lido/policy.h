@@ -35,7 +35,26 @@ LIDO_API const char *lido_policy_name(lido_policy policy);
 /* By name; LIDO_POLICY_COUNT if there is none of that name. */
 LIDO_API lido_policy lido_policy_by_name(const char *name);
 
-/* How the system's memory is. */
+/* ---- What a policy sets -------------------------------------------------------------------- */
+
+typedef struct lido_policy_settings {
+  /* For every pool of the manager. Its ready_bytes are set at each tick: `ready_percent` of the slabs in use, at least one slab
+   * and at most ready_most bytes, for pools that have any; a manager's retain_percent takes the place of that one here. */
+  lido_pool_tuning tuning;
+  unsigned ready_percent;
+  size_t ready_most; /* bytes a pool */
+  uint64_t
+      drain_ns; /* for so long a tick runs pending cleanups of the manager's queues, those of a worker too; UINT64_MAX: all there are */
+  /* A tick gives back slabs that the recent use does not need: the most that was in use, which is halved in memory each forget_ns. UINT64_MAX: nothing;
+   * 0: all that is free, and idle arenas of classes without live ones, and what other threads' caches hold. */
+  uint64_t forget_ns;
+} lido_policy_settings;
+
+/* 0; EINVAL: no policy, NONE, or ADAPTIVE, which has none of its own. */
+LIDO_API int lido_policy_settings_get(lido_policy policy, lido_policy_settings *out);
+
+/* ---- How the system's memory is ------------------------------------------------------------- */
+
 typedef struct lido_pressure {
   double stalled;      /* share of the last ten seconds in which some thread waited for memory: 0 to 1 */
   uint64_t bytes;      /* that the cgroup, or else the machine, has in use */
@@ -45,6 +64,26 @@ typedef struct lido_pressure {
 /* From the process's cgroup v2 (memory.pressure, memory.current, memory.high, memory.max), or else /proc/pressure/memory and /proc/meminfo. 0; ENOTSUP: the system tells nothing of it. Opens
  * files; some 50 microseconds. */
 LIDO_API int lido_pressure_read(lido_pressure *out);
+
+/* ---- What ADAPTIVE decides by --------------------------------------------------------------- */
+
+enum { LIDO_POLICY_CHOICES = 3 };
+
+/* What a policy would have cost since the tick before: all of it in nanoseconds a second, of which the least is best. */
+#define LIDO_POLICY_COSTS(X)                                                                   \
+  X(slow_ns, "slow paths of alloc and free")                                                   \
+  X(growth_ns, "slabs that allocs had to wait for")                                            \
+  X(stall_ns, "threads that waited for memory which this policy keeps: the system's pressure") \
+  X(idle_ns, "free memory that this policy keeps, at a price of 10 microseconds a second for each MiB")
+
+#define LIDO_POLICY_COST_FIELD(name, text) double name;
+typedef struct lido_policy_score {
+  lido_policy policy;
+  LIDO_POLICY_COSTS(LIDO_POLICY_COST_FIELD)
+  double total_ns;
+  unsigned agreeing_ticks; /* for how many ticks in a row it has been clearly better than the one that is chosen */
+} lido_policy_score;
+#undef LIDO_POLICY_COST_FIELD
 
 LIDO_END
 

@@ -50,6 +50,7 @@ enum {
   LIDO_POOL_HANDLES_53 = 96, /* the same, with handles that fit into a double (lido_weak_to_double): a slot lasts
                                   for 2^24 deaths rather than 2^32, and there are 2^29 slots */
   LIDO_POOL_GUARDED = 128,   /* with HANDLES: dead objects wait for readers (lido/guard.h) */
+  LIDO_POOL_POPULATE = 256,  /* memory behind every page of what is preallocated: no page fault at its first use */
 };
 
 /* What alloc does when max_objects are out (objects waiting in thread caches count as out). */
@@ -83,7 +84,8 @@ typedef struct lido_pool_options {
   lido_backing *backing; /* NULL = lido_backing_default() */
   size_t cache_bytes;    /* most that one thread's cache holds: 0 = 128 KiB, SIZE_MAX = no cache */
   size_t retain_bytes;   /* free memory kept in the depot, and again in empty slabs, before it goes
-                            back by itself: 0 = 1 MiB; empty slabs may also reach 1/4 of those in use */
+                            back by itself: 0 = 1 MiB, SIZE_MAX = none goes back by itself; empty slabs
+                            may also reach 1/4 of those in use. lido_pool_tune() changes both. */
   /* Where cleanups of this pool's objects go, if they name no queue of their own: NULL = the releasing thread runs
    * them, as it does when the queue has ended. With LIDO_POOL_HANDLES. */
   struct lido_cleanup_queue *cleanup_queue;
@@ -127,12 +129,51 @@ LIDO_API void lido_pool_free_call(lido_pool *pool, void *object);
 
 /* ---- Memory -------------------------------------------------------------------------------- */
 
-/* Give free memory back now: this thread's cache, the depot, then every empty slab. Other threads
- * are asked to empty their caches at their next slow path. -> bytes given back to the backing. */
+/* Give free memory back now: this thread's cache, the depot, then every empty slab, and then all that waits in the
+ * backing for its purge, whichever pool it came from. Other threads are asked to empty their caches at their next slow
+ * path. -> bytes given back to the backing. */
 LIDO_API size_t lido_pool_trim(lido_pool *pool);
+
+/* The same for the depot and for empty slabs beyond `keep_bytes`, and nothing else: no thread's cache is touched or asked
+ * for, and what the slabs' pages do is as tuned. Costs by what is in the depot and what goes. -> bytes given back to
+ * the backing. */
+LIDO_API size_t lido_pool_trim_to(lido_pool *pool, size_t keep_bytes);
+
+/* Bring empty slabs, with memory behind every page, up to the tuned `ready_bytes`: whoever allocs from them meets neither
+ * growth nor a page fault. Within max_objects. Calls construct. Takes as long as the system takes for the pages; other
+ * threads can use the pool meanwhile. -> bytes made ready; if these are not enough, errno is ENOMEM or construct's. */
+LIDO_API size_t lido_pool_prepare(lido_pool *pool);
 
 /* This thread's magazines, of all pools, go back to their depots: before a thread goes idle. */
 LIDO_API void lido_thread_flush(void);
+
+/* ---- Tuning -------------------------------------------------------------------------------- */
+
+#define LIDO_RETAIN_NONE UINT32_MAX
+
+/* What may be changed while a pool is used; docs/tuning.md says what each knob buys and costs. All zero: as the pool
+ * was created. */
+typedef struct lido_pool_tuning {
+  /* Objects in a magazine: 0 = by the object's size, more when threads contend for the depot. Others stay as they are;
+   * at most what cache_bytes allows, and 252. A cache changes at its next exchange of magazines. */
+  uint32_t magazine_objects;
+  uint32_t
+      batch_objects;   /* objects that a refill takes from the slabs at once: 0, or more than fit = a whole magazine */
+  size_t retain_bytes; /* as the option of that name: 0 = as that said */
+  uint32_t retain_percent; /* empty slabs kept, as a share of those in use: 0 = 25, LIDO_RETAIN_NONE = no share, at
+                              most 1,000. The larger of this and retain_bytes counts. */
+  lido_purge purge;        /* what becomes of the pages of a slab that goes back (lido/backing.h) */
+  uint64_t purge_delay_ns; /* and after which time, when lido_backing_purge() is called; 0 = at once. A slab made
+                              before then has its pages still. The end of the pool purges at once. */
+  size_t ready_bytes; /* empty slabs that lido_pool_prepare() brings pages for. Twice as much may stay by itself. */
+} lido_pool_tuning;
+
+/* Set all knobs. 0; EINVAL: nothing is changed (NULL, or out of range). Each is seen by other threads at their next slow
+ * path that looks; nothing is moved or given back by this call. Any thread, also for a pool of a single one. O(1). */
+LIDO_API int lido_pool_tune(lido_pool *pool, const lido_pool_tuning *tuning);
+
+/* What was set last. */
+LIDO_API void lido_pool_tuning_get(const lido_pool *pool, lido_pool_tuning *out);
 
 /* ---- Questions ----------------------------------------------------------------------------- */
 
@@ -163,9 +204,14 @@ LIDO_API size_t lido_pool_for_each(lido_pool *pool, bool (*visit)(void *object, 
   X(cached, gauge, objects, "free objects in thread caches and the depot")                                       \
   X(slabs, gauge, slabs, "slabs")                                                                                \
   X(slabs_empty, gauge, slabs, "slabs without a live or cached object")                                          \
+  X(slabs_ready, gauge, slabs, "of these: with memory behind every page")                                        \
   X(slabs_made, counter, slabs, "slabs ever made")                                                               \
   X(slabs_released, counter, slabs, "slabs given back")                                                          \
+  X(slabs_populated, counter, slabs, "slabs whose pages were brought before their use")                          \
   X(thread_caches, gauge, caches, "caches of threads and explicit caches")                                       \
+  X(refills_depot, counter, calls, "allocs for which a full magazine came from the depot")                       \
+  X(refills_slab, counter, calls, "allocs for which a magazine was filled from slabs")                           \
+  X(allocs_direct, counter, objects, "allocs past all caches, fallbacks of pools without caches among them")     \
   X(contended, counter, calls, "times the depot's lock was busy")                                                \
   X(bytes_reserved, gauge, bytes, "slabs and the pool's own metadata")                                           \
   X(bytes_live, gauge, bytes, "live objects, each with its padding")                                             \
@@ -186,8 +232,37 @@ typedef struct lido_pool_stats {
  * the call. Costs O(thread caches). */
 LIDO_API void lido_pool_stats_get(const lido_pool *pool, lido_pool_stats *out);
 
+/* One slab: `used` are its objects that are not free in it, so those of caches too. */
+typedef struct lido_slab_use {
+  uint32_t objects;
+  uint32_t used;
+} lido_slab_use;
+
+/* The first `count` slabs, the oldest first, for a map. -> how many slabs there are, be they more or fewer. O(slabs
+ * asked for); a few dozen of them under the pool's lock. Each is right for some moment of the call. */
+LIDO_API size_t lido_pool_occupancy(lido_pool *pool, lido_slab_use *out, size_t count);
+
+/* How many slabs are that full: bins[0] unused, bins[1] used up to a quarter, [2] to a half, [3] to three quarters, [4]
+ * above, [5] without a free object. Of one moment, and O(1): the pool keeps its slabs by these bins. */
+enum { LIDO_OCCUPANCY_BINS = 6 };
+LIDO_API void lido_pool_occupancy_histogram(lido_pool *pool, uint64_t bins[LIDO_OCCUPANCY_BINS]);
+
+/* What is live in a pool, by its name. */
+typedef struct lido_pool_use {
+  char name[64];       /* as much as there is room for */
+  uint64_t live;       /* objects */
+  uint64_t bytes_live; /* with their padding */
+} lido_pool_use;
+
+/* Call `visit` for each pool of the process until it returns false. It is given a copy, made of all pools at one time, and no lock is
+ * held. 0, or ENOMEM: nothing was visited. */
+LIDO_API int lido_pools_each(bool (*visit)(const lido_pool_use *use, void *arg), void *arg);
+
 /* The share of allocs and frees that the thread's cache served, 0 to 1; 0 when there were none. */
 LIDO_API double lido_pool_hit_rate(const lido_pool_stats *stats);
+
+/* Allocs that were served by what the thread's cache had: those that are left when refills, direct ones and fallbacks are taken away. */
+LIDO_API uint64_t lido_pool_allocs_cached(const lido_pool_stats *stats);
 
 /* Verify the pool's invariants: NULL, or the number and text of one that does not hold ("S2: ...",
  * as in the headers of pools/). For tests and debugging: no other thread may use the pool, and it

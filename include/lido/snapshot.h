@@ -5,7 +5,7 @@
  *     lido_snapshot_destroy(snapshot);
  *
  * A snapshot is used again and again: once it has grown to what the manager has, taking it allocates nothing. Its numbers, names and arrays are its own: they outlive the pools, until it is taken anew.
- * Each number is right for some moment of the call.
+ * Each number is right for some moment of the call; counters of a pool, class or cache never fall from one snapshot of a manager to the next.
  *
  * Threads: any may take one of the same manager; one snapshot is used by one thread at a time. Cost: some hundred nanoseconds a pool; the fast paths of alloc and free are not held up.
  */
@@ -45,6 +45,7 @@ LIDO_API uint64_t lido_duration_bucket_end(size_t bucket);
   X(allocs, counter, objects, "objects that pools handed out")                                              \
   X(frees, counter, objects, "objects that pools got back")                                                 \
   X(misses, counter, calls, "allocs and frees that no thread's cache served")                               \
+  X(slabs_made, counter, slabs, "slabs that pools made")                                                    \
   X(acquires, counter, calls, "arenas handed out")                                                          \
   X(cache_hits, counter, calls, "questions to caches that found a live value")                              \
   X(cache_misses, counter, calls, "questions to caches that found none")                                    \
@@ -93,11 +94,13 @@ typedef struct lido_cleanup_queue_snapshot {
 } lido_cleanup_queue_snapshot;
 
 typedef struct lido_snapshot {
-  const char *manager; /* its name */
-  uint64_t now_ns;     /* the manager's clock */
-  uint64_t wall_ns;    /* since 1970, of the system's clock */
-  lido_policy policy;  /* that was set */
-  lido_policy chosen;  /* by ADAPTIVE; else the same */
+  const char *manager;                           /* its name */
+  uint64_t now_ns;                               /* the manager's clock */
+  uint64_t wall_ns;                              /* since 1970, of the system's clock */
+  lido_policy policy;                            /* that was set */
+  lido_policy chosen;                            /* by ADAPTIVE; else the same */
+  lido_policy_score scores[LIDO_POLICY_CHOICES]; /* with ADAPTIVE */
+  lido_pressure pressure;                        /* as ADAPTIVE saw it last */
   lido_manager_stats stats;
   lido_durations passes; /* reclaim passes, for whatever reason */
   lido_budget_stats budget;

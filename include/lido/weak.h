@@ -129,15 +129,23 @@ LIDO_API lido_weak lido_weak_from_double(double number);
 
 /* ---- Statistics ---------------------------------------------------------------------------- */
 
-/* X(name, kind, unit, text), of the whole process. */
-#define LIDO_WEAK_STATISTICS(X)                                                            \
-  X(slots, gauge, slots, "slots ever made; each 16 bytes, never given back")               \
-  X(slots_in_use, gauge, slots, "slots of objects in pools, live or free")                 \
-  X(slots_retired, counter, slots, "slots whose generations are used up")                  \
-  X(saturated, counter, objects, "objects that are never freed, for their count ran full") \
-  X(cleanups, gauge, cleanups, "cleanups registered, and neither run nor stopped")         \
-  X(cleanups_queued, counter, cleanups, "cleanups put on a queue")                         \
-  X(cleanups_stopped, counter, cleanups, "cleanups stopped")
+/* X(name, kind, unit, text), of the whole process. Of acquires those that gave NULL are counted, by why, also those of lido/cache.h and others that use handles; gets, and
+ * acquires that succeed, are not, for that would cost them something. */
+#define LIDO_WEAK_STATISTICS(X)                                                                \
+  X(slots, gauge, slots, "slots ever made; each 16 bytes, never given back")                   \
+  X(slots_in_use, gauge, slots, "slots of objects in pools, live or free")                     \
+  X(slots_retired, counter, slots, "slots whose generations are used up")                      \
+  X(saturated, counter, objects, "objects that are never freed, for their count ran full")     \
+  X(cleanups, gauge, cleanups, "cleanups registered, and neither run nor stopped")             \
+  X(cleanups_queued, counter, cleanups, "cleanups put on a queue")                             \
+  X(cleanups_stopped, counter, cleanups, "cleanups stopped")                                   \
+  X(cleanups_registered, counter, cleanups, "cleanups ever registered")                        \
+  X(cleanups_run, counter, cleanups, "cleanups that were called")                              \
+  X(failed_null, counter, calls, "acquires of {0}")                                            \
+  X(failed_never_issued, counter, calls, "acquires by a handle that no object was ever given") \
+  X(failed_unpublished, counter, calls, "acquires of what was not yet published")              \
+  X(failed_killed, counter, calls, "acquires of what was killed, and still referenced")        \
+  X(failed_stale, counter, calls, "acquires of what was dead or dying")
 
 #define LIDO_WEAK_STATISTIC_FIELD(name, kind, unit, text) uint64_t name;
 typedef struct lido_weak_stats {

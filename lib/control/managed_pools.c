@@ -52,7 +52,9 @@ lido_pool *lido_manager_pool(lido_manager *manager, const lido_pool_options *opt
   if (pool != NULL) return pool_or_error(pool, &wanted);
   pool = lido_pool_create(&wanted);
   if (pool == NULL) return NULL;
-  pool = enter(manager, LIDO_KIND_POOL, wanted.name, pool, lido_kind_end_pool);
+  lido_pool *made = pool;
+  pool = enter(manager, LIDO_KIND_POOL, wanted.name, made, lido_kind_end_pool);
+  if (pool == made) lido_policy_apply(manager, pool);
   return pool != NULL ? pool_or_error(pool, &wanted) : NULL;
 }
 
@@ -68,7 +70,9 @@ int lido_manager_pool_end(lido_manager *manager, lido_pool *pool) {
 }
 
 int lido_manager_pool_watch(lido_manager *manager, lido_pool *pool) {
-  return lido_members_add(manager, LIDO_KIND_POOL, lido_pool_name(pool), pool, true, NULL);
+  int error = lido_members_add(manager, LIDO_KIND_POOL, lido_pool_name(pool), pool, true, NULL);
+  if (error == 0) lido_policy_apply(manager, pool);
+  return error;
 }
 
 int lido_manager_pool_unwatch(lido_manager *manager, lido_pool *pool) {

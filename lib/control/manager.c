@@ -9,6 +9,7 @@
 #include "lib/control/monitor_core.h"
 #include "lib/mem/metadata.h"
 
+enum { FLAGS_ALL = LIDO_MANAGER_RECLAIM_AT_TICKS | LIDO_MANAGER_RESIDENT_BYTES };
 enum { SAMPLES_DEFAULT = 1000, SAMPLES_LEAST = 2, SAMPLES_MOST = 1000000, RETAIN_PERCENT_MOST = 1000 };
 
 /* ---- Options ---- */
@@ -43,6 +44,10 @@ static int check_names(const lido_manager_options *o, lido_message *message) {
     return wrong(message, "policy is %d; it must be one of enum lido_policy, 0 to %d", (int)o->policy,
                  LIDO_POLICY_COUNT - 1);
   }
+  if ((o->flags & ~(unsigned)FLAGS_ALL) != 0) {
+    return wrong(message, "flags is %#x; it must be made of LIDO_MANAGER_..., which together are %#x", o->flags,
+                 FLAGS_ALL);
+  }
   if (o->name != NULL && o->name[0] == '\0') return wrong(message, "name is empty; it must be NULL or some text");
   return 0;
 }
@@ -62,7 +67,7 @@ static void settle(lido_manager *manager, const lido_manager_options *options) {
   manager->options.name = NULL; /* the caller's */
   snprintf(manager->name, sizeof manager->name, "%s", options->name != NULL ? options->name : "lido");
   manager->backing = options->backing != NULL ? options->backing : lido_backing_default();
-  manager->policy = manager->chosen = options->policy;
+  lido_policy_begin(manager);
   lido_lock_init(&manager->lock, LIDO_RANK_MANAGER);
   lido_os_condition_init(&manager->let_go);
   for (unsigned stage = 0; stage < LIDO_STAGES; stage++) lido_list_init(&manager->owned[stage]);

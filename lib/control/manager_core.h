@@ -19,6 +19,7 @@
 #define LIDO_LIB_CONTROL_MANAGER_CORE_H
 
 #include "lib/base/list.h"
+#include "lib/control/policy_core.h"
 #include "lib/os/os.h"
 #include "lido/manager.h"
 #include "lido/snapshot.h"
@@ -39,8 +40,12 @@ typedef struct lido_member {
   /* under the manager's lock */
   bool ending;
   unsigned holds;
+  uint64_t remembered; /* bytes that a pool had in use at most, as far as a policy remembers it */
+  uint64_t remembered_ns;
+  uint64_t misses_seen; /* of the pool, by the last tick */
   void *object;
-  size_t bytes; /* of this struct, with the name */
+  uint64_t allocs_cached; /* of a pool: most that a snapshot said */
+  size_t bytes;           /* of this struct, with the name */
   char name[];
 } lido_member;
 
@@ -86,9 +91,11 @@ struct lido_manager {
   lido_link owned[LIDO_STAGES]; /* the newest first */
   lido_totals totals;
   lido_policy policy;
-  lido_policy chosen;
+  lido_policy chosen; /* Y1 */
+  lido_adaptive adaptive;
   /* atomic */
   bool is_reclaiming; /* a pass for the soft limit is under way */
+  bool is_due;        /* one is to run at the next tick */
 };
 
 static inline uint64_t lido_manager_now(const lido_manager *manager) {
@@ -148,8 +155,14 @@ void lido_managed_cache_stats(const void *object, lido_cache_stats *out);
 void lido_manager_on_soft(lido_budget *budget, size_t used, void *context);
 void lido_manager_on_hard(lido_budget *budget, size_t wanted, void *context);
 
+/* May this thread trim the pool? Not one that belongs to another thread alone. */
+bool lido_pool_is_trimmable(const lido_pool *pool);
+
 /* A pass for that reason. */
 void lido_manager_pass(lido_manager *manager, lido_reclaim_reason reason, lido_reclaim_report *report);
+
+/* The pass for the soft limit that was put off to this tick, if there is one. */
+void lido_manager_pass_if_due(lido_manager *manager);
 
 /* ---- Durations (durations.c) ---- */
 

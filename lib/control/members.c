@@ -207,7 +207,9 @@ void lido_members_let_go(lido_manager *manager, lido_member *member) {
 
 /* ---- Fork ---- */
 
+/* The threads that waited are gone, and the condition would remember them. */
 void lido_members_in_child(lido_manager *manager) {
+  lido_os_condition_init(&manager->let_go);
   for (unsigned kind = 0; kind < LIDO_KINDS; kind++) {
     const lido_member_list *list = &manager->members[kind];
     for (size_t place = 0; place < list->count; place++) list->items[place]->holds = 0;

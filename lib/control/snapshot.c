@@ -100,13 +100,25 @@ static const char *copy_name(held_snapshot *held, const lido_member *member) {
 
 /* ---- Each kind ---- */
 
-static void fill_pool(lido_pool_snapshot *out, const lido_member *member) {
+/* A pool's allocs are what it got back and what is live, and live ones are counted while threads move objects: so allocs may be seen too high,
+ * and then lower. But who asks for a rate takes a counter that falls for one that began anew. */
+static void keep_from_falling(lido_member *member, lido_pool_stats *stats) {
+  uint64_t cached = lido_pool_allocs_cached(stats);
+  if (cached >= member->allocs_cached) {
+    member->allocs_cached = cached;
+  } else {
+    stats->allocs += member->allocs_cached - cached;
+  }
+}
+
+static void fill_pool(lido_pool_snapshot *out, lido_member *member) {
   const lido_pool_core *core = lido_core_of(member->object);
   out->object_size = core->geometry.object_size;
   out->align = core->geometry.align;
   out->max_objects = core->options.max_objects;
   out->watched = member->watched;
   lido_pool_stats_get(member->object, &out->stats);
+  keep_from_falling(member, &out->stats);
 }
 
 static void add_pool(lido_manager_stats *sum, const lido_pool_stats *stats) {
@@ -116,6 +128,7 @@ static void add_pool(lido_manager_stats *sum, const lido_pool_stats *stats) {
   sum->allocs += stats->allocs;
   sum->frees += stats->frees;
   sum->misses += stats->misses;
+  sum->slabs_made += stats->slabs_made;
 }
 
 static void add_class(lido_manager_stats *sum, const lido_arena_class_stats *stats) {
@@ -204,6 +217,8 @@ static void fill_locked(held_snapshot *held, lido_manager *manager) {
   s->passes = manager->totals.durations;
   s->policy = manager->policy;
   s->chosen = manager->chosen;
+  s->pressure = manager->adaptive.pressure;
+  memcpy(s->scores, manager->adaptive.scores, sizeof s->scores);
 }
 
 static void fill_the_rest(held_snapshot *held, const lido_manager *manager) {
@@ -250,6 +265,7 @@ void lido_manager_stats_locked(lido_manager *manager, lido_manager_stats *out) {
   for (size_t i = 0; i < pools->count; i++) {
     lido_pool_stats stats;
     lido_pool_stats_get(pools->items[i]->object, &stats);
+    keep_from_falling(pools->items[i], &stats);
     add_pool(out, &stats);
   }
   const lido_member_list *classes = &manager->members[LIDO_KIND_ARENA_CLASS];

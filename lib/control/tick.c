@@ -1,9 +1,20 @@
 /* tick.c: what a manager does now and then. */
+#include <errno.h>
+
 #include "lib/control/monitor_core.h"
 
-void lido_manager_tick(lido_manager *manager) {
+static void count(lido_manager *manager) {
   lido_lock_take(&manager->lock);
   manager->totals.ticks++;
   lido_lock_give(&manager->lock);
+}
+
+void lido_manager_tick(lido_manager *manager) {
+  int saved_errno = errno;
+  count(manager);
   lido_monitor_sample(manager);
+  lido_policy_tick(manager);
+  lido_manager_pass_if_due(manager);
+  lido_alerts_call(manager->monitor);
+  errno = saved_errno;
 }

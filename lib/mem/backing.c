@@ -11,7 +11,7 @@
 #include "lib/base/tool_memory.h"
 #include "lib/mem/backing_core.h"
 #include "lib/mem/backing_mimalloc.h"
-#include "lib/mem/region.h"
+#include "lib/mem/region_purge.h"
 #include "lib/os/os.h"
 
 enum {
@@ -227,6 +227,25 @@ size_t lido_backing_bytes(const lido_backing *backing) {
   return lido_load_relaxed(&backing->bytes); /* RELAXED: statistic */
 }
 
+void lido_backing_stats_get(const lido_backing *backing, lido_backing_stats *out) {
+  lido_backing *locked = (lido_backing *)(uintptr_t)backing; /* backings are never const */
+  lido_lock_take(&locked->lock);
+  *out = (lido_backing_stats){.bytes_taken = backing->taken_bytes,
+                              .bytes_dirty = backing->dirty_bytes,
+                              .purged_bytes = backing->purged_bytes,
+                              .purges = backing->purges,
+                              .regions = backing->region_count + (backing->buffer_region != NULL)};
+  lido_lock_give(&locked->lock);
+  out->bytes = lido_backing_bytes(backing);
+}
+
+/* Regions of which nothing is used any more, and whose pages are gone now, need not stay. */
+size_t lido_backing_purge(lido_backing *backing, uint64_t now_ns) {
+  size_t bytes = lido_region_purge_due(backing, now_ns);
+  if (bytes != 0) lido_region_release_empty(backing, 1);
+  return bytes;
+}
+
 /* ---- Users come and go ---- */
 
 static void count_user(lido_backing *backing) {
@@ -279,6 +298,7 @@ void lido_backing_pool_removed(lido_backing *backing) {
 size_t lido_backing_trim(lido_backing *backing) {
   lido_metadata_trim(&backing->metadata);
   size_t bytes = lido_region_release_empty(backing, 0);
+  lido_region_purge_due(backing, LIDO_NEVER_DUE);
   int saved_errno = errno;
   lido_lock_take(&backing->lock);
   if (backing->functions.collect != NULL) backing->functions.collect(backing->functions.context);
@@ -317,3 +337,12 @@ void lido_backings_unlock_after_fork(void) {
   lido_lock_give_after_fork(&lido_metadata_system()->lock);
   lido_lock_give_after_fork(&list_lock);
 }
+
+static void forget_purges(lido_backing *backing) {
+  lido_lock_take(&backing->lock);
+  lido_region_purges_in_child_locked(backing);
+  lido_lock_give(&backing->lock);
+}
+
+/* The child has one thread: the list needs no lock. */
+void lido_backings_in_child(void) { each_backing(forget_purges); }

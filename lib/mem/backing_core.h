@@ -5,6 +5,7 @@
  * Invariants
  *   B1  bytes is the sum of the blocks that allocate() gave and release() did not get back.
  *   B2  a backing with users is not destroyed.
+ *   B3  region_count, taken_bytes and dirty_bytes are the sums over its regions.
  * Threads: any. Lock: rank BACKING for regions and counts; the functions are called with it or with
  * METADATA held.
  * Fork: both locks are held over it, so no thread is inside mimalloc for us (it has no fork
@@ -35,7 +36,12 @@ struct lido_backing {
   lido_region *regions[LIDO_REGION_CLASSES];
   lido_region *buffer_region; /* NULL until the first pool settles the granule */
   size_t users;               /* pools, arenas, classes of arenas */
-  lido_backing *next;         /* of all backings, for fork */
+  size_t region_count;        /* statistic, as are those below */
+  size_t taken_bytes;         /* of units */
+  size_t dirty_bytes;         /* of free units that wait for their purge */
+  uint64_t purged_bytes;
+  uint64_t purges;
+  lido_backing *next; /* of all backings, for fork */
   /* atomic: changed under this lock or the metadata's */
   size_t bytes;
   /* has a lock of its own */
@@ -66,5 +72,6 @@ size_t lido_backing_trim(lido_backing *backing);
 
 void lido_backings_lock_for_fork(void);
 void lido_backings_unlock_after_fork(void);
+void lido_backings_in_child(void);
 
 #endif

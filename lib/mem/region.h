@@ -8,7 +8,7 @@
  * each 1 << shift bytes), which is what makes the place of the bytes a constant; so a backing keeps
  * its regions by class, a class being a shift and the wish for huge pages.
  *
- *     base   header | users[units] | free[units/64] | states[units << unit_shift >> shift] | units ...   end
+ *     base   header | users[units] | due[units] | free[units/64] | lazy[units/64] | states[units << unit_shift >> shift] | units ...   end
  *
  * In a caller's buffer there is one region over all of it, not aligned, with smaller units; there
  * the state byte's place is computed with region mask 0.
@@ -16,6 +16,7 @@
  *   R1  a unit is free (its bit is set, its user NULL) or taken.
  *   R2  free_units is the number of set bits.
  *   R3  a region is in its class's list of its backing; the buffer's region is the only one of its backing.
+ * When the pages of free units go back to the system, and R4 to R6, is in region_purge.h.
  * Threads: any. Lock: the backing's, rank BACKING; held while a caller's function is called.
  * Failure: ENOMEM, nothing changed.
  * Not done: one block per slab (mimalloc spends twice the memory on blocks aligned to themselves
@@ -54,6 +55,9 @@ void lido_region_set_user(lido_region *region, uintptr_t start, size_t units, vo
 /* Units go back: their pages to the system at once. */
 void lido_region_give(lido_region *region, uintptr_t start, size_t units);
 
+/* The same, their pages in the given way, and only when `delay_ns` have passed. */
+void lido_region_give_later(lido_region *region, uintptr_t start, size_t units, lido_purge how, uint64_t delay_ns);
+
 /* Whose unit `address` lies in, or NULL. pre: address lies in the region. */
 void *lido_region_user(const lido_region *region, uintptr_t address);
 
@@ -65,8 +69,8 @@ static inline lido_region *lido_region_of(const lido_backing *backing, uintptr_t
 /* Does the address lie in a unit of this region (not in its header)? Any address. */
 bool lido_region_contains(const lido_region *region, uintptr_t address);
 
-/* Regions without a taken unit, but for `keep` of each class, go back to where they came from.
- * -> bytes. */
+/* Regions without a taken unit go back to where they came from, but for `keep` of each class, and unless `keep` is 0 for
+ * those with pages that are not to be purged yet. -> bytes. */
 size_t lido_region_release_empty(lido_backing *backing, size_t keep);
 
 /* NULL, or the invariant that does not hold in some region of the backing. */

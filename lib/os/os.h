@@ -25,6 +25,13 @@ void lido_os_pages_unmap(void *pages, size_t bytes);
  * Best effort: a system that refuses keeps the pages. */
 void lido_os_pages_purge(void *pages, size_t bytes);
 
+/* The same, when the system is short of memory; until then they may be used again at no cost. At once if the system knows no such wish. */
+void lido_os_pages_purge_lazily(void *pages, size_t bytes);
+
+/* Memory behind every page of a usable range, any address and size: a first use of it meets no page fault. Contents stay, also what
+ * others write meanwhile. Best effort: false if there is no memory. */
+bool lido_os_pages_populate(void *range, size_t bytes);
+
 /* Address space without memory behind it, or NULL: ENOMEM. Given back by lido_os_pages_unmap. */
 void *lido_os_pages_reserve(size_t bytes);
 /* How many bytes of addresses the process may have in all (ulimit -v); SIZE_MAX: no limit. Reserved ones count. */
@@ -36,6 +43,22 @@ void lido_os_pages_decommit(void *pages, size_t bytes);
 
 /* A wish for huge pages under this range; best effort. */
 void lido_os_pages_want_huge(void *pages, size_t bytes);
+
+/* ---- Memory of the system ---- */
+
+typedef struct lido_os_memory {
+  bool knows_stalled;
+  double stalled;      /* share of the last ten seconds in which some thread waited for memory, 0 to 1 */
+  uint64_t bytes;      /* in use */
+  uint64_t bytes_most; /* 0: no limit is known */
+} lido_os_memory;
+
+/* Of the process's cgroup if that has a limit, else of the machine. `root` stands before every path: "", but in tests. 0, or
+ * ENOTSUP. Opens files. */
+int lido_os_memory_read(const char *root, lido_os_memory *out);
+
+/* What is resident of the process; 0: the system does not say. Opens a file. */
+uint64_t lido_os_resident_bytes(void);
 
 /* ---- Time ---- */
 
@@ -51,6 +74,15 @@ uint64_t lido_os_wall_ns(void);
 
 /* Bits that nobody outside the process can foretell; if the system has none to give, such as are at least not always the same. */
 uint64_t lido_os_random(void);
+
+/* ---- Stacks ---- */
+
+/* Return addresses of the calling thread, innermost first, from the caller's own function on, without the `skip` innermost. -> how many; it
+ * ends where the system can't find the caller. Not in signal handlers: it may take locks of the linker's. */
+size_t lido_os_stack(void **frames, size_t count, size_t skip);
+
+/* What an address of code is part of, for people: "function+0x12" or "module+0x3456", as much as there is room for. */
+void lido_os_symbol(const void *address, char *text, size_t bytes);
 
 /* ---- Threads ---- */
 

@@ -18,14 +18,16 @@ enum {
   COMMIT_NODES = 1 << 12,
   RANGE_LOG2_MAX = 26,
   RANGE_LOG2_MIN = 16,
-  CACHE_NODES = 120, /* so that a cache is one block of 512 bytes */
+  CACHE_NODES = 116, /* so that a cache is one block of 512 bytes */
   MOVED_NODES = CACHE_NODES / 2,
 };
 
-/* Free nodes of one thread, which alone changes the count, always so that every number below it is a free node's. */
+/* Free nodes of one thread, which alone changes the counts, that of nodes always so that every number below it is a free node's. */
 typedef struct node_cache {
   struct node_cache *next; /* under the lock, like previous */
   struct node_cache *previous;
+  uint64_t registered; /* statistics: cleanups; the thread's own */
+  uint64_t ran;
   uint32_t count;
   uint32_t nodes[CACHE_NODES];
 } node_cache;
@@ -44,6 +46,10 @@ static uint32_t first_free; /* linked by next */
 static uint64_t free_count;
 static uint64_t retired;
 static node_cache *first_cache;
+
+/* Statistics: cleanups of threads that are gone, or have no cache. */
+static uint64_t registered_elsewhere;
+static uint64_t ran_elsewhere;
 
 static int64_t stopped_on_the_way; /* nodes in this state: a statistic */
 
@@ -136,6 +142,8 @@ static void unlink_cache_locked(node_cache *cache) {
 
 static void end_cache(node_cache *cache) {
   lido_lock_take(&nodes_lock);
+  lido_add_relaxed(&registered_elsewhere, cache->registered); /* RELAXED: statistics, and nobody else adds to them */
+  lido_add_relaxed(&ran_elsewhere, cache->ran);
   empty_cache_locked(cache, 0);
   unlink_cache_locked(cache);
   lido_lock_give(&nodes_lock);
@@ -255,6 +263,24 @@ bool lido_cleanup_node_stop(lido_cleanup_node *node, uint64_t word) {
   return true;
 }
 
+/* RELAXED: statistics */
+void lido_cleanup_node_note_registered(void) {
+  if (LIDO_LIKELY(this_thread.cache != NULL)) {
+    lido_count_owned(&this_thread.cache->registered);
+  } else {
+    lido_add_relaxed(&registered_elsewhere, 1);
+  }
+}
+
+/* RELAXED: statistics */
+void lido_cleanup_node_note_run(void) {
+  if (LIDO_LIKELY(this_thread.cache != NULL)) {
+    lido_count_owned(&this_thread.cache->ran);
+  } else {
+    lido_add_relaxed(&ran_elsewhere, 1);
+  }
+}
+
 void *lido_cleanup_node_argument(lido_cleanup_node *node) {
   if (node->copied) return node->content;
   void *arg = NULL;
@@ -264,17 +290,23 @@ void *lido_cleanup_node_argument(lido_cleanup_node *node) {
 
 /* ---- Numbers, checks, fork ---- */
 
-static uint64_t cached_locked(void) {
+/* Free nodes in caches; and what their threads registered and ran is added to the numbers. RELAXED: statistics */
+static uint64_t cached_locked(lido_weak_stats *stats) {
   uint64_t count = 0;
   for (const node_cache *cache = first_cache; cache != NULL; cache = cache->next) {
-    count += lido_load_relaxed(&cache->count); /* RELAXED: statistic */
+    count += lido_load_relaxed(&cache->count);
+    stats->cleanups_registered += lido_load_relaxed(&cache->registered);
+    stats->cleanups_run += lido_load_relaxed(&cache->ran);
   }
   return count;
 }
 
 void lido_cleanup_nodes_count(lido_weak_stats *stats) {
   lido_lock_take(&nodes_lock);
-  uint64_t idle = free_count + cached_locked() + retired;
+  /* RELAXED: statistics. Under the lock, so that a cache that ends is counted once. */
+  stats->cleanups_registered = lido_load_relaxed(&registered_elsewhere);
+  stats->cleanups_run = lido_load_relaxed(&ran_elsewhere);
+  uint64_t idle = free_count + cached_locked(stats) + retired;
   uint64_t taken = range == 0 ? 0 : frontier - 1;
   lido_lock_give(&nodes_lock);
   stats->cleanups = taken - idle - (uint64_t)lido_load_relaxed(&stopped_on_the_way); /* RELAXED: statistic */
@@ -301,6 +333,7 @@ const char *lido_cleanup_nodes_check(void) {
   const char *broken = NULL;
   uint64_t idle = 0;
   uint64_t chained = 0;
+  lido_weak_stats numbers = {0};
   lido_lock_take(&nodes_lock);
   if (frontier > 1 && frontier > lido_cleanup_nodes.limit) broken = "E3: a node without memory";
   for (uint32_t index = 1; broken == NULL && index < frontier; index++) {
@@ -308,7 +341,7 @@ const char *lido_cleanup_nodes_check(void) {
   }
   for (uint32_t i = first_free; i != 0 && chained <= free_count; i = lido_cleanup_node_at(i)->next) chained++;
   if (broken == NULL && chained != free_count) broken = "E1: the free list is miscounted";
-  if (broken == NULL && idle != free_count + cached_locked() + retired) broken = "E1: a free node is nowhere";
+  if (broken == NULL && idle != free_count + cached_locked(&numbers) + retired) broken = "E1: a free node is nowhere";
   lido_lock_give(&nodes_lock);
   return broken;
 }

@@ -197,7 +197,10 @@ static lido_cleanup_node *take(lido_cleanup_queue *queue, size_t *looks) {
 bool lido_cleanup_run(lido_cleanup_node *node, unsigned from) {
   lido_cleanup_queue *queue = node->queue;
   bool runs = lido_cleanup_node_step(node, from, LIDO_NODE_RUNNING);
-  if (runs) node->fn(lido_cleanup_node_argument(node));
+  if (runs) {
+    lido_cleanup_node_note_run();
+    node->fn(lido_cleanup_node_argument(node));
+  }
   lido_cleanup_node_give(node, runs);
   if (queue != NULL) lido_cleanup_queue_drop(queue);
   return runs;

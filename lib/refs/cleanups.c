@@ -133,6 +133,7 @@ static lido_cleanup add(const place *at, lido_cleanup_queue *queue, const conten
     end_node(node);
     return refused(ESTALE);
   }
+  lido_cleanup_node_note_registered();
   return (lido_cleanup){generation | lido_cleanup_node_index(node)};
 }
 

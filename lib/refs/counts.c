@@ -3,6 +3,7 @@
 
 #include "lib/base/atomic.h"
 #include "lib/refs/death.h"
+#include "lib/refs/failed_acquires.h"
 #include "lib/refs/refs_misuse.h"
 
 enum {
@@ -119,14 +120,18 @@ void *lido_retain_n(void *object, size_t count) {
   return count <= AT_ONCE ? retain(object, count) : retain_many(object, count);
 }
 
+static LIDO_SLOW void *refuse_acquire(lido_weak weak, uint64_t word) {
+  return lido_acquire_failed(lido_state_by_word(weak, word));
+}
+
 void *lido_weak_acquire_slow(lido_weak weak) {
-  if (!lido_slot_exists(weak)) return NULL;
+  if (!lido_slot_exists(weak)) return lido_acquire_failed(weak.bits == 0 ? LIDO_WEAK_NULL : LIDO_WEAK_NEVER_ISSUED);
   lido_slot *slot = lido_slot_named(weak);
   uint64_t word = lido_load_acquire(&slot->word); /* ACQUIRE slot.published: as in get */
   uint64_t count;
   do {
     count = lido_word_count_for(word, weak);
-    if (count - 1 >= LIDO_WORD_COUNT) return NULL;
+    if (count - 1 >= LIDO_WORD_COUNT) return refuse_acquire(weak, word);
     /* Pinned: it lives for ever, so a reference need not be counted. */
     if (count >= LIDO_WORD_PINNED) return slot->object;
     /* ACQUIRE slot.published: as above. */
@@ -251,6 +256,29 @@ void lido_release_n(void *object, size_t count) {
 }
 
 /* ---- Questions ---- */
+
+static lido_weak_state state_of_life(uint64_t word) {
+  switch (word & LIDO_WORD_STATE) {
+    case 0:
+      return LIDO_WEAK_NEVER_ISSUED;
+    case LIDO_WORD_COUNTED:
+      return LIDO_WEAK_UNPUBLISHED;
+    case LIDO_WORD_PUBLISHED:
+      return lido_word_count(word) - 1 < LIDO_WORD_COUNT ? LIDO_WEAK_LIVE : LIDO_WEAK_STALE;
+    case LIDO_WORD_KILLED:
+      return LIDO_WEAK_KILLED;
+    default:
+      return LIDO_WEAK_STALE;
+  }
+}
+
+lido_weak_state lido_state_by_word(lido_weak weak, uint64_t word) {
+  uint64_t generation = weak.bits & LIDO_WORD_GENERATION;
+  if (weak.bits == 0) return LIDO_WEAK_NULL;
+  if (generation == 0) return LIDO_WEAK_NEVER_ISSUED;
+  if (generation == (word & LIDO_WORD_GENERATION)) return state_of_life(word);
+  return generation < (word & LIDO_WORD_GENERATION) ? LIDO_WEAK_STALE : LIDO_WEAK_NEVER_ISSUED;
+}
 
 size_t lido_reference_count(const void *object) {
   lido_slot *slot;

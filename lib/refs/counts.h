@@ -37,6 +37,9 @@ static inline bool lido_word_is_alone(uint64_t word) {
 /* From "alone in its owner's hands" to `state` with `count` references. false: it is not live; reported. */
 bool lido_count_begin(lido_slot *slot, uint64_t state, size_t count);
 
+/* What the word of the slot that a handle names says of the handle. */
+lido_weak_state lido_state_by_word(lido_weak weak, uint64_t word);
+
 void lido_counts_count(lido_weak_stats *stats);
 
 #endif

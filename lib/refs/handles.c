@@ -55,30 +55,13 @@ bool lido_weak_kill(lido_weak weak) {
   return true;
 }
 
-static lido_weak_state state_of_life(uint64_t word) {
-  switch (word & LIDO_WORD_STATE) {
-    case 0:
-      return LIDO_WEAK_NEVER_ISSUED;
-    case LIDO_WORD_COUNTED:
-      return LIDO_WEAK_UNPUBLISHED;
-    case LIDO_WORD_PUBLISHED:
-      return lido_word_count(word) - 1 < LIDO_WORD_COUNT ? LIDO_WEAK_LIVE : LIDO_WEAK_STALE;
-    case LIDO_WORD_KILLED:
-      return LIDO_WEAK_KILLED;
-    default:
-      return LIDO_WEAK_STALE;
-  }
-}
-
 lido_weak_state lido_weak_state_get(lido_weak weak) {
   if (weak.bits == 0) return LIDO_WEAK_NULL;
-  uint64_t generation = weak.bits & LIDO_WORD_GENERATION;
-  if (!lido_slot_exists(weak) || generation == 0) return LIDO_WEAK_NEVER_ISSUED;
+  if (!lido_slot_exists(weak)) return LIDO_WEAK_NEVER_ISSUED;
   const lido_slot *slot = lido_slot_named(weak);
   /* ACQUIRE slot.rest, slot.killed: the state is as new as the handle, if that came by any ordered way. */
   uint64_t word = lido_load_acquire(&slot->word);
-  if (generation == (word & LIDO_WORD_GENERATION)) return state_of_life(word);
-  return generation < (word & LIDO_WORD_GENERATION) ? LIDO_WEAK_STALE : LIDO_WEAK_NEVER_ISSUED;
+  return lido_state_by_word(weak, word);
 }
 
 /* ---- As doubles ---- */

@@ -2,6 +2,7 @@
 #include "lib/refs/cleanups.h"
 #include "lib/refs/counts.h"
 #include "lib/refs/death.h"
+#include "lib/refs/failed_acquires.h"
 #include "lib/refs/grace_period.h"
 
 void lido_weak_stats_get(lido_weak_stats *out) {
@@ -10,6 +11,7 @@ void lido_weak_stats_get(lido_weak_stats *out) {
   lido_deaths_count(out);
   lido_counts_count(out);
   lido_cleanups_count(out);
+  lido_failed_acquires_count(out);
 }
 
 const char *lido_weak_check(void) {

@@ -316,3 +316,46 @@ TEST(arena_classes, a_class_on_a_backing_gives_everything_back) {
   CHECK_EQ(lido_arena_class_destroy(cls), 0);
   arena_source_end(&source, backing);
 }
+
+/* ---- Trimming ---- */
+
+typedef struct trimmed {
+  lido_arena_class *cls;
+  size_t bytes;
+} trimmed;
+
+static void *trim_class(void *argument) {
+  trimmed *t = argument;
+  t->bytes = lido_arena_class_trim(t->cls);
+  return NULL;
+}
+
+TEST(arena_classes, a_trim_takes_what_is_idle_here_at_once) {
+  lido_arena_class *cls = class_with(NULL);
+  lido_arena *arenas[3];
+  for (int i = 0; i < 3; i++) arenas[i] = acquired(cls);
+  for (int i = 0; i < 3; i++) arena_use(arenas[i], 10000, 100);
+  for (int i = 0; i < 2; i++) lido_arena_release(arenas[i]);
+  uint64_t idle_bytes = arena_class_stats(cls).idle_bytes;
+  CHECK_EQ(lido_arena_class_trim(cls), idle_bytes);
+  check_counts(cls, 1, 0, 3);
+  lido_arena_release(arenas[2]); /* and then it keeps again */
+  check_counts(cls, 0, 1, 3);
+  CHECK_EQ(lido_arena_class_destroy(cls), 0);
+}
+
+TEST(arena_classes, a_trim_elsewhere_is_honoured_at_the_next_release) {
+  trimmed t = {.cls = class_with(NULL)};
+  lido_arena *arenas[3];
+  for (int i = 0; i < 3; i++) arenas[i] = acquired(t.cls);
+  for (int i = 0; i < 3; i++) arena_use(arenas[i], 10000, 100);
+  for (int i = 0; i < 2; i++) lido_arena_release(arenas[i]);
+  objects_in_thread(trim_class, &t);
+  CHECK_EQ(t.bytes, 0);
+  check_counts(t.cls, 1, 2, 3);
+  lido_arena_release(arenas[2]);
+  check_counts(t.cls, 0, 1, 3);
+  lido_arena_release(acquired(t.cls));
+  check_counts(t.cls, 0, 1, 4);
+  CHECK_EQ(lido_arena_class_destroy(t.cls), 0);
+}

@@ -232,7 +232,7 @@ TEST(cleanups, a_stopped_one_does_not_run) {
   lido_pool *pool = with_handles();
   void *object = lido_pool_alloc(pool);
   lido_cleanup cleanups[5];
-  uint64_t stopped_before = numbers().cleanups_stopped;
+  lido_weak_stats before = numbers();
   trace_begin();
   for (int i = 0; i < 5; i++) cleanups[i] = note_at_end(object, (char)('a' + i));
   static const int stopped[] = {4, 1, 0}; /* the newest, one in between, the oldest */
@@ -242,9 +242,12 @@ TEST(cleanups, a_stopped_one_does_not_run) {
   }
   CHECK_EQ(lido_cleanup_stop(cleanups[1]), LIDO_CLEANUP_NOT_FOUND);
   CHECK_EQ(numbers().cleanups, 2);
-  CHECK_EQ(numbers().cleanups_stopped, stopped_before + 3);
+  CHECK_EQ(numbers().cleanups_stopped, before.cleanups_stopped + 3);
+  CHECK_EQ(numbers().cleanups_run, before.cleanups_run);
   lido_release(object);
   CHECK_TEXT(trace.text, "dc");
+  CHECK_EQ(numbers().cleanups_registered, before.cleanups_registered + 5);
+  CHECK_EQ(numbers().cleanups_run, before.cleanups_run + 2);
   end(pool);
 }
 
@@ -520,5 +523,27 @@ TEST(cleanups, a_threads_nodes_stay_or_come_back_when_it_exits) {
   CHECK_EQ(lido_cleanup_stop(h.cleanup), LIDO_CLEANUP_STOPPED);
   lido_release(h.object);
   CHECK_EQ(h.calls, 49);
+  end(pool);
+}
+
+/* ---- Numbers ---- */
+
+static void *register_and_run(void *arg) {
+  lido_pool *pool = arg;
+  for (int i = 0; i < 3; i++) {
+    void *object = lido_pool_alloc(pool);
+    static size_t calls;
+    if (lido_cleanup_add(object, count_call, &calls).bits == 0) return pool;
+    lido_release(object);
+  }
+  return NULL;
+}
+
+TEST(cleanups, what_a_thread_registered_and_ran_is_counted_when_it_is_gone) {
+  lido_pool *pool = with_handles();
+  lido_weak_stats before = numbers();
+  for (int i = 0; i < 4; i++) objects_in_thread(register_and_run, pool);
+  CHECK_EQ(numbers().cleanups_registered, before.cleanups_registered + 12);
+  CHECK_EQ(numbers().cleanups_run, before.cleanups_run + 12);
   end(pool);
 }

@@ -109,6 +109,7 @@ TEST(options, without_a_growth_factor_a_pool_grows_by_one_slab) {
 
 TEST(options, unknown_flags_are_refused) {
   for (unsigned bit = 6; bit < 32; bit++) {
+    if (1u << bit == LIDO_POOL_POPULATE) continue;
     CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = 64, .flags = 1u << bit}), EINVAL);
   }
   CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = 64, .flags = UINT32_MAX}), EINVAL);

@@ -319,3 +319,58 @@ TEST(weak, a_process_with_a_limit_of_addresses_keeps_most_of_it) {
   CHECK(ranges_fit(1024 * 1024 * mib, 31, 26));
   if (lido_os_address_limit() == SIZE_MAX) CHECK_EQ(lido_range_log2(MOST, LEAST, 24), MOST);
 }
+
+/* ---- Failed acquires ---- */
+
+static lido_weak_stats numbers_now(void) {
+  lido_weak_stats stats;
+  lido_weak_stats_get(&stats);
+  return stats;
+}
+
+#define CHECK_ONE_MORE(field, call)         \
+  do {                                      \
+    lido_weak_stats before = numbers_now(); \
+    CHECK_NULL(call);                       \
+    before.field++;                         \
+    lido_weak_stats after = numbers_now();  \
+    CHECK_EQ(before.field, after.field);    \
+    CHECK(failures_equal(&before, &after)); \
+  } while (0)
+
+static bool failures_equal(const lido_weak_stats *a, const lido_weak_stats *b) {
+  return a->failed_null == b->failed_null && a->failed_never_issued == b->failed_never_issued &&
+         a->failed_unpublished == b->failed_unpublished && a->failed_killed == b->failed_killed &&
+         a->failed_stale == b->failed_stale;
+}
+
+TEST(weak, an_acquire_that_fails_is_counted_by_why) {
+  lido_pool *pool = with_handles();
+  conn *object = lido_pool_alloc(pool);
+  lido_weak reserved = lido_weak_reserve(object);
+  CHECK_ONE_MORE(failed_unpublished, lido_weak_acquire(reserved));
+  lido_weak weak = lido_weak_make(object);
+  CHECK_ONE_MORE(failed_null, lido_weak_acquire((lido_weak){0}));
+  CHECK_ONE_MORE(failed_never_issued, lido_weak_acquire((lido_weak){UINT64_MAX}));
+  CHECK_ONE_MORE(failed_never_issued, lido_weak_acquire((lido_weak){weak.bits + (UINT64_C(1) << 32)}));
+  CHECK_ONE_MORE(failed_never_issued, lido_weak_acquire((lido_weak){weak.bits & UINT32_MAX}));
+  CHECK(lido_weak_kill(weak));
+  CHECK_ONE_MORE(failed_killed, lido_weak_acquire(weak));
+  lido_release(object);
+  CHECK_ONE_MORE(failed_stale, lido_weak_acquire(weak));
+  check_end(pool, 0);
+}
+
+TEST(weak, an_acquire_that_succeeds_and_a_get_are_not_counted) {
+  lido_pool *pool = with_handles();
+  conn *object = lido_pool_alloc(pool);
+  lido_weak weak = lido_weak_make(object);
+  lido_weak_stats before = numbers_now();
+  CHECK_SAME(lido_weak_acquire(weak), object);
+  lido_release(object);
+  lido_release(object);
+  CHECK_NULL(lido_weak_get(weak));
+  lido_weak_stats after = numbers_now();
+  CHECK(failures_equal(&before, &after));
+  check_end(pool, 0);
+}

@@ -53,7 +53,8 @@ LIDO_FAST void lido_arena_release(lido_arena *arena) {
     return;
   }
   lido_arena_shelf *shelf = &thread->shelves[arena->number];
-  if (LIDO_UNLIKELY(arena->held > shelf->bytes_most - shelf->bytes)) {
+  /* RELAXED: a request seen late is honoured later. */
+  if (LIDO_UNLIKELY(arena->held + shelf->bytes > lido_load_relaxed(&shelf->bytes_most))) {
     lido_arena_release_slow(arena);
     return;
   }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/base/assertion.h"
+#include "lib/base/atomic.h"
 #include "lib/base/bits.h"
 #include "lib/base/fault.h"
 
@@ -54,6 +55,35 @@ void lido_os_pages_purge(void *pages, size_t bytes) {
   int saved_errno = errno;
   (void)madvise(pages, bytes, MADV_DONTNEED); /* refused for locked pages: they stay */
   errno = saved_errno;
+}
+
+void lido_os_pages_purge_lazily(void *pages, size_t bytes) {
+  int saved_errno = errno;
+  if (madvise(pages, bytes, MADV_FREE) != 0) lido_os_pages_purge(pages, bytes); /* before Linux 4.5 */
+  errno = saved_errno;
+}
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+/* A write of nothing, atomic, so that no write of another thread's is lost. Sanitizers would object: objects may be closed,
+ * and others use them. RELAXED: nothing is read. */
+__attribute__((no_sanitize("address", "thread"))) static void touch(char *pages, size_t bytes) {
+  size_t page = lido_os_page_bytes();
+  for (size_t at = 0; at < bytes; at += page) (void)lido_or_relaxed(pages + at, 0);
+}
+
+bool lido_os_pages_populate(void *range, size_t bytes) {
+  if (lido_fault_here()) return false;
+  int saved_errno = errno;
+  size_t page = lido_os_page_bytes();
+  char *pages = (char *)((uintptr_t)range & ~(page - 1));
+  size_t whole = lido_round_up((uintptr_t)range + bytes, page) - (uintptr_t)pages;
+  int refused = madvise(pages, whole, MADV_POPULATE_WRITE) != 0 ? errno : 0;
+  if (refused == EINVAL) touch(pages, whole);
+  errno = saved_errno;
+  return refused == 0 || refused == EINVAL;
 }
 
 void *lido_os_pages_reserve(size_t bytes) {

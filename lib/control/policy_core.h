@@ -1,0 +1,44 @@
+/* policy_core.h: how a manager follows its policy.
+ *
+ * Idea: a policy is a row of a table, applied to pools when they come and when the policy changes; and at each tick it says how much is made ready, drained,
+ * trimmed. ADAPTIVE chooses one of the rows by what each would cost (policy_adaptive.c).
+ * Invariants
+ *   Y1  `chosen` is the policy itself, or with ADAPTIVE one of the three.
+ * Threads: any; the choice is made under the manager's lock, and told without.
+ */
+#ifndef LIDO_LIB_CONTROL_POLICY_CORE_H
+#define LIDO_LIB_CONTROL_POLICY_CORE_H
+
+#include "lido/manager.h"
+#include "lido/policy.h"
+
+/* What happened since the tick before. */
+typedef struct lido_load {
+  double misses;     /* a second: allocs and frees that no thread's cache served */
+  double slabs;      /* a second: made */
+  double free_bytes; /* now, in pools and idle arenas */
+} lido_load;
+
+typedef struct lido_adaptive {
+  uint64_t changed_ns; /* when the choice was made */
+  lido_policy_score scores[LIDO_POLICY_CHOICES];
+  lido_pressure pressure;
+} lido_adaptive;
+
+/* What is chosen at first. */
+lido_policy lido_adaptive_begin(lido_adaptive *adaptive, uint64_t now_ns);
+
+/* -> what is chosen now. pre: some time has passed since the last step. */
+lido_policy lido_adaptive_step(lido_adaptive *adaptive, lido_policy chosen, const lido_load *load,
+                               const lido_pressure *pressure, uint64_t now_ns);
+
+/* The options' policy becomes the manager's. */
+void lido_policy_begin(lido_manager *manager);
+
+/* Tune a pool that has just come, by the manager's policy. */
+void lido_policy_apply(lido_manager *manager, lido_pool *pool);
+
+/* What a tick does for the policy: decide, if it is ADAPTIVE; make ready, drain, trim. */
+void lido_policy_tick(lido_manager *manager);
+
+#endif

@@ -1,0 +1,111 @@
+/* pressure_posix.c: how the system's memory is, as Linux tells it: by cgroup v2, where the process is in one with limits, else by /proc.
+ *
+ * memory.pressure and /proc/pressure/memory have a line "some avg10=1.23 avg60=... total=...": the share of the last ten seconds, in
+ * percent, in which at least one thread waited for memory.
+ */
+#include "lib/os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TEXT_BYTES = 2048, PATH_BYTES = 512 };
+
+/* The beginning of a file, with a zero at its end. */
+static bool read_text(const char *path, char *text) {
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  ssize_t bytes = read(file, text, TEXT_BYTES - 1);
+  close(file);
+  if (bytes < 0) return false;
+  text[bytes] = '\0';
+  return true;
+}
+
+/* What stands behind `label`, or NULL. */
+static const char *behind(const char *text, const char *label) {
+  const char *found = strstr(text, label);
+  return found != NULL ? found + strlen(label) : NULL;
+}
+
+/* A number of bytes, or what `most` of memory.max stands for: none. */
+static bool read_bytes(const char *folder, const char *name, uint64_t *bytes) {
+  char path[PATH_BYTES];
+  char text[TEXT_BYTES];
+  if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, name) >= sizeof path || !read_text(path, text)) return false;
+  char *end = NULL;
+  *bytes = strtoull(text, &end, 10);
+  return end != text;
+}
+
+static bool read_stalled(const char *path, double *stalled) {
+  char text[TEXT_BYTES];
+  const char *percent = read_text(path, text) ? behind(text, "some avg10=") : NULL;
+  if (percent == NULL) return false;
+  char *end = NULL;
+  double value = strtod(percent, &end);
+  if (end == percent || !(value >= 0 && value <= 100)) return false;
+  *stalled = value / 100;
+  return true;
+}
+
+/* The process's own cgroup below the root of cgroup v2. */
+static bool own_cgroup(const char *root, char *folder) {
+  char path[PATH_BYTES];
+  char text[TEXT_BYTES];
+  if ((size_t)snprintf(path, sizeof path, "%s/proc/self/cgroup", root) >= sizeof path || !read_text(path, text))
+    return false;
+  const char *own = strncmp(text, "0::", 3) == 0 ? text + 3 : behind(text, "\n0::");
+  if (own == NULL) return false;
+  int length = (int)strcspn(own, "\n");
+  return (size_t)snprintf(folder, PATH_BYTES, "%s/sys/fs/cgroup%.*s", root, length, own) < PATH_BYTES;
+}
+
+/* The lower of memory.high and memory.max, if there is one. */
+static bool read_cgroup(const char *root, lido_os_memory *out) {
+  char folder[PATH_BYTES];
+  char pressure[PATH_BYTES];
+  uint64_t most = 0;
+  if (!own_cgroup(root, folder) || !read_bytes(folder, "memory.current", &out->bytes)) return false;
+  if (read_bytes(folder, "memory.max", &most)) out->bytes_most = most;
+  if (read_bytes(folder, "memory.high", &most) && (out->bytes_most == 0 || most < out->bytes_most))
+    out->bytes_most = most;
+  if (out->bytes_most == 0) return false;
+  if ((size_t)snprintf(pressure, sizeof pressure, "%s/memory.pressure", folder) >= sizeof pressure) return false;
+  out->knows_stalled = read_stalled(pressure, &out->stalled);
+  return true;
+}
+
+static bool kibibytes(const char *text, const char *label, uint64_t *bytes) {
+  const char *number = behind(text, label);
+  if (number == NULL) return false;
+  *bytes = 1024 * strtoull(number, NULL, 10);
+  return true;
+}
+
+static bool read_machine(const char *root, lido_os_memory *out) {
+  char path[PATH_BYTES];
+  char text[TEXT_BYTES];
+  uint64_t free_bytes = 0;
+  *out = (lido_os_memory){0};
+  if ((size_t)snprintf(path, sizeof path, "%s/proc/meminfo", root) >= sizeof path || !read_text(path, text))
+    return false;
+  if (!kibibytes(text, "MemTotal:", &out->bytes_most) || !kibibytes(text, "MemAvailable:", &free_bytes)) return false;
+  out->bytes = out->bytes_most > free_bytes ? out->bytes_most - free_bytes : 0;
+  return true;
+}
+
+int lido_os_memory_read(const char *root, lido_os_memory *out) {
+  int saved_errno = errno;
+  char path[PATH_BYTES];
+  *out = (lido_os_memory){0};
+  bool known = read_cgroup(root, out) || read_machine(root, out);
+  if (!out->knows_stalled && (size_t)snprintf(path, sizeof path, "%s/proc/pressure/memory", root) < sizeof path) {
+    out->knows_stalled = read_stalled(path, &out->stalled);
+  }
+  errno = saved_errno;
+  return known || out->knows_stalled ? 0 : ENOTSUP;
+}

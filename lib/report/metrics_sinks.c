@@ -1,0 +1,52 @@
+/* metrics_sinks.c: metrics into a buffer and to a file descriptor. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "lib/base/bits.h"
+#include "lib/report/text_out.h"
+
+/* ---- A buffer ---- */
+
+typedef struct text_buffer {
+  char *text;
+  size_t room;
+  size_t wanted; /* bytes so far, also those that had no place */
+} text_buffer;
+
+static int put_into_buffer(const char *text, size_t bytes, void *context) {
+  text_buffer *buffer = context;
+  if (buffer->wanted < buffer->room) {
+    memcpy(buffer->text + buffer->wanted, text, lido_min(bytes, buffer->room - buffer->wanted));
+  }
+  buffer->wanted += bytes;
+  return 0;
+}
+
+size_t lido_metrics_write_buffer(const lido_snapshot *snapshot, lido_metrics_format format, char *buffer, size_t room) {
+  text_buffer into = {.text = buffer, .room = room};
+  lido_metrics_write(snapshot, format, put_into_buffer, &into);
+  if (room != 0) buffer[lido_min(into.wanted, room - 1)] = '\0';
+  return into.wanted;
+}
+
+/* ---- A descriptor ---- */
+
+static int put_to_descriptor(const char *text, size_t bytes, void *context) {
+  int descriptor = *(const int *)context;
+  while (bytes != 0) {
+    ssize_t written = write(descriptor, text, bytes);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    if (written == 0) return EIO; /* a system that takes nothing would be asked for ever */
+    text += written;
+    bytes -= (size_t)written;
+  }
+  return 0;
+}
+
+int lido_metrics_write_fd(const lido_snapshot *snapshot, lido_metrics_format format, int descriptor) {
+  int saved_errno = errno;
+  int error = lido_metrics_write(snapshot, format, put_to_descriptor, &descriptor);
+  errno = saved_errno;
+  return error;
+}

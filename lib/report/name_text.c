@@ -1,0 +1,91 @@
+/* name_text.c: see name_text.h. */
+#include "lib/report/name_text.h"
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
+static unsigned byte_at(const char *text, size_t at) { return (unsigned char)text[at]; }
+
+/* The range of a second byte depends on the first one; all others are 0x80 to 0xbf. */
+static bool second_fits(unsigned first, unsigned second) {
+  unsigned low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+  unsigned high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+  return second >= low && second <= high;
+}
+
+static size_t bytes_by_first(unsigned first) {
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+size_t lido_utf8_bytes(const char *text) {
+  size_t bytes = bytes_by_first(byte_at(text, 0));
+  if (bytes > 1 && !second_fits(byte_at(text, 0), byte_at(text, 1))) return 0;
+  for (size_t i = 2; i < bytes; i++) {
+    if ((byte_at(text, i) & 0xc0) != 0x80) return 0;
+  }
+  return bytes;
+}
+
+/* ---- Labels ---- */
+
+static bool is_plain(char c) { return c != '\\' && c != '"' && c != '\n'; }
+
+static void put_escaped(lido_text_out *out, char c) {
+  char escaped[2] = {'\\', c == '\n' ? 'n' : c};
+  lido_text_put(out, escaped, sizeof escaped);
+}
+
+static void put_broken(lido_text_out *out, unsigned byte) {
+  static const char digits[] = "0123456789abcdef";
+  char shown[] = REPLACEMENT "..";
+  shown[sizeof shown - 3] = digits[byte >> 4];
+  shown[sizeof shown - 2] = digits[byte & 15];
+  lido_text_put(out, shown, sizeof shown - 1);
+}
+
+/* Bytes up to the first that needs something done. */
+static size_t plain_bytes(const char *text) {
+  size_t bytes = 0;
+  while (text[bytes] != '\0' && is_plain(text[bytes])) {
+    size_t more = lido_utf8_bytes(text + bytes);
+    if (more == 0) break;
+    bytes += more;
+  }
+  return bytes;
+}
+
+void lido_name_put_label(lido_text_out *out, const char *name) {
+  for (;;) {
+    size_t plain = plain_bytes(name);
+    lido_text_put(out, name, plain);
+    name += plain;
+    if (*name == '\0') return;
+    if (is_plain(*name)) {
+      put_broken(out, byte_at(name, 0));
+    } else {
+      put_escaped(out, *name);
+    }
+    name++;
+  }
+}
+
+/* ---- For people ---- */
+
+/* Controls, those of ISO 6429 beyond ASCII (U+0080 to U+009F) too. */
+static bool is_control(const char *text) {
+  unsigned first = byte_at(text, 0);
+  return first < 0x20 || first == 0x7f || (first == 0xc2 && byte_at(text, 1) < 0xa0);
+}
+
+size_t lido_name_put_visible(lido_text_out *out, const char *name) {
+  size_t characters = 0;
+  for (; *name != '\0'; characters++) {
+    size_t bytes = lido_utf8_bytes(name);
+    bool visible = bytes != 0 && !is_control(name);
+    if (out != NULL) lido_text(out, visible ? "" : REPLACEMENT);
+    if (out != NULL && visible) lido_text_put(out, name, bytes);
+    name += bytes != 0 ? bytes : 1;
+  }
+  return characters;
+}
