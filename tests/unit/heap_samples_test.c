@@ -349,7 +349,7 @@ TEST(heap_samples, a_loop_of_pairs_is_seen_after_a_nudge) {
   for (int round = 0; round < 20; round++) {
     for (int i = 0; i < 10000; i++, pairs++) {
       object = often(pool);
-      if (i == 9999) CHECK_EQ(lido_heap_profile_nudge(), 1);
+      if (i == 9999) CHECK_GE(lido_heap_profile_nudge(), 1); /* of other tests, too */
       lido_pool_free(pool, object);
     }
   }
