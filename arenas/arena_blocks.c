@@ -65,11 +65,14 @@ static lido_arena_block *block_create(lido_arena_core *core, size_t bytes) {
     return NULL;
   }
   core->blocks_made++;
-  return block_begin(core, memory, bytes, false);
+  lido_arena_block *block = block_begin(core, memory, bytes, false);
+  block->sampled = lido_arena_sample(core, memory, bytes);
+  return block;
 }
 
 void lido_arena_block_release(lido_arena_core *core, lido_arena_block *block) {
   size_t bytes = block->bytes;
+  if (LIDO_UNLIKELY(block->sampled)) lido_heap_forget(block);
   lido_arena_tell_block_gone(core, block);
   if (!block->borrowed) lido_backing_give(core->backing, block, bytes);
   lido_arena_discharge(core, bytes);

@@ -30,6 +30,7 @@
 #include "lib/base/assertion.h"
 #include "lib/base/bits.h"
 #include "lib/mem/backing_core.h"
+#include "lib/mem/heap_samples.h"
 #include "lido/arena.h"
 #include "lido/misuse.h"
 
@@ -76,6 +77,7 @@ typedef struct lido_arena_block {
   char *limit;
   size_t bytes;  /* of the block, as the backing knows it */
   bool borrowed; /* a caller's buffer or a reservation: never given back */
+  bool sampled;  /* by the heap profile, which hears when the block goes */
 } lido_arena_block;
 
 /* In front of the one piece of a large block. */
@@ -88,6 +90,7 @@ typedef struct lido_arena_large {
   uint64_t serial;
   uintptr_t tag; /* tells it from anything else that may stand in front of a piece */
   bool asked;    /* for, by lido_arena_alloc_large */
+  bool sampled;  /* as of a block */
 } lido_arena_large;
 
 struct lido_arena_cleanup {
@@ -219,6 +222,11 @@ void lido_arena_note_peak(lido_arena_core *core);
 /* `bytes` more, within max_bytes and the budget? They are counted then. */
 bool lido_arena_charge(lido_arena_core *core, size_t bytes);
 void lido_arena_discharge(lido_arena_core *core, size_t bytes);
+
+/* A block at `memory` came from the backing: it may be a sample of the heap profile. -> whether; then the profile hears when it goes. */
+static inline bool lido_arena_sample(const lido_arena_core *core, const void *memory, size_t bytes) {
+  return LIDO_UNLIKELY(lido_heap_run_now() != 0) && lido_heap_thread_alloc("arena", core->name, memory, bytes);
+}
 
 /* A block with room for `bytes` at a multiple of `align` becomes the current one. false: no memory. */
 bool lido_arena_block_add(lido_arena_core *core, size_t bytes, size_t align);

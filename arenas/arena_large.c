@@ -111,6 +111,7 @@ static lido_arena_large *large_create(lido_arena_core *core, size_t bytes, size_
   uintptr_t piece = lido_round_up((uintptr_t)memory + HEADER, align);
   lido_arena_large *large = header_of((const void *)piece);
   *large = (lido_arena_large){.backing = core->backing, .memory = memory, .bytes = all, .tag = tag_of(large)};
+  large->sampled = lido_arena_sample(core, memory, all);
   return large;
 }
 
@@ -147,6 +148,7 @@ static void leave(lido_arena_core *core, lido_arena_large *large) {
 }
 
 static void give_back(lido_arena_large *large) {
+  if (LIDO_UNLIKELY(large->sampled)) lido_heap_forget(large->memory);
   large->tag = 0;
   lido_backing_give(large->backing, large->memory, large->bytes);
 }

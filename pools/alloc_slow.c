@@ -7,6 +7,7 @@
 
 #include "lib/base/atomic.h"
 #include "lib/base/misuse_report.h"
+#include "pools/pool_samples.h"
 #include "pools/slow_paths.h"
 #include "pools/thread_cache.h"
 #include "pools/tool_notes.h"
@@ -55,22 +56,50 @@ void *lido_alloc_exhausted(lido_pool_core *core) {
   return NULL;
 }
 
-static void *alloc_with_cache(lido_pool_cache *cache, lido_pool *pool, lido_pool_core *core) {
-  lido_thread_cache_honour(cache);
+static void *alloc_from_cache(lido_pool_cache *cache, lido_pool *pool, lido_pool_core *core) {
   bool limited = false;
   if (lido_thread_cache_refill(cache, &limited)) return lido_thread_cache_alloc(cache, pool);
   if (limited && lido_handles_collect(core)) return lido_thread_cache_alloc(cache, pool);
   return limited ? lido_alloc_exhausted(core) : NULL;
 }
 
-static void *alloc_somehow(lido_pool_cache *cache, lido_pool *pool) {
+/* Objects may be hidden from the inlined path, so that it comes here for one of them. */
+static void *alloc_watched(lido_pool_cache *cache, lido_pool *pool, lido_pool_core *core, const void *caller) {
+  lido_sampling_before_alloc(cache);
+  int64_t before = lido_thread_cache_allocs(cache->rest);
+  void *object = cache->count != 0 ? lido_thread_cache_alloc(cache, pool) : alloc_from_cache(cache, pool, core);
+  if (object == NULL) {
+    lido_sampling_visit(cache);
+  } else if (lido_thread_cache_allocs(cache->rest) != before) {
+    lido_sampling_after_alloc(cache, object, caller);
+  } else { /* beyond max_objects */
+    lido_sampling_visit(cache);
+    lido_sampling_alone(core, object, caller);
+  }
+  return object;
+}
+
+static void *alloc_with_cache(lido_pool_cache *cache, lido_pool *pool, lido_pool_core *core, const void *caller) {
+  lido_thread_cache_honour(cache);
+  if (LIDO_UNLIKELY(lido_thread_cache_is_watched(cache->rest))) return alloc_watched(cache, pool, core, caller);
+  return alloc_from_cache(cache, pool, core);
+}
+
+/* Past the caches. */
+static void *alloc_alone(lido_pool_core *core, const void *caller) {
+  void *object = lido_direct_alloc(core);
+  if (LIDO_UNLIKELY(lido_heap_run_now() != 0) && object != NULL) lido_sampling_alone(core, object, caller);
+  return object;
+}
+
+static void *alloc_somehow(lido_pool_cache *cache, lido_pool *pool, const void *caller) {
   lido_pool_core *core = lido_core_reach(cache, pool);
   if (core == NULL) return NULL;
-  if (core->direct) return lido_direct_alloc(core);
+  if (core->direct) return alloc_alone(core, caller);
   bool refused = false;
   cache = lido_thread_cache_reach(cache, core, &refused);
-  if (cache != NULL) return alloc_with_cache(cache, pool, core);
-  if (!refused) return lido_direct_alloc(core);
+  if (cache != NULL) return alloc_with_cache(cache, pool, core, caller);
+  if (!refused) return alloc_alone(core, caller);
   lido_report_wrong_thread(core, NULL);
   errno = EPERM;
   return NULL;
@@ -78,7 +107,7 @@ static void *alloc_somehow(lido_pool_cache *cache, lido_pool *pool) {
 
 void *lido_alloc_slow(lido_pool_cache *cache, lido_pool *pool) {
   int saved_errno = errno;
-  void *object = alloc_somehow(cache, pool);
+  void *object = alloc_somehow(cache, pool, __builtin_return_address(0));
   if (object != NULL) errno = saved_errno; /* whatever was tried on the way, and whatever construct left */
   return object;
 }

@@ -265,13 +265,16 @@ static void sweep_slabs(lido_pool_core *core) {
   lido_store_relaxed(&core->set_aside, set_aside); /* RELAXED: under the registry's lock, soon after the fork */
 }
 
+void lido_core_sweep_locked(lido_pool_core *core) {
+  if (!lido_load_relaxed(&core->needs_sweep)) return; /* RELAXED: under the lock */
+  lido_core_drain_depot(core);
+  sweep_slabs(core);
+  /* RELEASE fork.swept: not before, or another thread's object in flight would be taken for a lost one. */
+  lido_store_release(&core->needs_sweep, false);
+}
+
 void lido_core_sweep(lido_pool_core *core) {
   lido_registry_lock();
-  if (lido_load_relaxed(&core->needs_sweep)) { /* RELAXED: under the lock */
-    lido_core_drain_depot(core);
-    sweep_slabs(core);
-    /* RELEASE fork.swept: not before, or another thread's object in flight would be taken for a lost one. */
-    lido_store_release(&core->needs_sweep, false);
-  }
+  lido_core_sweep_locked(core);
   lido_registry_unlock();
 }

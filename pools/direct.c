@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "lib/base/atomic.h"
+#include "lib/mem/heap_samples.h"
 #include "lido/guard.h"
 #include "pools/registry.h"
 #include "pools/slow_paths.h"
@@ -90,6 +91,12 @@ bool lido_core_is_second_thread(lido_pool_core *core) {
   return second;
 }
 
+bool lido_core_is_only_thread(const lido_pool_core *core) {
+  const lido_thread_record *thread = lido_this_thread.record;
+  /* RELAXED: only this thread's own pointer makes a difference to it. */
+  return thread != NULL && lido_load_relaxed(&core->only_thread) == thread;
+}
+
 /* Where there are caches, attaching a second one is what shows it (thread_cache.c). */
 static bool is_wrong_thread(lido_pool_core *core) {
   if (LIDO_LIKELY(!core->one_thread) || !core->direct || core->passthrough) return false;
@@ -120,6 +127,8 @@ void *lido_direct_alloc(lido_pool_core *core) {
 
 void lido_direct_free(lido_pool_core *core, void *object) {
   if (core->passthrough) {
+    /* RELAXED: a sample of this object was counted before it came here. */
+    if (LIDO_UNLIKELY(lido_load_relaxed(&core->samples) != 0)) lido_heap_forget(object);
     lido_passthrough_free(core, object);
     lido_add_relaxed(&core->direct_frees, 1); /* RELAXED: statistic */
     return;

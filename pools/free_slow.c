@@ -6,6 +6,8 @@
 
 #include "lib/base/atomic.h"
 #include "lib/base/misuse_report.h"
+#include "lib/mem/heap_samples.h"
+#include "pools/pool_samples.h"
 #include "pools/registry.h"
 #include "pools/slow_paths.h"
 #include "pools/thread_cache.h"
@@ -80,6 +82,12 @@ bool lido_core_is_live_object(const lido_pool_core *core, const void *object) {
   return lido_core_contains(core, (uintptr_t)object);
 }
 
+bool lido_core_unsample(const lido_pool_core *core, const void *object) {
+  (void)core;
+  (void)object;
+  return false;
+}
+
 static bool make_live(const lido_pool_core *core, void *object) {
   (void)core;
   (void)object;
@@ -107,8 +115,9 @@ static bool is_plainly_live(const lido_pool_core *core, uintptr_t address) {
 bool lido_core_hold(const lido_pool_core *core, void *object) {
   uint8_t *state = lido_core_state_of(core, (uintptr_t)object);
   /* RELAXED: as in lido_state_claim. */
-  if (LIDO_UNLIKELY(lido_load_relaxed(state) != LIDO_STATE_LIVE)) return false;
-  lido_store_relaxed(state, LIDO_STATE_HELD);
+  uint8_t now = lido_load_relaxed(state);
+  if (LIDO_UNLIKELY(now != LIDO_STATE_LIVE && now != LIDO_STATE_SAMPLED)) return false;
+  lido_store_relaxed(state, LIDO_STATE_HELD); /* RELAXED: as above */
   return true;
 }
 
@@ -120,6 +129,7 @@ bool lido_core_is_live_object(const lido_pool_core *core, const void *object) {
 
 bool lido_core_accept(lido_pool_core *core, void *object) {
   uintptr_t address = (uintptr_t)object;
+  lido_core_unsample(core, object);
   if (is_plainly_live(core, address)) {
     wipe(core, object);
     if (lido_state_claim(lido_core_state_of(core, address), LIDO_STATE_FREE)) return true;
@@ -128,9 +138,20 @@ bool lido_core_accept(lido_pool_core *core, void *object) {
   return false;
 }
 
+bool lido_core_unsample(const lido_pool_core *core, const void *object) {
+  uintptr_t address = (uintptr_t)object;
+  if (!may_be_object(core, address)) return false;
+  uint8_t *state = lido_core_state_of(core, address);
+  if (LIDO_LIKELY(lido_load_relaxed(state) != LIDO_STATE_SAMPLED)) return false; /* RELAXED: as in lido_state_claim */
+  if (lido_load_relaxed(&core->samples) != 0)
+    lido_heap_forget(object); /* RELAXED: the object was counted before it came here */
+  uint8_t sampled = LIDO_STATE_SAMPLED;
+  return lido_cas_relaxed(state, &sampled, LIDO_STATE_LIVE); /* RELAXED: of two frees at once one goes on */
+}
+
 static bool make_live(const lido_pool_core *core, void *object) {
   uint8_t *state = lido_core_state_of(core, (uintptr_t)object);
-  if (LIDO_UNLIKELY(lido_load_relaxed(state) <= LIDO_STATE_HELD))
+  if (LIDO_UNLIKELY(lido_load_relaxed(state) <= LIDO_STATE_SAMPLED))
     return false; /* RELAXED: as in lido_thread_cache_pop */
   lido_store_relaxed(state, LIDO_STATE_LIVE);
   return true;
@@ -165,13 +186,15 @@ static void free_special(lido_pool_cache *cache, void *object) {
 
 static void free_with_cache(lido_pool_cache *cache, lido_pool *pool, void *object, bool attached_now) {
   bool was_asked = lido_thread_cache_honour(cache);
-  if (cache->rest->owner == LIDO_OWNER_NEVER) {
+  if (lido_thread_cache_owner(cache->rest) == LIDO_OWNER_NEVER) {
     free_special(cache, object);
-  } else if (was_asked || attached_now) {
+  } else if (lido_core_unsample(cache->rest->core, object) || was_asked || attached_now) {
     lido_thread_cache_free(cache, pool, object); /* the fast path stopped for a reason that is gone: take it again */
   } else {
     report_free(cache->rest->core, object);
+    return;
   }
+  if (LIDO_UNLIKELY(lido_thread_cache_is_watched(cache->rest))) lido_sampling_visit(cache);
 }
 
 /* The pool is known, and it is no affair of handles. */

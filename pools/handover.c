@@ -6,6 +6,7 @@
 
 #include "lib/base/atomic.h"
 #include "lib/base/misuse_report.h"
+#include "pools/pool_samples.h"
 #include "pools/set_aside.h"
 #include "pools/slow_paths.h"
 #include "pools/thread_cache.h"
@@ -15,6 +16,7 @@ lido_magazine *lido_pool_magazine_detach(lido_pool *pool) {
   if (cache->rest == NULL) return NULL;
   int saved_errno = errno;
   lido_magazine *magazine = lido_thread_cache_give_magazine(cache);
+  if (LIDO_UNLIKELY(lido_thread_cache_is_watched(cache->rest))) lido_sampling_visit(cache);
   errno = saved_errno;
   if (magazine != NULL) lido_set_aside(lido_core_of(pool), magazine->items, magazine->count);
   return magazine;

@@ -13,6 +13,7 @@
 #include "lib/base/bits.h"
 #include "lib/base/tool_memory.h"
 #include "lib/mem/budgets.h"
+#include "lib/mem/heap_samples.h"
 #include "lib/mem/region.h"
 #include "pools/registry.h"
 #include "pools/slow_paths.h"
@@ -60,10 +61,10 @@ static bool options_are_valid(const lido_pool_options *o) {
 
 static bool copy_name(lido_pool_core *core, const char *name) {
   if (name == NULL) name = "pool";
-  core->name_bytes = strlen(name) + 1;
-  core->name = lido_metadata_alloc(lido_core_metadata(core), core->name_bytes);
+  size_t bytes = strlen(name) + 1;
+  core->name = lido_metadata_alloc(lido_core_metadata(core), bytes);
   if (core->name == NULL) return false;
-  memcpy(core->name, name, core->name_bytes);
+  memcpy(core->name, name, bytes);
   return true;
 }
 
@@ -89,7 +90,7 @@ static void core_free(lido_pool_core *core) {
   lido_backing *backing = core->backing;
   lido_handles_over(core);
   lido_budget_let_go(core->options.budget);
-  lido_metadata_free(&backing->metadata, core->name, core->name_bytes);
+  if (core->name != NULL) lido_metadata_free(&backing->metadata, core->name, strlen(core->name) + 1);
   lido_metadata_free(&backing->metadata, core, sizeof *core);
   lido_backing_pool_removed(backing);
 }
@@ -169,7 +170,8 @@ size_t lido_pool_destroy(lido_pool *pool) {
   size_t were_live = core->handles ? lido_handles_end(core) : 0;
   if (were_live == SIZE_MAX) return 0;
   unregister(core);
-  /* RELAXED: nobody else is here. */
+  /* RELAXED, twice: nobody else is here. */
+  if (lido_load_relaxed(&core->samples) != 0) lido_heap_forget_all_of(&core->samples);
   size_t live = lido_slab_lists_taken(&core->slabs) - lido_load_relaxed(&core->set_aside) +
                 lido_load_relaxed(&core->passthrough_live);
   if (core->handles) live = were_live;

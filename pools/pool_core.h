@@ -5,7 +5,7 @@
  *
  * An object is at any time in exactly one of: a slab (its bit is set), a magazine in the depot, a
  * cache (magazines, hot slot), set aside (reserve, detached magazine), the program's hands. Its
- * state byte tells only the program's hands, LIVE, from the rest.
+ * state byte tells only the program's hands, LIVE, HELD or SAMPLED, from the rest.
  * Invariants
  *   P1  taken = live + cached + set aside, by L3 of slab_lists.h.
  *   P2  an object whose bit is set has a free state; an object in a cache or the depot too.
@@ -36,7 +36,6 @@ struct lido_pool_core {
   lido_pool face; /* must be first: a lido_pool is a core seen from outside */
   uint32_t owner; /* in the address map; LIDO_OWNER_NEVER in a buffer */
   char *name;
-  size_t name_bytes;
   lido_pool_options options;
   lido_geometry geometry;
   lido_backing *backing;
@@ -45,6 +44,7 @@ struct lido_pool_core {
   bool passthrough;
   bool valgrind;          /* tell Valgrind of each object */
   bool handles;           /* LIDO_POOL_HANDLES */
+  bool needs_sweep;       /* atomic: in the child of a fork: caches of threads that are gone held objects */
   lido_refs_owner refs;   /* what lib/refs knows of this pool */
   lido_typed_pool *typed; /* that made this pool, or NULL */
   /* has a lock of its own */
@@ -74,8 +74,11 @@ struct lido_pool_core {
   uint64_t direct_frees;
   size_t passthrough_live;
   size_t passthrough_peak;
+  size_t samples;           /* of the heap profile, live */
+  int64_t sample_left;      /* bytes to the next sample, of objects that come past the caches */
+  uint64_t unsampled;       /* objects that the next sample of this pool stands for, beside its cache's own */
+  uint32_t sample_run;      /* of the profile that sample_left is of */
   uint32_t magazine_target; /* objects; grows while the depot is contended, unless it is tuned */
-  bool needs_sweep;         /* in the child of a fork: caches of threads that are gone held objects */
 };
 LIDO_STATIC_ASSERT(sizeof(lido_pool_core) <= 1024, "a class of metadata, and a quarter of the smallest buffer");
 
@@ -84,7 +87,7 @@ static inline lido_pool_core *lido_core_of(const lido_pool *pool) {
 }
 
 /* In the program's hands. */
-static inline bool lido_state_is_live(uint8_t state) { return state == LIDO_STATE_LIVE || state == LIDO_STATE_HELD; }
+static inline bool lido_state_is_live(uint8_t state) { return state >= LIDO_STATE_LIVE && state <= LIDO_STATE_SAMPLED; }
 
 static inline lido_metadata *lido_core_metadata(lido_pool_core *core) { return &core->backing->metadata; }
 
@@ -139,6 +142,8 @@ bool lido_core_populate(lido_pool_core *core, const lido_slab *slab);
 
 /* In the child of a fork: find the objects that caches of vanished threads held. */
 void lido_core_sweep(lido_pool_core *core);
+/* The same with the registry's lock held. */
+void lido_core_sweep_locked(lido_pool_core *core);
 
 static inline void lido_core_sweep_if_needed(lido_pool_core *core) {
   /* ACQUIRE fork.swept: a thread that goes on without sweeping finds the slabs swept. */
@@ -148,11 +153,17 @@ static inline void lido_core_sweep_if_needed(lido_pool_core *core) {
 /* Is this not the thread that a single-thread pool belongs to? */
 bool lido_core_is_second_thread(lido_pool_core *core);
 
+/* Is this the thread that uses a single-thread pool? Unlike the question above, it makes nobody its user. */
+bool lido_core_is_only_thread(const lido_pool_core *core);
+
 /* Visit every object in the program's hands, and those that are dying. */
 size_t lido_core_walk(lido_pool_core *core, bool (*visit)(void *object, void *arg), void *arg);
 
 /* How many walks over the pool the calling thread is in the middle of (pool_walk.c). */
 unsigned lido_walks_of_thread(const lido_pool_core *core);
+
+/* The most objects out of the slabs at once since this was asked last. */
+size_t lido_pool_recent_peak(lido_pool *pool);
 
 /* ---- Objects without a cache (direct.c) ---- */
 

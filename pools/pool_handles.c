@@ -14,6 +14,7 @@
 
 #include "lib/base/atomic.h"
 #include "lib/base/misuse_report.h"
+#include "lib/mem/heap_samples.h"
 #include "lib/refs/cleanup_queue.h"
 #include "lib/refs/counts.h"
 #include "lib/refs/death.h"
@@ -54,8 +55,14 @@ static bool hold(lido_refs_owner *owner, void *object) {
 
 static void release_alone(lido_refs_owner *owner, void *object) { lido_pool_free(&core_behind(owner)->face, object); }
 
+/* RELAXED: a sample of this object was counted before it came here. */
+static void forget_sample(const lido_pool_core *core, const void *object) {
+  if (LIDO_UNLIKELY(lido_load_relaxed(&core->samples) != 0)) lido_heap_forget(object);
+}
+
 static void dispose(lido_refs_owner *owner, void *object) {
   lido_pool_core *core = core_behind(owner);
+  forget_sample(core, object);
   lido_core_set_state(core, object, LIDO_STATE_LIVE);
   /* Without checks a walk made the states up when it began; it shall not visit this one. RELAXED: it is this thread's. */
   if (LIDO_CHECKS == LIDO_CHECKS_NONE) {
@@ -70,6 +77,7 @@ static void dispose(lido_refs_owner *owner, void *object) {
 
 static void retire(lido_refs_owner *owner, void *object) {
   lido_pool_core *core = core_behind(owner);
+  forget_sample(core, object);
   lido_core_set_state(core, object, LIDO_STATE_RETIRED);
   lido_tool_free(core, object);
   lido_add_relaxed(&core->direct_frees, 1); /* RELAXED: statistic */

@@ -19,16 +19,17 @@ static size_t note_locked(const lido_slab **slab, lido_slab_use *out, size_t cou
   return noted;
 }
 
+/* The number is told under the same lock as the last slab: so all of them were noted, or as many as were asked for. */
 size_t lido_pool_occupancy(lido_pool *pool, lido_slab_use *out, size_t count) {
   lido_slab_lists *lists = &lido_core_of(pool)->slabs;
   lido_slab_lists_lock(lists);
   lists->walkers++;
   const lido_slab *slab = lists->oldest;
-  size_t noted = 0;
+  size_t noted = note_locked(&slab, out, lido_min(count, AT_ONCE));
   while (slab != NULL && noted < count) {
-    noted += note_locked(&slab, out + noted, lido_min(count - noted, AT_ONCE));
     lido_slab_lists_unlock(lists);
     lido_slab_lists_lock(lists);
+    noted += note_locked(&slab, out + noted, lido_min(count - noted, AT_ONCE));
   }
   lists->walkers--;
   size_t slabs = lists->slabs;

@@ -76,7 +76,7 @@ void lido_pool_stats_get(const lido_pool *pool, lido_pool_stats *out) {
   add_caches(core, out);
   lido_depot_counts depot = lido_depot_counts_get(&core->depot);
   out->cached += depot.objects;
-  out->bytes_metadata += sizeof *core + core->name_bytes + depot.bytes;
+  out->bytes_metadata += sizeof *core + strlen(core->name) + 1 + depot.bytes;
   add_slabs(core, out);
   add_direct(core, out);
   if (core->passthrough) add_passthrough(core, out);
@@ -86,6 +86,15 @@ void lido_pool_stats_get(const lido_pool *pool, lido_pool_stats *out) {
   out->bytes_reserved += out->bytes_metadata;
   out->bytes_live = out->live * core->geometry.stride;
   out->bytes_cached = out->cached * core->geometry.stride;
+}
+
+size_t lido_pool_recent_peak(lido_pool *pool) {
+  lido_slab_lists *lists = &lido_core_of(pool)->slabs;
+  lido_slab_lists_lock(lists);
+  size_t peak = lists->recent_peak;
+  lists->recent_peak = lido_slab_lists_taken(lists);
+  lido_slab_lists_unlock(lists);
+  return peak;
 }
 
 double lido_pool_hit_rate(const lido_pool_stats *stats) {

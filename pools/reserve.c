@@ -9,6 +9,7 @@
 
 #include "lib/base/atomic.h"
 #include "lib/base/bits.h"
+#include "pools/pool_samples.h"
 #include "pools/set_aside.h"
 #include "pools/slow_paths.h"
 #include "pools/thread_cache.h"
@@ -114,7 +115,10 @@ void *lido_reserve_alloc(lido_reserve *reserve) {
   while (reserve->count != 0) {
     void *object = reserve->objects[--reserve->count];
     lido_set_aside_end(reserve->core, &object, 1, LIDO_STATE_FREE);
-    if (hand_out(reserve->core, object)) return object;
+    if (!hand_out(reserve->core, object)) continue;
+    if (LIDO_UNLIKELY(lido_heap_run_now() != 0))
+      lido_sampling_alone(reserve->core, object, __builtin_return_address(0));
+    return object;
   }
   errno = ENOMEM;
   return NULL;

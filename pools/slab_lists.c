@@ -2,6 +2,7 @@
 #include "pools/slab_lists.h"
 
 #include "lib/base/assertion.h"
+#include "lib/base/bits.h"
 
 void lido_slab_lists_init(lido_slab_lists *lists, bool locks) {
   *lists = (lido_slab_lists){.locks = locks};
@@ -91,7 +92,8 @@ size_t lido_slab_lists_take(lido_slab_lists *lists, const lido_geometry *geometr
     rebin(lists, slab);
   }
   lists->free_objects -= taken;
-  if (lido_slab_lists_taken(lists) > lists->peak) lists->peak = lido_slab_lists_taken(lists);
+  lists->peak = lido_max(lists->peak, lido_slab_lists_taken(lists));
+  lists->recent_peak = lido_max(lists->recent_peak, lido_slab_lists_taken(lists));
   return taken;
 }
 

@@ -39,7 +39,8 @@ typedef struct lido_slab_lists {
   size_t objects;
   size_t free_objects;
   size_t retired;
-  size_t peak; /* of taken */
+  size_t peak;        /* of taken */
+  size_t recent_peak; /* the same since it was looked at */
   uint64_t made;
   uint64_t released;
   uint64_t populated;

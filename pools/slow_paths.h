@@ -32,6 +32,9 @@ void *lido_alloc_exhausted(lido_pool_core *core);
 /* A free object's state byte, when it is nobody's and nothing of the caller's either. */
 void lido_core_set_state(const lido_pool_core *core, void *object, uint8_t state);
 
+/* An object's state says SAMPLED: the sample goes, and it is plainly live. Any address. -> whether. (free_slow.c) */
+bool lido_core_unsample(const lido_pool_core *core, const void *object);
+
 /* Passthrough pools. */
 bool lido_passthrough_is_default(void);
 void *lido_passthrough_alloc(lido_pool_core *core);

@@ -8,6 +8,7 @@
 #include "lib/base/atomic.h"
 #include "lib/base/bitmap.h"
 #include "lib/base/misuse_report.h"
+#include "pools/pool_samples.h"
 #include "pools/registry.h"
 
 enum { FIRST_CAPACITY = 4, CONTENTION_PATIENCE = 2 };
@@ -26,37 +27,58 @@ static void reset_face(lido_pool_cache *cache) {
 
 static void load_magazine(lido_pool_cache *cache, lido_magazine *magazine) {
   cache->rest->loaded = magazine;
+  cache->rest->moved += magazine->count;
   cache->items = magazine->items;
   cache->capacity = magazine->capacity;
   /* RELAXED: only statistics look on. */
+  lido_store_relaxed(&cache->rest->hidden, 0);
   lido_store_relaxed(&cache->count, magazine->count);
   lido_store_relaxed(&cache->rest->loaded_bytes, magazine->storage);
 }
 
 /* The loaded magazine, with its count brought up to date. */
 static lido_magazine *loaded_magazine(lido_pool_cache *cache) {
-  cache->rest->loaded->count = cache->count;
+  cache->rest->loaded->count = cache->count + cache->rest->hidden;
   return cache->rest->loaded;
 }
 
 /* Out of the cache's hands, and then into others' (C5). RELAXED: a fork that sees the latter took a lock in between. */
 static lido_magazine *unload_magazine(lido_pool_cache *cache) {
   lido_magazine *magazine = loaded_magazine(cache);
+  cache->rest->moved -= magazine->count;
   lido_store_relaxed(&cache->rest->loaded, NULL);
   return magazine;
 }
 
 static lido_magazine *remove_previous(lido_thread_cache_rest *rest) {
   lido_magazine *magazine = rest->previous;
+  rest->moved -= magazine->count;
   lido_store_relaxed(&rest->previous, NULL); /* RELAXED: as in unload_magazine */
   return magazine;
 }
 
 static void set_previous(lido_thread_cache_rest *rest, lido_magazine *magazine) {
   rest->previous = magazine;
+  rest->moved += magazine->count;
   /* RELAXED: only statistics look on. */
   lido_store_relaxed(&rest->previous_count, magazine->count);
   lido_store_relaxed(&rest->previous_bytes, magazine->storage);
+}
+
+void lido_thread_cache_show(lido_pool_cache *cache, uint32_t count) {
+  lido_thread_cache_rest *rest = cache->rest;
+  if (rest->loaded == NULL) return; /* C5 */
+  lido_magazine *magazine = loaded_magazine(cache);
+  uint32_t hidden = magazine->count - (uint32_t)lido_min(count, magazine->count);
+  cache->items = magazine->items + hidden;
+  cache->capacity = magazine->capacity - hidden;
+  /* RELAXED: only statistics look on. */
+  lido_store_relaxed(&rest->hidden, hidden);
+  lido_store_relaxed(&cache->count, magazine->count - hidden);
+}
+
+void lido_thread_cache_show_all(lido_pool_cache *cache) {
+  if (cache->rest->hidden != 0) lido_thread_cache_show(cache, UINT32_MAX);
 }
 
 static void swap_magazines(lido_pool_cache *cache) {
@@ -213,15 +235,19 @@ lido_pool_cache *lido_thread_cache_attach_explicit(lido_pool_core *core) {
 
 /* The hot object, if there is one of ours, leaves the hot slot. */
 static void *take_hot(lido_pool_cache *cache) {
-#if LIDO_CHECKS == LIDO_CHECKS_NONE
-  void *hot = cache->hot;
-#else
-  void *hot = lido_load_relaxed(cache->hot_state) == cache->claim ? cache->hot : NULL; /* RELAXED: as in alloc */
-#endif
+  void *hot = lido_thread_cache_is_hot(cache) ? cache->hot : NULL;
   /* RELEASE cache.hot: the look at the state byte is over when a trim sees no hot object any more. */
   lido_store_release(&cache->hot, NULL);
   cache->hot_state = &lido_state_never;
+  cache->rest->moved -= hot != NULL;
   return hot;
+}
+
+void lido_thread_cache_cool(lido_pool_cache *cache) {
+  void *hot = take_hot(cache);
+  if (hot == NULL) return;
+  cache->rest->moved++;
+  lido_thread_cache_keep(cache, hot);
 }
 
 static void spill_hot(lido_pool_cache *cache) {
@@ -317,6 +343,7 @@ static bool refill_from_slabs(lido_pool_cache *cache, bool *limited) {
   reverse(objects, kept);
   if (kept != 0) memcpy(cache->items + cache->count, objects, kept * sizeof *objects);
   lido_store_relaxed(&cache->count, cache->count + (uint32_t)kept); /* RELAXED: only statistics look on */
+  cache->rest->moved += (int64_t)kept;
   if (kept != taken) lido_core_put(core, objects + kept, taken - kept);
   if (taken != 0) count_refill(&cache->rest->refills_slab);
   return cache->count != 0;
@@ -363,6 +390,7 @@ static bool make_room(lido_pool_cache *cache) {
 }
 
 void lido_thread_cache_keep(lido_pool_cache *cache, void *object) {
+  lido_thread_cache_show_all(cache);
   bool spilled = cache->count == cache->capacity && make_room(cache);
   cache->items[cache->count] = object;
   lido_store_relaxed(&cache->count, cache->count + 1); /* RELAXED: only statistics look on */
@@ -376,8 +404,10 @@ void lido_thread_cache_overflow(lido_pool_cache *cache, void *object) {
     lido_thread_cache_keep(cache, object);
     lido_thread_cache_honour(cache);
   } else {
+    cache->rest->moved--;
     lido_core_put(cache->rest->core, &object, 1);
   }
+  if (LIDO_UNLIKELY(lido_thread_cache_is_watched(cache->rest))) lido_sampling_visit(cache);
   errno = saved_errno;
 }
 
@@ -427,10 +457,12 @@ void lido_thread_cache_close(lido_thread_cache_rest *rest) {
   lido_pool_cache *cache = rest->cache;
   spill_hot(cache);
   if (rest->loaded != NULL) {
-    spill(rest->core, loaded_magazine(cache));
-    load_magazine(cache, rest->loaded);
-    spill(rest->core, rest->previous);
-    set_previous(rest, rest->previous);
+    lido_magazine *loaded = unload_magazine(cache);
+    spill(rest->core, loaded);
+    load_magazine(cache, loaded);
+    lido_magazine *previous = remove_previous(rest);
+    spill(rest->core, previous);
+    set_previous(rest, previous);
   }
   /* RELAXED: the child has one thread. */
   lido_store_relaxed(&rest->flush_wanted, true);
@@ -449,10 +481,14 @@ bool lido_thread_cache_honour(lido_pool_cache *cache) {
   lido_thread_cache_rest *rest = cache->rest;
   /* RELAXED: a request seen late is honoured later. The two halves of a request may be seen one by one, in any order,
    * so either of them counts. */
-  bool asked = lido_load_relaxed(&rest->flush_wanted) || lido_load_relaxed(&cache->owner) != rest->owner;
+  uint32_t owner = lido_thread_cache_owner(rest);
+  bool asked = lido_load_relaxed(&rest->flush_wanted) || lido_load_relaxed(&cache->owner) != owner;
   if (LIDO_LIKELY(!asked)) return false;
+  bool only_visit = lido_load_relaxed(&rest->visit_wanted) && !lido_load_relaxed(&rest->flush_wanted);
+  lido_store_relaxed(&rest->visit_wanted, false);
   lido_store_relaxed(&rest->flush_wanted, false);
-  lido_store_relaxed(&cache->owner, rest->owner);
+  lido_store_relaxed(&cache->owner, owner);
+  if (only_visit) return true;
   lido_thread_cache_flush(cache);
   lido_core_shed(rest->core);
   return true;
@@ -499,12 +535,16 @@ void lido_thread_cache_forget_objects_locked(lido_thread_cache_rest *rest) {
   cache->items = NULL;
   cache->count = 0;
   cache->capacity = 0;
+  rest->hidden = 0;
+  rest->moved = 0;
+  rest->sampling = (lido_sampling){.run = 0};
 }
 
 void lido_thread_cache_detach_locked(lido_thread_cache_rest *rest, lido_detach detach) {
   lido_pool_core *core = rest->core;
   lido_pool_cache *cache = rest->cache;
   if (detach == LIDO_DETACH_LIVING) {
+    if (LIDO_UNLIKELY(rest->sampling.run != 0)) lido_sampling_end(rest);
     rest->frees_noted = lido_load_relaxed(&cache->frees); /* RELAXED: statistic */
     give_up_objects(cache);
     if (rest->thread != NULL) lido_thread_table_set_locked(rest->thread, core->face.number, &lido_thread_cache_none);
@@ -525,7 +565,9 @@ void lido_thread_cache_detach_locked(lido_thread_cache_rest *rest, lido_detach d
 
 size_t lido_thread_cache_objects(const lido_thread_cache_rest *rest) {
   const lido_pool_cache *cache = rest->cache;
-  size_t objects = lido_load_relaxed(&cache->count) + lido_load_relaxed(&rest->previous_count); /* RELAXED: statistic */
+  /* RELAXED: statistic */
+  size_t objects =
+      lido_load_relaxed(&cache->count) + lido_load_relaxed(&rest->hidden) + lido_load_relaxed(&rest->previous_count);
   /* ACQUIRE cache.hot: the state bytes of that object's slab are seen as they were made. */
   void *hot = lido_load_acquire(&cache->hot);
   if (hot == NULL) return objects;
@@ -545,10 +587,14 @@ size_t lido_thread_cache_magazine_bytes(const lido_thread_cache_rest *rest) {
 const char *lido_thread_cache_check(const lido_thread_cache_rest *rest) {
   const lido_pool_cache *cache = rest->cache;
   if (rest->loaded == NULL) return cache->count != 0 ? "C1: objects without a magazine" : NULL;
-  if (cache->rest != rest || cache->items != rest->loaded->items) return "C1: the face shows another magazine";
-  if (cache->capacity != rest->loaded->capacity || cache->count > cache->capacity) return "C1: count beyond capacity";
+  uint32_t hidden = rest->hidden;
+  if (cache->rest != rest || cache->items != rest->loaded->items + hidden) return "C1: the face shows another magazine";
+  if (cache->capacity + hidden != rest->loaded->capacity || cache->count > cache->capacity)
+    return "C1: count beyond capacity";
   if (rest->previous->count > rest->previous->capacity) return "C1: count beyond capacity";
   if (cache->owner != rest->owner && cache->owner != LIDO_OWNER_NEVER) return "C3: the owner of another pool";
   if (rest->owner == LIDO_OWNER_NEVER && cache->hot != NULL) return "C4: a hot object without a claim";
+  if (rest->sampling.every != 0 && cache->count != 0)
+    return "C3: objects in sight while each call is wanted at the slow path";
   return NULL;
 }

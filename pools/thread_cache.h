@@ -6,13 +6,16 @@
  * pool's target, so that a pool touched once costs little. If the pool's magazines are tuned, an empty one of another size is
  * replaced when it would be filled.
  * Invariants
- *   C1  cache->items, count and capacity are those of rest->loaded.
+ *   C1  cache->items, count and capacity are those of rest->loaded, but for its first `hidden` items (pool_samples.h).
  *   C2  the objects in hot slot and magazines are free; no object is in two places.
- *   C3  cache->owner is rest->owner, or LIDO_OWNER_NEVER while somebody asks for a flush.
+ *   C3  cache->owner is rest->owner, or LIDO_OWNER_NEVER while somebody asks for a flush or a visit, or each call is wanted
+ *       at the slow path (pool_samples.h).
  *   C4  a cache without a claim never has a hot object.
  *   C5  a magazine that is handed to somebody, or destroyed, has left rest->loaded and rest->previous before, so that the
  *       child of a fork finds there only what is nowhere else. NULL in one of them lasts but for that step, or in an
  *       explicit cache after a fork until the next slow path.
+ *   C6  moved is what came in from elsewhere less what went there, objects the program gave and got apart. So moved + frees -
+ *       what is there = objects the program got from here: allocs need no count of their own.
  * Threads: the owner; others read `hot` and `count`, and set `flush_wanted` and `owner`, under the
  * registry's lock.
  * Failure: attach: NULL; the thread then works without a cache (direct.c).
@@ -20,26 +23,42 @@
 #ifndef LIDO_POOLS_THREAD_CACHE_H
 #define LIDO_POOLS_THREAD_CACHE_H
 
+#include "lib/base/atomic.h"
 #include "pools/pool_core.h"
+
+/* How a cache is watched by the heap profile: pool_samples.h. The owner's. */
+typedef struct lido_sampling {
+  uint32_t run;       /* 0: not watched */
+  uint32_t every;     /* calls that come to the slow path until one is a sample; 0: not each call comes there */
+  int64_t left;       /* bytes to the next sample */
+  int64_t allocs;     /* seen so far, by C6 */
+  int64_t calm_until; /* before so many nothing is to be done but to count them; INT64_MIN: look at each visit */
+  uint64_t unsampled; /* objects since the last sample */
+} lido_sampling;
 
 struct lido_thread_cache_rest {
   /* fixed while attached */
   lido_pool_core *core;
   lido_pool_cache *cache;
   lido_thread_record *thread; /* NULL: an explicit cache */
-  uint32_t owner;             /* what cache->owner is when nothing is asked for */
+  uint32_t owner;             /* the pool's number, or LIDO_OWNER_NEVER */
   uint8_t claim;              /* cache->claim, or 0: the cache has none */
   bool allocated;             /* the cache's memory is ours, not a typed pool's thread-local */
   bool flush_wanted;          /* atomic: by a trim or an exhausted pool, at the next slow path */
+  bool visit_wanted;          /* atomic: by the heap profile, likewise */
   /* the owner's */
   lido_magazine *loaded;
   lido_magazine *previous;
   uint32_t contention_seen; /* depot's count when the target was last looked at */
+  int64_t moved;            /* objects, C6 */
+  lido_sampling sampling;   /* of the heap profile */
   /* atomic, written by the owner */
+  uint32_t hidden;         /* objects of the loaded magazine that the face does not show: its first */
   uint32_t previous_count; /* statistic: previous->count */
   uint32_t loaded_bytes;   /* statistic: the magazine's storage, and the other's */
   uint32_t previous_bytes;
-  uint64_t misses; /* statistic, as are those below */
+  uint64_t frees_at_visit; /* cache->frees when the heap profile looked last */
+  uint64_t misses;         /* statistic, as are those below */
   uint64_t refills_depot;
   uint64_t refills_slab;
   /* under the registry's lock */
@@ -49,6 +68,32 @@ struct lido_thread_cache_rest {
   lido_thread_cache_rest *thread_next; /* caches of the thread */
   lido_thread_cache_rest *thread_previous;
 };
+
+/* What cache->owner is while nothing is asked for. */
+static inline uint32_t lido_thread_cache_owner(const lido_thread_cache_rest *rest) {
+  return LIDO_UNLIKELY(rest->sampling.every != 0) ? LIDO_OWNER_NEVER : rest->owner;
+}
+
+/* Is a free object in the hot slot? The owner's. */
+static inline bool lido_thread_cache_is_hot(const lido_pool_cache *cache) {
+  if (LIDO_CHECKS == LIDO_CHECKS_NONE) return cache->hot != NULL;
+  return lido_load_relaxed(cache->hot_state) == cache->claim; /* RELAXED: as in alloc */
+}
+
+/* Objects that the program got from this cache, ever. The owner's. */
+static inline int64_t lido_thread_cache_allocs(const lido_thread_cache_rest *rest) {
+  const lido_pool_cache *cache = rest->cache;
+  size_t there = (size_t)cache->count + rest->hidden + (rest->previous != NULL ? rest->previous->count : 0) +
+                 lido_thread_cache_is_hot(cache);
+  return rest->moved + (int64_t)cache->frees - (int64_t)there;
+}
+
+/* Show all objects of the loaded magazine, or but `count` of them. */
+void lido_thread_cache_show_all(lido_pool_cache *cache);
+void lido_thread_cache_show(lido_pool_cache *cache, uint32_t count);
+
+/* What is hot goes to the magazines. */
+void lido_thread_cache_cool(lido_pool_cache *cache);
 
 /* The calling thread's cache of a pool: makes it, in `typed_cache` if that is not NULL. NULL: no
  * memory, or the thread is past its exit, or a second thread of a single-thread pool (reported as

@@ -11,6 +11,7 @@
 #include "lido/cleanup.h"
 #include "lido/ephemeron.h"
 #include "lido/guard.h"
+#include "lido/heap_profile.h"
 #include "lido/intern.h"
 #include "lido/manager.h"
 #include "lido/metrics.h"
@@ -21,6 +22,7 @@
 #include "lido/policy.h"
 #include "lido/pool.h"
 #include "lido/snapshot.h"
+#include "lido/socket.h"
 #include "lido/version.h"
 #include "lido/weak.h"
 

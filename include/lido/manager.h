@@ -8,10 +8,12 @@
  *     lido_manager_destroy(manager);      // observers, caches, cleanups, pools, arenas
  *
  * What it makes are ordinary pools and arenas: alloc and free know nothing of a manager and cost what they cost without. It starts no
- * thread and opens no file. What is to happen now and then (samples, alerts, a policy's housekeeping) happens in lido_manager_tick(), which the program
- * calls, or has a thread call (lido/monitor.h).
+ * thread and opens no file unless it is asked to. What is to happen now and then (samples, alerts, a policy's housekeeping) happens in lido_manager_tick(), which
+ * the program calls, or has a thread call (lido/monitor.h).
  *
- * Threads: every function from any thread, but destroy. Callbacks run without locks and may use the manager, but not destroy it.
+ * Threads: every function from any thread, but destroy. Callbacks run without locks and may use the manager, but not destroy it. A reclaim pass for a limit
+ * runs on the thread that needs the memory, in the middle of its alloc, and calls the program from there: cleanups, on_evict, on_pressure. If these take locks
+ * that may be held around an alloc, say LIDO_MANAGER_RECLAIM_AT_TICKS (docs/manager.md).
  * Errors: pointers are NULL and errno is set; int functions give 0 or an errno value. Lack of memory is never an abort.
  * Fork: the child has the manager and all in it. Signals: not in handlers.
  */
@@ -39,6 +41,14 @@ typedef struct lido_message {
 /* What a reclaim pass did (below). */
 typedef struct lido_reclaim_report lido_reclaim_report;
 
+enum {
+  /* No function of the program is called in the middle of an alloc. The pass for the soft limit runs at the next tick instead; the one for the hard limit only
+   * gives back free memory of pools, caches and arenas (for which `destroy` of a pool with constructed objects may be called). */
+  LIDO_MANAGER_RECLAIM_AT_TICKS = 1,
+  /* Ticks ask the system for resident_bytes (lido/monitor.h), as they do while a monitor's thread runs. Opens a file at each. */
+  LIDO_MANAGER_RESIDENT_BYTES = 2
+};
+
 /* Zero means default everywhere, so NULL and &(lido_manager_options){0} are complete. */
 typedef struct lido_manager_options {
   const char *name;      /* copied, at most 63 bytes; NULL = "lido" */
@@ -60,6 +70,7 @@ typedef struct lido_manager_options {
   uint64_t (*now)(void *context); /* nanoseconds that never go back; NULL = the system's. For tests and simulations */
   void *context;                  /* for all of these */
   size_t samples; /* how many of the last ticks are remembered (lido/monitor.h): 2 to 1,000,000; 0 = 1,000 */
+  unsigned flags; /* LIDO_MANAGER_... */
 } lido_manager_options;
 
 /* 0, or EINVAL and, if `message` is not NULL, what is wrong. */
@@ -162,7 +173,7 @@ struct lido_reclaim_report {
 };
 
 /* A pass now, on this thread: pending cleanups run, free memory of pools and of this thread's idle arenas goes back (other threads give theirs at their next slow path), and while more than soft_bytes are in use,
- * caches let go of values they keep. If another thread is in a pass, this one waits for its end. -> bytes that went back; `report`, if not NULL, says more. Costs by what it frees, and some
+ * caches let go of values they keep. Several threads may be in passes at once. -> bytes that went back; `report`, if not NULL, says more. Costs by what it frees, and some
  * hundred nanoseconds for each pool and class. */
 LIDO_API size_t lido_manager_reclaim(lido_manager *manager, lido_reclaim_report *report);
 

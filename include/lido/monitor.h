@@ -9,7 +9,7 @@
  * Each lido_manager_tick() takes a sample. The last ones (1,000, or as many as the manager's options say) lie in a ring that was allocated with the manager. The program calls
  * the tick from its own loop, or starts the thread, or does neither: then there are none, and nothing is paid for.
  *
- * Threads: any.
+ * Threads: any. Of two ticks at once one reads all its numbers before the other, so that counters rise from sample to sample.
  */
 #ifndef LIDO_MONITOR_H
 #define LIDO_MONITOR_H
@@ -20,12 +20,12 @@
 LIDO_BEGIN
 
 /* X(name, kind, unit, text) for what a sample has beside the manager's statistics. */
-#define LIDO_SAMPLE_STATISTICS(X)                                                       \
-  LIDO_MANAGER_STATISTICS(X)                                                            \
-  X(budget_used, gauge, bytes, "charged to the manager's budget")                       \
-  X(budget_refusals, counter, calls, "requests that the hard limit refused")            \
-  X(resident_bytes, gauge, bytes, "of the process, as the system says; 0: it does not") \
-  X(pressure_stalled_ppm, gauge, ppm,                                                   \
+#define LIDO_SAMPLE_STATISTICS(X)                                                           \
+  LIDO_MANAGER_STATISTICS(X)                                                                \
+  X(budget_used, gauge, bytes, "charged to the manager's budget")                           \
+  X(budget_refusals, counter, calls, "requests that the hard limit refused")                \
+  X(resident_bytes, gauge, bytes, "of the process, as the system says; 0: nobody asked it") \
+  X(pressure_stalled_ppm, gauge, ppm,                                                       \
     "millionths of the time in which some thread waited for memory, if the policy asks for it")
 
 /* The number of a field: LIDO_SAMPLE_bytes_live, ... */
@@ -35,7 +35,7 @@ typedef enum lido_sample_field { LIDO_SAMPLE_STATISTICS(LIDO_SAMPLE_CONSTANT) LI
 
 typedef struct lido_sample {
   uint64_t number;  /* of the tick; the first is 1 */
-  uint64_t now_ns;  /* the manager's clock */
+  uint64_t now_ns;  /* the manager's clock; if that goes back, it is taken to stand still */
   uint64_t wall_ns; /* since 1970 */
   uint64_t values[LIDO_SAMPLE_FIELDS];
 } lido_sample;
@@ -51,10 +51,13 @@ LIDO_API const char *lido_sample_field_name(lido_sample_field field);
 LIDO_API lido_sample_field lido_sample_field_by_name(const char *name);
 LIDO_API bool lido_sample_field_is_counter(lido_sample_field field);
 
-/* A thread of Lido's calls lido_manager_tick() each interval_ns (1 ms at least, else EINVAL). 0, EALREADY, ENOMEM, EAGAIN. The first tick is at once. */
+/* A thread of Lido's calls lido_manager_tick(), at once and then each interval_ns (1 ms at least, else EINVAL) of the system's clock. If a tick takes longer, those that were due meanwhile
+ * are skipped. While there is the thread, all ticks ask the system for resident_bytes, for which they open a file; without it they do so with LIDO_MANAGER_RESIDENT_BYTES. What a
+ * tick calls (lido/alert.h, on_pressure, cleanups) runs on the thread then. 0, EALREADY (there is one, or one that is just stopped), ENOMEM, EAGAIN. */
 LIDO_API int lido_monitor_start(lido_manager *manager, uint64_t interval_ns);
 
-/* Stops it, and waits for the tick it is in. 0; ESRCH: there is none; EDEADLK: called by that thread, in a callback. The end of a manager stops it, too; the child of a fork has none. */
+/* Stops it, and waits for the tick it is in. 0; ESRCH: there is none, or another thread has stopped it, whose wait this one shared; EDEADLK: called by that thread, in a callback. The
+ * end of a manager stops it, too; the child of a fork has none, and may start its own. */
 LIDO_API int lido_monitor_stop(lido_manager *manager);
 
 LIDO_END

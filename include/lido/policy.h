@@ -45,8 +45,9 @@ typedef struct lido_policy_settings {
   size_t ready_most; /* bytes a pool */
   uint64_t
       drain_ns; /* for so long a tick runs pending cleanups of the manager's queues, those of a worker too; UINT64_MAX: all there are */
-  bool trims; /* a tick gives back what more than spare_percent of the live bytes is free in pools and idle in arenas */
-  unsigned spare_percent;
+  /* A tick gives back slabs that the recent use does not need: the most that was in use, which is halved in memory each forget_ns. UINT64_MAX: nothing;
+   * 0: all that is free, and idle arenas of classes without live ones, and what other threads' caches hold. */
+  uint64_t forget_ns;
 } lido_policy_settings;
 
 /* 0; EINVAL: no policy, NONE, or ADAPTIVE, which has none of its own. */
@@ -73,7 +74,7 @@ enum { LIDO_POLICY_CHOICES = 3 };
   X(slow_ns, "slow paths of alloc and free")                                                   \
   X(growth_ns, "slabs that allocs had to wait for")                                            \
   X(stall_ns, "threads that waited for memory which this policy keeps: the system's pressure") \
-  X(idle_ns, "memory that is kept for nothing: little, so that it decides when nothing else does")
+  X(idle_ns, "free memory that this policy keeps, at a price of 10 microseconds a second for each MiB")
 
 #define LIDO_POLICY_COST_FIELD(name, text) double name;
 typedef struct lido_policy_score {

@@ -155,17 +155,21 @@ LIDO_API void lido_thread_flush(void);
  * was created. */
 typedef struct lido_pool_tuning {
   /* Objects in a magazine: 0 = by the object's size, more when threads contend for the depot. Others stay as they are;
-   * at most what cache_bytes allows, and 252. A cache changes at its next exchange of magazines. */
+   * at most what cache_bytes allows, an eighth of max_objects, and 252. A cache changes at its next exchange of magazines. */
   uint32_t magazine_objects;
-  uint32_t
-      batch_objects;   /* objects that a refill takes from the slabs at once: 0, or more than fit = a whole magazine */
-  size_t retain_bytes; /* as the option of that name: 0 = as that said */
-  uint32_t retain_percent; /* empty slabs kept, as a share of those in use: 0 = 25, LIDO_RETAIN_NONE = no share, at
-                              most 1,000. The larger of this and retain_bytes counts. */
-  lido_purge purge;        /* what becomes of the pages of a slab that goes back (lido/backing.h) */
-  uint64_t purge_delay_ns; /* and after which time, when lido_backing_purge() is called; 0 = at once. A slab made
-                              before then has its pages still. The end of the pool purges at once. */
-  size_t ready_bytes; /* empty slabs that lido_pool_prepare() brings pages for. Twice as much may stay by itself. */
+  /* Objects that a refill takes from the slabs at once: 0, or more than fit = a whole magazine. */
+  uint32_t batch_objects;
+  /* As the option of that name: 0 = as that said. */
+  size_t retain_bytes;
+  /* Empty slabs kept, as a share of those in use: 0 = 25, LIDO_RETAIN_NONE = no share, at most 1,000. The larger of this
+   * and retain_bytes counts. */
+  uint32_t retain_percent;
+  /* What becomes of the pages of a slab that goes back (lido/backing.h), and after which time, when lido_backing_purge() is
+   * called: 0 = at once. A slab made before then has its pages still. The end of the pool purges at once. */
+  lido_purge purge;
+  uint64_t purge_delay_ns;
+  /* Empty slabs that lido_pool_prepare() brings pages for. Twice as much may stay by itself. */
+  size_t ready_bytes;
 } lido_pool_tuning;
 
 /* Set all knobs. 0; EINVAL: nothing is changed (NULL, or out of range). Each is seen by other threads at their next slow
@@ -246,6 +250,17 @@ LIDO_API size_t lido_pool_occupancy(lido_pool *pool, lido_slab_use *out, size_t 
  * above, [5] without a free object. Of one moment, and O(1): the pool keeps its slabs by these bins. */
 enum { LIDO_OCCUPANCY_BINS = 6 };
 LIDO_API void lido_pool_occupancy_histogram(lido_pool *pool, uint64_t bins[LIDO_OCCUPANCY_BINS]);
+
+/* What is live in a pool, by its name. */
+typedef struct lido_pool_use {
+  char name[64];       /* as much as there is room for */
+  uint64_t live;       /* objects */
+  uint64_t bytes_live; /* with their padding */
+} lido_pool_use;
+
+/* Call `visit` for each pool of the process until it returns false. It is given a copy, made of all pools at one time, and no lock is
+ * held. 0, or ENOMEM: nothing was visited. */
+LIDO_API int lido_pools_each(bool (*visit)(const lido_pool_use *use, void *arg), void *arg);
 
 /* The share of allocs and frees that the thread's cache served, 0 to 1; 0 when there were none. */
 LIDO_API double lido_pool_hit_rate(const lido_pool_stats *stats);

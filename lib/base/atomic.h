@@ -12,6 +12,7 @@
 #define lido_add_relaxed(field, value) __atomic_fetch_add(field, value, __ATOMIC_RELAXED)
 #define lido_sub_relaxed(field, value) __atomic_fetch_sub(field, value, __ATOMIC_RELAXED)
 
+#define lido_exchange_relaxed(field, value) __atomic_exchange_n(field, value, __ATOMIC_RELAXED)
 #define lido_exchange_acquire(field, value) __atomic_exchange_n(field, value, __ATOMIC_ACQUIRE)
 
 #define lido_or_relaxed(field, value) __atomic_fetch_or(field, value, __ATOMIC_RELAXED)

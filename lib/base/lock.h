@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 enum lido_rank {
+  LIDO_RANK_SOCKETS,  /* all snapshot sockets: the list, descriptors, answers */
   LIDO_RANK_MONITOR,  /* one per manager: samples, rules, the thread */
   LIDO_RANK_MANAGERS, /* the list of all managers */
   LIDO_RANK_MANAGER,  /* one per manager: its members */
@@ -28,6 +29,7 @@ enum lido_rank {
   LIDO_RANK_DEPOT,    /* one per pool: magazines */
   LIDO_RANK_SLABS,    /* one per pool: slabs, bitmaps */
   LIDO_RANK_SLOTS,    /* runs of handles' slots */
+  LIDO_RANK_SAMPLES,  /* the heap profile: samples, sites */
   LIDO_RANK_METADATA, /* one per backing: small blocks */
   LIDO_RANK_BACKING,  /* one per backing: regions */
   LIDO_RANK_MAP,      /* leaves of the address map */

@@ -9,6 +9,7 @@
 #include "lib/control/monitor_core.h"
 #include "lib/mem/metadata.h"
 
+enum { FLAGS_ALL = LIDO_MANAGER_RECLAIM_AT_TICKS | LIDO_MANAGER_RESIDENT_BYTES };
 enum { SAMPLES_DEFAULT = 1000, SAMPLES_LEAST = 2, SAMPLES_MOST = 1000000, RETAIN_PERCENT_MOST = 1000 };
 
 /* ---- Options ---- */
@@ -42,6 +43,10 @@ static int check_names(const lido_manager_options *o, lido_message *message) {
   if ((unsigned)o->policy >= LIDO_POLICY_COUNT) {
     return wrong(message, "policy is %d; it must be one of enum lido_policy, 0 to %d", (int)o->policy,
                  LIDO_POLICY_COUNT - 1);
+  }
+  if ((o->flags & ~(unsigned)FLAGS_ALL) != 0) {
+    return wrong(message, "flags is %#x; it must be made of LIDO_MANAGER_..., which together are %#x", o->flags,
+                 FLAGS_ALL);
   }
   if (o->name != NULL && o->name[0] == '\0') return wrong(message, "name is empty; it must be NULL or some text");
   return 0;

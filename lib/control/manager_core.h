@@ -40,6 +40,9 @@ typedef struct lido_member {
   /* under the manager's lock */
   bool ending;
   unsigned holds;
+  uint64_t remembered; /* bytes that a pool had in use at most, as far as a policy remembers it */
+  uint64_t remembered_ns;
+  uint64_t misses_seen; /* of the pool, by the last tick */
   void *object;
   uint64_t allocs_cached; /* of a pool: most that a snapshot said */
   size_t bytes;           /* of this struct, with the name */
@@ -92,6 +95,7 @@ struct lido_manager {
   lido_adaptive adaptive;
   /* atomic */
   bool is_reclaiming; /* a pass for the soft limit is under way */
+  bool is_due;        /* one is to run at the next tick */
 };
 
 static inline uint64_t lido_manager_now(const lido_manager *manager) {
@@ -124,6 +128,8 @@ void lido_members_end(lido_manager *manager);
 /* The member after `last` in the order of names, held, and `last` let go; NULL, NULL: from the first to the last. A thread that ends
  * a walk early lets the member go itself. */
 lido_member *lido_members_next(lido_manager *manager, lido_kind kind, lido_member *last);
+/* The member of that name, held, or NULL. */
+lido_member *lido_members_hold(lido_manager *manager, lido_kind kind, const char *name);
 void lido_members_let_go(lido_manager *manager, lido_member *member);
 
 /* In the child of a fork: nobody holds anything, of every manager; then, once, what this thread holds. */
@@ -152,10 +158,13 @@ void lido_manager_on_soft(lido_budget *budget, size_t used, void *context);
 void lido_manager_on_hard(lido_budget *budget, size_t wanted, void *context);
 
 /* May this thread trim the pool? Not one that belongs to another thread alone. */
-bool lido_pool_is_trimmable(lido_pool *pool);
+bool lido_pool_is_trimmable(const lido_pool *pool);
 
 /* A pass for that reason. */
 void lido_manager_pass(lido_manager *manager, lido_reclaim_reason reason, lido_reclaim_report *report);
+
+/* The pass for the soft limit that was put off to this tick, if there is one. */
+void lido_manager_pass_if_due(lido_manager *manager);
 
 /* ---- Durations (durations.c) ---- */
 

@@ -199,6 +199,14 @@ lido_member *lido_members_next(lido_manager *manager, lido_kind kind, lido_membe
   return next;
 }
 
+lido_member *lido_members_hold(lido_manager *manager, lido_kind kind, const char *name) {
+  lido_lock_take(&manager->lock);
+  lido_member *member = lido_members_find_locked(manager, kind, name);
+  if (member != NULL) hold_locked(member);
+  lido_lock_give(&manager->lock);
+  return member;
+}
+
 void lido_members_let_go(lido_manager *manager, lido_member *member) {
   lido_lock_take(&manager->lock);
   let_go_locked(manager, member);
@@ -207,7 +215,9 @@ void lido_members_let_go(lido_manager *manager, lido_member *member) {
 
 /* ---- Fork ---- */
 
+/* The threads that waited are gone, and the condition would remember them. */
 void lido_members_in_child(lido_manager *manager) {
+  lido_os_condition_init(&manager->let_go);
   for (unsigned kind = 0; kind < LIDO_KINDS; kind++) {
     const lido_member_list *list = &manager->members[kind];
     for (size_t place = 0; place < list->count; place++) list->items[place]->holds = 0;

@@ -1,20 +1,11 @@
-/* monitor.c: see monitor_core.h. */
+/* monitor.c: the ring of samples. See monitor_core.h. */
 #include "lido/monitor.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "lib/base/bits.h"
 #include "lib/control/monitor_core.h"
 #include "lib/mem/metadata.h"
-
-struct lido_monitor {
-  lido_lock lock;
-  /* under the lock */
-  uint64_t taken; /* samples ever; the newest lies at (taken - 1) % room */
-  size_t room;    /* fixed at birth */
-  lido_sample ring[];
-};
 
 /* ---- Life ---- */
 
@@ -25,22 +16,43 @@ lido_monitor *lido_monitor_create(size_t samples) {
   if (monitor == NULL) return NULL;
   monitor->room = samples;
   lido_lock_init(&monitor->lock, LIDO_RANK_MONITOR);
+  lido_os_condition_init(&monitor->changed);
+  lido_alerts_init(&monitor->alerts);
   return monitor;
 }
 
 void lido_monitor_destroy(lido_monitor *monitor) {
   if (monitor == NULL) return;
+  lido_alerts_end(&monitor->alerts);
+  lido_os_condition_end(&monitor->changed);
   lido_lock_end(&monitor->lock);
   lido_metadata_free(lido_metadata_system(), monitor, bytes_for(monitor->room));
 }
 
 /* ---- Samples ---- */
 
-static void fill(lido_manager *manager, lido_sample *sample) {
+static lido_sample *sample_at(lido_monitor *monitor, uint64_t number) {
+  return &monitor->ring[(number - 1) % monitor->room];
+}
+
+const lido_sample *lido_monitor_newest_locked(const lido_monitor *monitor) {
+  return monitor->taken != 0 ? &monitor->ring[(monitor->taken - 1) % monitor->room] : NULL;
+}
+
+static bool wants_resident_bytes(lido_manager *manager) {
+  lido_monitor *monitor = manager->monitor;
+  lido_lock_take(&monitor->lock);
+  bool has_thread = monitor->state != LIDO_MONITOR_NONE;
+  lido_lock_give(&monitor->lock);
+  return has_thread || (manager->options.flags & LIDO_MANAGER_RESIDENT_BYTES) != 0;
+}
+
+static void fill_locked(lido_manager *manager, lido_sample *sample) {
   lido_manager_stats stats;
   lido_budget_stats budget;
   lido_lock_take(&manager->lock);
   lido_manager_stats_locked(manager, &stats);
+  lido_alerts_read_locked(manager, &manager->monitor->alerts);
   lido_lock_give(&manager->lock);
   lido_budget_stats_get(manager->budget, &budget);
 #define COPY(name, kind, unit, text) sample->values[LIDO_SAMPLE_##name] = stats.name;
@@ -50,13 +62,23 @@ static void fill(lido_manager *manager, lido_sample *sample) {
   sample->values[LIDO_SAMPLE_budget_refusals] = budget.refusals;
 }
 
+/* X4. */
+static void number_locked(lido_monitor *monitor, lido_sample *sample) {
+  const lido_sample *before = lido_monitor_newest_locked(monitor);
+  if (before != NULL) sample->now_ns = lido_max(sample->now_ns, before->now_ns);
+  sample->number = ++monitor->taken;
+  *sample_at(monitor, sample->number) = *sample;
+}
+
+/* The clock is the program's, hence read before the lock is taken. */
 void lido_monitor_sample(lido_manager *manager) {
   lido_monitor *monitor = manager->monitor;
   lido_sample sample = {.now_ns = lido_manager_now(manager), .wall_ns = lido_os_wall_ns()};
-  fill(manager, &sample);
+  if (wants_resident_bytes(manager)) sample.values[LIDO_SAMPLE_resident_bytes] = lido_os_resident_bytes();
   lido_lock_take(&monitor->lock);
-  sample.number = ++monitor->taken;
-  monitor->ring[(sample.number - 1) % monitor->room] = sample;
+  fill_locked(manager, &sample);
+  number_locked(monitor, &sample);
+  lido_alerts_look_locked(&monitor->alerts, &sample);
   lido_lock_give(&monitor->lock);
 }
 
@@ -65,7 +87,7 @@ size_t lido_samples_get(lido_manager *manager, lido_sample *out, size_t count) {
   lido_lock_take(&monitor->lock);
   size_t there = lido_min(monitor->room, monitor->taken);
   if (count > there) count = there;
-  for (size_t i = 0; i < count; i++) out[i] = monitor->ring[(monitor->taken - 1 - i) % monitor->room];
+  for (size_t i = 0; i < count; i++) out[i] = *sample_at(monitor, monitor->taken - i);
   lido_lock_give(&monitor->lock);
   return count;
 }
@@ -103,26 +125,13 @@ lido_sample_field lido_sample_field_by_name(const char *name) {
   return (lido_sample_field)number;
 }
 
-/* ---- The thread ---- */
+/* ---- Check ---- */
 
-int lido_monitor_start(lido_manager *manager, uint64_t interval_ns) {
-  (void)manager;
-  (void)interval_ns;
-  return ENOTSUP;
-}
-
-int lido_monitor_stop(lido_manager *manager) {
-  (void)manager;
-  return ESRCH;
-}
-
-/* ---- Check and fork ---- */
-
-static const char *check_locked(const lido_monitor *monitor) {
+static const char *check_ring_locked(lido_monitor *monitor) {
   size_t there = lido_min(monitor->room, monitor->taken);
   for (size_t i = 0; i + 1 < there; i++) {
-    const lido_sample *newer = &monitor->ring[(monitor->taken - 1 - i) % monitor->room];
-    const lido_sample *older = &monitor->ring[(monitor->taken - 2 - i) % monitor->room];
+    const lido_sample *newer = sample_at(monitor, monitor->taken - i);
+    const lido_sample *older = sample_at(monitor, monitor->taken - i - 1);
     if (newer->number != older->number + 1) return "X4: samples are not in order";
     if (newer->now_ns < older->now_ns) return "X4: time went back";
   }
@@ -131,11 +140,8 @@ static const char *check_locked(const lido_monitor *monitor) {
 
 const char *lido_monitor_check(lido_monitor *monitor) {
   lido_lock_take(&monitor->lock);
-  const char *broken = check_locked(monitor);
+  const char *broken = check_ring_locked(monitor);
+  if (broken == NULL) broken = lido_alerts_check_locked(&monitor->alerts);
   lido_lock_give(&monitor->lock);
   return broken;
 }
-
-void lido_monitor_lock_for_fork(lido_monitor *monitor) { lido_lock_take_for_fork(&monitor->lock); }
-void lido_monitor_unlock_after_fork(lido_monitor *monitor) { lido_lock_give_after_fork(&monitor->lock); }
-void lido_monitor_in_child(lido_monitor *monitor) { (void)monitor; }

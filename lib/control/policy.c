@@ -34,21 +34,20 @@ static const lido_policy_settings table[LIDO_POLICY_COUNT] = {
                                             .purge_delay_ns = UINT64_C(10000000000)},
                                  .ready_percent = 25,
                                  .ready_most = (size_t)4 << 20,
-                                 .drain_ns = 200000},
+                                 .drain_ns = 200000,
+                                 .forget_ns = UINT64_MAX},
     [LIDO_POLICY_HIGH_THROUGHPUT] = {.tuning = {.magazine_objects = 252, /* the largest; cache_bytes bounds it */
-                                                .retain_bytes = (size_t)4 << 20,
-                                                .retain_percent = 50,
-                                                .purge = LIDO_PURGE_LAZY,
+                                                .retain_bytes = SIZE_MAX,
+                                                .purge = LIDO_PURGE_NOW,
                                                 .purge_delay_ns = UINT64_C(10000000000)},
-                                     .drain_ns = UINT64_MAX},
+                                     .drain_ns = UINT64_MAX,
+                                     .forget_ns = UINT64_C(10000000000)},
     [LIDO_POLICY_MEMORY_EFFICIENT] = {.tuning = {.magazine_objects = 12,
                                                  .batch_objects = 12,
                                                  .retain_bytes = NEXT_TO_NOTHING,
                                                  .retain_percent = LIDO_RETAIN_NONE,
                                                  .purge = LIDO_PURGE_NOW},
-                                      .drain_ns = UINT64_MAX,
-                                      .trims = true,
-                                      .spare_percent = 5},
+                                      .drain_ns = UINT64_MAX},
 };
 
 int lido_policy_settings_get(lido_policy policy, lido_policy_settings *out) {
@@ -156,6 +155,9 @@ static bool load_of(lido_manager *manager, lido_load *load, uint64_t *now) {
   if (lido_samples_get(manager, samples, 2) < 2 || samples[0].now_ns <= samples[1].now_ns) return false;
   load->misses = lido_sample_rate(&samples[1], &samples[0], LIDO_SAMPLE_misses);
   load->slabs = lido_sample_rate(&samples[1], &samples[0], LIDO_SAMPLE_slabs_made);
+  const uint64_t *v = samples[0].values;
+  load->free_bytes =
+      (double)v[LIDO_SAMPLE_bytes_reserved] - (double)v[LIDO_SAMPLE_bytes_live] + (double)v[LIDO_SAMPLE_bytes_idle];
   if (load->misses < 0) load->misses = 0; /* a pool was ended, and its counts with it */
   if (load->slabs < 0) load->slabs = 0;
   *now = samples[0].now_ns;
@@ -185,10 +187,8 @@ static void decide(lido_manager *manager) {
   tell(manager, before, after);
 }
 
-/* Slabs in use, made ready in advance; what was ready for more use than there is goes with the next trim. */
-static void make_ready(const lido_policy_settings *settings, lido_pool *pool, const lido_pool_stats *stats) {
-  size_t slab_bytes = lido_core_of(pool)->geometry.slab_bytes;
-  size_t in_use = (stats->slabs - stats->slabs_empty) * slab_bytes;
+/* Slabs made ready in advance, by how many are in use. */
+static void make_ready(const lido_policy_settings *settings, lido_pool *pool, size_t slab_bytes, size_t in_use) {
   if (settings->ready_percent == 0 || in_use == 0) return;
   lido_pool_tuning tuning = settings->tuning;
   tuning.ready_bytes = lido_max(lido_min(in_use / 100 * settings->ready_percent, settings->ready_most), slab_bytes);
@@ -196,25 +196,60 @@ static void make_ready(const lido_policy_settings *settings, lido_pool *pool, co
   lido_pool_prepare(pool);
 }
 
-static bool has_too_much(const lido_policy_settings *settings, const lido_pool *pool, const lido_pool_stats *stats) {
-  size_t slab_bytes = lido_core_of(pool)->geometry.slab_bytes;
-  size_t spare = stats->bytes_cached + stats->slabs_empty * slab_bytes;
-  return spare > slab_bytes + stats->bytes_live / 100 * settings->spare_percent;
+/* What is left of it after some time: half after each forget_ns, and in between on a straight line. */
+static uint64_t faded(uint64_t bytes, uint64_t passed_ns, uint64_t forget_ns) {
+  uint64_t halvings = passed_ns / forget_ns;
+  if (halvings >= 64) return 0;
+  double left = (double)(bytes >> halvings);
+  return (uint64_t)(left - left / 2 * (double)(passed_ns % forget_ns) / (double)forget_ns);
+}
+
+/* The most bytes of objects that were in use, of late. What caches and depot hold counts as used while slow paths are taken, for they may need it; in a pool where nothing has happened
+ * since the tick before, only live objects count. */
+static uint64_t remember(lido_manager *manager, lido_member *member, const lido_pool_stats *stats, uint64_t forget_ns,
+                         uint64_t now) {
+  size_t stride = lido_core_of(member->object)->geometry.stride;
+  uint64_t recent = lido_pool_recent_peak(member->object) * stride;
+  lido_lock_take(&manager->lock);
+  uint64_t in_use = stats->misses == member->misses_seen ? stats->bytes_live : recent;
+  uint64_t passed = now > member->remembered_ns ? now - member->remembered_ns : 0;
+  member->remembered = lido_max(faded(member->remembered, passed, forget_ns), in_use);
+  member->remembered_ns = now;
+  member->misses_seen = stats->misses;
+  uint64_t remembered = member->remembered;
+  lido_lock_give(&manager->lock);
+  return remembered;
 }
 
 /* -> bytes that went back. */
-static size_t tend_pool(const lido_policy_settings *settings, lido_pool *pool) {
+static size_t give_back(lido_manager *manager, const lido_policy_settings *settings, lido_member *member,
+                        const lido_pool_stats *stats, uint64_t now) {
+  lido_pool *pool = member->object;
+  size_t slab_bytes = lido_core_of(pool)->geometry.slab_bytes;
+  bool has_free = stats->bytes_cached != 0 || stats->slabs_empty != 0;
+  if (settings->forget_ns == UINT64_MAX || !has_free) return 0;
+  if (settings->forget_ns == 0) return lido_pool_trim(pool);
+  uint64_t wanted = remember(manager, member, stats, settings->forget_ns, now);
+  if (stats->slabs * slab_bytes <= wanted + slab_bytes) return 0;
+  return lido_pool_trim_to(pool, wanted > stats->bytes_live ? wanted - stats->bytes_live : 0);
+}
+
+/* -> bytes that went back. */
+static size_t tend_pool(lido_manager *manager, const lido_policy_settings *settings, lido_member *member,
+                        uint64_t now) {
+  lido_pool *pool = member->object;
   lido_pool_stats stats;
   if (!lido_pool_is_trimmable(pool)) return 0;
   lido_pool_stats_get(pool, &stats);
-  make_ready(settings, pool, &stats);
-  return settings->trims && has_too_much(settings, pool, &stats) ? lido_pool_trim(pool) : 0;
+  size_t slab_bytes = lido_core_of(pool)->geometry.slab_bytes;
+  make_ready(settings, pool, slab_bytes, (stats.slabs - stats.slabs_empty) * slab_bytes);
+  return give_back(manager, settings, member, &stats, now);
 }
 
-static size_t tend_pools(lido_manager *manager, const lido_policy_settings *settings) {
+static size_t tend_pools(lido_manager *manager, const lido_policy_settings *settings, uint64_t now) {
   size_t bytes = 0;
   for (lido_member *m = NULL; (m = lido_members_next(manager, LIDO_KIND_POOL, m)) != NULL;) {
-    bytes += tend_pool(settings, m->object);
+    bytes += tend_pool(manager, settings, m, now);
   }
   return bytes;
 }
@@ -257,14 +292,16 @@ static void note(lido_manager *manager, uint64_t begun, lido_reclaim_report *rep
 void lido_policy_tick(lido_manager *manager) {
   decide(manager);
   uint64_t begun = lido_os_now_ns();
+  lido_sample newest = {0};
+  lido_samples_get(manager, &newest, 1);
   lido_policy chosen = chosen_of(manager);
   lido_reclaim_report report = {.reason = LIDO_RECLAIM_IDLE};
   if (chosen != LIDO_POLICY_NONE) {
     lido_policy_settings settings = settings_for(manager, chosen);
     report.cleanups = drain(manager, settings.drain_ns);
-    report.freed_bytes = tend_pools(manager, &settings);
-    if (settings.trims) report.freed_bytes += tend_classes(manager);
+    report.freed_bytes = tend_pools(manager, &settings, newest.now_ns);
+    if (settings.forget_ns == 0) report.freed_bytes += tend_classes(manager);
   }
-  report.purged_bytes = lido_backing_purge(manager->backing, lido_manager_now(manager));
+  report.purged_bytes = lido_backing_purge(manager->backing, newest.now_ns);
   note(manager, begun, &report);
 }

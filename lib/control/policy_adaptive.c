@@ -7,7 +7,8 @@
  *              none, with memory that goes back at once all of them and more
  *     stall    the share of time in which threads of the cgroup (or the machine) wait for memory is nanoseconds a second already; it counts by how much of the
  *              free memory the policy keeps. A fill above FILL_BEGINS counts as a stall that is still to come.
- *     idle     next to nothing, but enough to decide for less memory when nothing else happens
+ *     idle     free memory that the policy keeps, at a price of IDLE_NS for each MiB: giving it back and having it again costs some ten times that, so it is
+ *              worth giving back what is not used for some ten seconds
  * Hysteresis: another policy is chosen when it was better by a quarter, and by CLEAR_NS at least, in AGREEING_TICKS ticks in a row, and DWELL_NS have passed since
  * the last change. Ticks in which no time has passed do not count.
  * The factors are those of docs/policies.md, where each policy's misses and slabs are measured.
@@ -16,7 +17,8 @@
 
 static const double MISS_NS = 100;
 static const double GROWTH_NS = 20000;
-static const double IDLE_NS = 1000;
+static const double IDLE_NS = 10000;
+static const double MEBIBYTE = 1 << 20;
 static const double SECOND_NS = 1e9;
 static const double FILL_BEGINS = 0.85; /* of the memory that there may be */
 static const double FILL_STALL = 0.05;  /* share of time that a full machine counts as, at least */
@@ -53,7 +55,7 @@ static void score(lido_policy_score *out, const factors *f, const lido_load *loa
   out->slow_ns = load->misses * MISS_NS * f->misses;
   out->growth_ns = load->slabs * GROWTH_NS * f->growth;
   out->stall_ns = stall_of(pressure) * SECOND_NS * f->kept;
-  out->idle_ns = IDLE_NS * f->kept;
+  out->idle_ns = load->free_bytes / MEBIBYTE * IDLE_NS * f->kept;
   out->total_ns = out->slow_ns + out->growth_ns + out->stall_ns + out->idle_ns;
 }
 

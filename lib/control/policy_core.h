@@ -12,10 +12,11 @@
 #include "lido/manager.h"
 #include "lido/policy.h"
 
-/* What happened since the tick before, a second. */
+/* What happened since the tick before. */
 typedef struct lido_load {
-  double misses; /* allocs and frees that no thread's cache served */
-  double slabs;  /* made */
+  double misses;     /* a second: allocs and frees that no thread's cache served */
+  double slabs;      /* a second: made */
+  double free_bytes; /* now, in pools and idle arenas */
 } lido_load;
 
 typedef struct lido_adaptive {

@@ -4,9 +4,13 @@
  * what is free, pages that were kept back are purged; then, only while more than the soft limit is used, caches let go of values, an eighth of what they keep at a
  * time, and what that freed is given back. What it costs is what it frees, and for each member a look at counts under its locks.
  * A pool of one thread (LIDO_POOL_SINGLE_THREAD) is trimmed only by that thread: the others leave it alone.
+ * With LIDO_MANAGER_RECLAIM_AT_TICKS a pass inside an alloc calls nothing of the program's: for the soft limit it is put off to a tick, for the hard one it is
+ * the trim alone.
  * Threads: any, several at once: every step is one that any thread may take at any time. Only for the soft limit one pass at a time is
  * enough, and who finds one under way goes on.
  */
+#include <errno.h>
+
 #include "lib/base/atomic.h"
 #include "lib/base/bits.h"
 #include "lib/control/manager_core.h"
@@ -22,9 +26,9 @@ static void run_cleanups(lido_manager *manager, lido_reclaim_report *report) {
   }
 }
 
-bool lido_pool_is_trimmable(lido_pool *pool) {
-  lido_pool_core *core = lido_core_of(pool);
-  return !core->one_thread || !lido_core_is_second_thread(core);
+bool lido_pool_is_trimmable(const lido_pool *pool) {
+  const lido_pool_core *core = lido_core_of(pool);
+  return !core->one_thread || lido_core_is_only_thread(core);
 }
 
 static void trim_pools(lido_manager *manager, lido_reclaim_report *report) {
@@ -80,6 +84,10 @@ static void evict_until_below(lido_manager *manager, lido_reclaim_report *report
 
 /* ---- The pass ---- */
 
+static bool puts_off(const lido_manager *manager) {
+  return (manager->options.flags & LIDO_MANAGER_RECLAIM_AT_TICKS) != 0;
+}
+
 static void note(lido_manager *manager, const lido_reclaim_report *report) {
   lido_lock_take(&manager->lock);
   lido_totals *totals = &manager->totals;
@@ -92,37 +100,61 @@ static void note(lido_manager *manager, const lido_reclaim_report *report) {
   lido_lock_give(&manager->lock);
 }
 
+static void tell_of_pressure(lido_manager *manager, const lido_reclaim_report *report) {
+  if (manager->options.on_pressure == NULL || !is_above_soft(manager)) return;
+  manager->options.on_pressure(manager, report, manager->options.context);
+}
+
 void lido_manager_pass(lido_manager *manager, lido_reclaim_reason reason, lido_reclaim_report *report) {
   uint64_t begun = lido_os_now_ns(); /* the system's: the program's clock may stand still */
+  bool calls = reason != LIDO_RECLAIM_HARD || !puts_off(manager);
   *report = (lido_reclaim_report){.reason = reason, .used_before = lido_budget_used(manager->budget)};
-  run_cleanups(manager, report);
+  if (calls) run_cleanups(manager, report);
   trim_all(manager, report);
-  evict_until_below(manager, report);
+  if (calls) evict_until_below(manager, report);
   report->used_after = lido_budget_used(manager->budget);
   report->ns = lido_os_now_ns() - begun;
   note(manager, report);
-  if (is_above_soft(manager) && manager->options.on_pressure != NULL) {
-    manager->options.on_pressure(manager, report, manager->options.context);
-  }
+  if (calls) tell_of_pressure(manager, report);
 }
 
 size_t lido_manager_reclaim(lido_manager *manager, lido_reclaim_report *report) {
+  int saved_errno = errno;
   lido_reclaim_report own;
   if (report == NULL) report = &own;
   lido_manager_pass(manager, LIDO_RECLAIM_ASKED, report);
+  errno = saved_errno;
   return report->freed_bytes;
 }
 
-void lido_manager_on_soft(lido_budget *budget, size_t used, void *context) {
-  (void)budget;
-  (void)used;
-  lido_manager *manager = context;
+/* ---- The limits ---- */
+
+static void pass_for_soft(lido_manager *manager) {
   bool busy = false;
   /* RELAXED: it only keeps others from doing the same work. */
   if (!lido_cas_relaxed(&manager->is_reclaiming, &busy, true)) return;
   lido_reclaim_report report;
   lido_manager_pass(manager, LIDO_RECLAIM_SOFT, &report);
   lido_store_relaxed(&manager->is_reclaiming, false); /* RELAXED: as above */
+}
+
+void lido_manager_on_soft(lido_budget *budget, size_t used, void *context) {
+  (void)budget;
+  (void)used;
+  lido_manager *manager = context;
+  if (puts_off(manager)) {
+    lido_store_relaxed(&manager->is_due, true); /* RELAXED: a tick that sees it late runs the pass late */
+  } else {
+    pass_for_soft(manager);
+  }
+}
+
+/* What was used may have gone again meanwhile: then there is nothing to do. */
+void lido_manager_pass_if_due(lido_manager *manager) {
+  bool due = true;
+  /* RELAXED: as in on_soft; of several ticks one takes it. */
+  if (!lido_cas_relaxed(&manager->is_due, &due, false)) return;
+  if (is_above_soft(manager)) pass_for_soft(manager);
 }
 
 void lido_manager_on_hard(lido_budget *budget, size_t wanted, void *context) {

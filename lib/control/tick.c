@@ -1,10 +1,22 @@
 /* tick.c: what a manager does now and then. */
-#include "lib/control/monitor_core.h"
+#include <errno.h>
 
-void lido_manager_tick(lido_manager *manager) {
+#include "lib/control/monitor_core.h"
+#include "lido/heap_profile.h"
+
+static void count(lido_manager *manager) {
   lido_lock_take(&manager->lock);
   manager->totals.ticks++;
   lido_lock_give(&manager->lock);
+}
+
+void lido_manager_tick(lido_manager *manager) {
+  int saved_errno = errno;
+  count(manager);
   lido_monitor_sample(manager);
   lido_policy_tick(manager);
+  lido_manager_pass_if_due(manager);
+  lido_alerts_call(manager->monitor);
+  lido_heap_profile_nudge();
+  errno = saved_errno;
 }

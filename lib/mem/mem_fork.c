@@ -4,9 +4,11 @@
 #include "lib/base/misuse_report.h"
 #include "lib/mem/address_map.h"
 #include "lib/mem/backing_core.h"
+#include "lib/mem/heap_samples.h"
 #include "lib/os/os.h"
 
 static void before(void) {
+  lido_heap_lock_for_fork();
   lido_backings_lock_for_fork();
   lido_map_lock_for_fork();
   lido_misuse_lock_for_fork();
@@ -16,6 +18,7 @@ static void after(void) {
   lido_misuse_unlock_after_fork();
   lido_map_unlock_after_fork();
   lido_backings_unlock_after_fork();
+  lido_heap_unlock_after_fork();
 }
 
 int lido_mem_fork_join(void) {

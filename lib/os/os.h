@@ -57,6 +57,9 @@ typedef struct lido_os_memory {
  * ENOTSUP. Opens files. */
 int lido_os_memory_read(const char *root, lido_os_memory *out);
 
+/* What is resident of the process; 0: the system does not say. Opens a file. */
+uint64_t lido_os_resident_bytes(void);
+
 /* ---- Time ---- */
 
 /* Monotonic nanoseconds. */
@@ -71,6 +74,15 @@ uint64_t lido_os_wall_ns(void);
 
 /* Bits that nobody outside the process can foretell; if the system has none to give, such as are at least not always the same. */
 uint64_t lido_os_random(void);
+
+/* ---- Stacks ---- */
+
+/* Return addresses of the calling thread, innermost first, from the caller's own function on, without the `skip` innermost. -> how many; it
+ * ends where the system can't find the caller. Not in signal handlers: it may take locks of the linker's. */
+size_t lido_os_stack(void **frames, size_t count, size_t skip);
+
+/* What an address of code is part of, for people: "function+0x12" or "module+0x3456", as much as there is room for. */
+void lido_os_symbol(const void *address, char *text, size_t bytes);
 
 /* ---- Threads ---- */
 
@@ -118,6 +130,7 @@ typedef struct lido_os_fork_hooks {
 
 /* The rooms that have something to do, outermost locks first. */
 enum {
+  LIDO_OS_FORK_REPORT,
   LIDO_OS_FORK_CONTROL,
   LIDO_OS_FORK_CACHES,
   LIDO_OS_FORK_ARENAS,

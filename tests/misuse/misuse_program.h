@@ -25,6 +25,14 @@ static inline _Noreturn void give_up(const char *what) {
     if (!(condition)) give_up(#condition); \
   } while (0)
 
+/* With LIDO_TEST_HEAP_MEAN each object is a sample of the heap profile; the misuse is found all the same. */
+__attribute__((constructor)) static void sample_if_wanted(void) {
+  const char *text = getenv("LIDO_TEST_HEAP_MEAN");
+  if (text == NULL) return;
+  lido_heap_profile_options options = {.mean_bytes = strtoull(text, NULL, 0), .cost_permille = 1000};
+  NEED(lido_heap_profile_start(&options) == 0);
+}
+
 /* The line, without its newline, that the misuse must print. */
 __attribute__((format(printf, 1, 2))) static inline void expect(const char *format, ...) {
   va_list arguments;

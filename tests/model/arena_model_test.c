@@ -740,7 +740,7 @@ static void run_for(setting set, size_t steps) {
   run_once(set, 1000);
   int64_t before = objects_bytes_held();
   run_once(set, steps);
-  CHECK_EQ(objects_bytes_held(), before);
+  if (!lido_heap_profile_is_on()) CHECK_EQ(objects_bytes_held(), before); /* it may have come to know more stacks */
 }
 
 static void run(setting set) { run_for(set, STEPS); }

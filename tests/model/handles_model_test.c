@@ -255,12 +255,12 @@ static void end_pool(size_t p) {
   m.live_in[p] = 0;
 }
 
-/* K1: the pool says HELD of those that are counted. */
+/* K1: the pool says HELD of those that are counted; the others may be samples of the heap profile. */
 static void check_state(const life *l) {
   if (LIDO_CHECKS == LIDO_CHECKS_NONE) return;
   const lido_pool_core *core = lido_core_of(m.pools[l->pool]);
   uint8_t state = *lido_core_state_of(core, (uintptr_t)l->object);
-  HOLD(state == (l->stage == ALONE ? LIDO_STATE_LIVE : LIDO_STATE_HELD));
+  HOLD((state == LIDO_STATE_HELD) == (l->stage != ALONE) && lido_state_is_live(state));
 }
 
 static void check(void) {

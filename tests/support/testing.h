@@ -17,6 +17,7 @@
  * Environment
  *   LIDO_SEED        seed of everything random; printed first by whoever uses it
  *   LIDO_TEST_SCALE  multiplies the number of rounds of the long tests (0.1 = a tenth)
+ *   LIDO_TEST_HEAP_MEAN  the heap profile is on, with so many bytes from sample to sample
  */
 #ifndef LIDO_TESTS_SUPPORT_TESTING_H
 #define LIDO_TESTS_SUPPORT_TESTING_H

@@ -1,28 +1,14 @@
 /* purge_test.c: when the pages of free units go back to the system, seen by mincore(2); the time is made up. */
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "lib/mem/region_purge.h"
-#include "lib/os/os.h"
 #include "tests/support/objects.h"
 #include "tests/support/random.h"
+#include "tests/support/resident.h"
 
-enum { UNIT = 65536, REGION = 1 << 20, SHIFT = 5, PAGES_MOST = 4096 };
+enum { UNIT = 65536, REGION = 1 << 20, SHIFT = 5 };
 
 #define HOUR UINT64_C(3600000000000)
-
-/* Pages of the range that are there. */
-static size_t resident(uintptr_t start, size_t bytes) {
-  static unsigned char pages[PAGES_MOST];
-  size_t page = lido_os_page_bytes();
-  CHECK_LE(bytes / page, PAGES_MOST);
-  CHECK_EQ(mincore((void *)start, bytes, pages), 0);
-  size_t count = 0;
-  for (size_t i = 0; i < bytes / page; i++) count += pages[i] & 1;
-  return count;
-}
-
-static size_t pages_in(size_t bytes) { return bytes / lido_os_page_bytes(); }
 
 /* A region of its own granule and class in the system's pages, where no pool of other tests is. */
 typedef struct field {
@@ -63,10 +49,10 @@ static void close_field(const field *f) {
 
 TEST(purge, now_takes_the_pages_at_once) {
   field f = open_field(lido_backing_pages(), 4);
-  CHECK_EQ(resident(f.start, 4 * UNIT), pages_in(4 * UNIT));
+  CHECK_EQ(pages_resident(f.start, 4 * UNIT), pages_in(4 * UNIT));
   CHECK_EQ(stats_of(f.backing).bytes_taken - f.before.bytes_taken, 4 * UNIT);
   lido_region_give(f.region, f.start, 4);
-  CHECK_EQ(resident(f.start, 4 * UNIT), 0);
+  CHECK_EQ(pages_resident(f.start, 4 * UNIT), 0);
   CHECK_EQ(purged_since(&f), 4 * UNIT);
   CHECK_EQ(stats_of(f.backing).purges - f.before.purges, 1);
   CHECK_EQ(dirty_since(&f), 0);
@@ -81,14 +67,14 @@ TEST(purge, delayed_keeps_the_pages_until_somebody_asks_when_they_are_due) {
   CHECK_NULL(lido_region_check(f.backing));
   CHECK_EQ(dirty_since(&f), 4 * UNIT);
   CHECK_EQ(lido_backing_purge(f.backing, now + HOUR / 2), 0);
-  CHECK_EQ(resident(f.start, 4 * UNIT), pages_in(4 * UNIT));
+  CHECK_EQ(pages_resident(f.start, 4 * UNIT), pages_in(4 * UNIT));
   uintptr_t neighbour = 0; /* keeps the region when its pages have gone */
   CHECK_SAME(lido_region_take(f.backing, SHIFT, true, 1, &neighbour), f.region);
   CHECK_EQ(neighbour, f.start); /* the lowest are taken first: it is one of the four, and is not due any more */
   CHECK_EQ(*(unsigned char *)neighbour, 0xAB);
   CHECK_EQ(dirty_since(&f), 3 * UNIT);
   CHECK_EQ(lido_backing_purge(f.backing, now + 2 * HOUR), 3 * UNIT);
-  CHECK_EQ(resident(f.start, 4 * UNIT), pages_in(UNIT));
+  CHECK_EQ(pages_resident(f.start, 4 * UNIT), pages_in(UNIT));
   CHECK_EQ(purged_since(&f), 3 * UNIT);
   CHECK_EQ(stats_of(f.backing).purges - f.before.purges, 1);
   CHECK_EQ(lido_backing_purge(f.backing, now + 2 * HOUR), 0);
@@ -101,7 +87,7 @@ TEST(purge, lazy_leaves_the_pages_to_the_system_and_counts_them_as_purged) {
   lido_region_give_later(f.region, f.start, 4, LIDO_PURGE_LAZY, 0);
   CHECK_EQ(purged_since(&f), 4 * UNIT);
   CHECK_EQ(dirty_since(&f), 0);
-  CHECK_EQ(resident(f.start, 4 * UNIT), pages_in(4 * UNIT));
+  CHECK_EQ(pages_resident(f.start, 4 * UNIT), pages_in(4 * UNIT));
   close_field(&f);
 }
 
@@ -113,8 +99,8 @@ TEST(purge, delayed_and_lazy_is_lazy_when_its_time_has_come) {
   CHECK_EQ(dirty_since(&f), 3 * UNIT);
   CHECK_EQ(lido_backing_purge(f.backing, lido_os_now_ns() + 2 * HOUR), 3 * UNIT);
   CHECK_EQ(stats_of(f.backing).purges - f.before.purges, 2); /* one run for each way */
-  CHECK_EQ(resident(f.start, 2 * UNIT), pages_in(2 * UNIT));
-  CHECK_EQ(resident(plain, UNIT), 0);
+  CHECK_EQ(pages_resident(f.start, 2 * UNIT), pages_in(2 * UNIT));
+  CHECK_EQ(pages_resident(plain, UNIT), 0);
   lido_region_give(f.region, plain + UNIT, 1);
   close_field(&f);
 }
@@ -123,10 +109,10 @@ TEST(purge, never_means_only_when_everything_is_asked_for) {
   field f = open_field(lido_backing_pages(), 5);
   lido_region_give_later(f.region, f.start, 4, LIDO_PURGE_NEVER, 0);
   CHECK_EQ(lido_backing_purge(f.backing, UINT64_MAX - 1), 0);
-  CHECK_EQ(resident(f.start, 4 * UNIT), pages_in(4 * UNIT));
+  CHECK_EQ(pages_resident(f.start, 4 * UNIT), pages_in(4 * UNIT));
   CHECK_EQ(dirty_since(&f), 4 * UNIT);
   CHECK_EQ(lido_backing_purge(f.backing, UINT64_MAX), 4 * UNIT);
-  CHECK_EQ(resident(f.start, 4 * UNIT), 0);
+  CHECK_EQ(pages_resident(f.start, 4 * UNIT), 0);
   lido_region_give(f.region, f.start + 4 * UNIT, 1);
   close_field(&f);
 }
@@ -163,7 +149,7 @@ TEST(purge, of_more_than_a_run_takes_several_and_all) {
   CHECK_EQ(lido_backing_purge(f.backing, now + 2 * HOUR), (UNITS - 3) * UNIT);
   CHECK_NULL(lido_region_check(f.backing));
   CHECK_EQ(dirty_since(&f), 3 * UNIT);
-  CHECK_EQ(resident(f.start, UNITS * UNIT), pages_in(3 * UNIT));
+  CHECK_EQ(pages_resident(f.start, UNITS * UNIT), pages_in(3 * UNIT));
   CHECK_EQ(lido_backing_purge(f.backing, now + 4 * HOUR), 3 * UNIT);
   lido_region_give(f.region, f.start + UNITS * UNIT, 1);
   close_field(&f);
@@ -303,9 +289,9 @@ TEST(purge, checks_find_what_is_wrong) {
 TEST(purge, the_child_of_a_fork_has_again_what_was_being_purged) {
   field f = open_field(lido_backing_pages(), 2);
   lido_region_give_later(f.region, f.start, 2, LIDO_PURGE_NOW, HOUR);
-  lido_bitmap_clear_run(f.region->free, 0, 2);
-  f.region->free_units -= 2;
-  f.region->purging_units = 2;
+  lido_bitmap_clear(f.region->free, 0); /* it has not come to the second */
+  f.region->free_units--;
+  f.region->purging_units = 1;
   f.region->earliest_due = LIDO_NEVER_DUE;
   CHECK_NULL(lido_region_check(f.backing));
   lido_backings_in_child();

@@ -41,8 +41,8 @@ typedef struct lido_arena_shelf {
   lido_arena *newest;
   size_t bytes;
   size_t bytes_most; /* 0: somebody asks for what is here */
-  uint64_t taken; /* statistic: arenas that went out from here */
-  uint64_t put;   /* and came in */
+  uint64_t taken;    /* statistic: arenas that went out from here */
+  uint64_t put;      /* and came in */
 } lido_arena_shelf;
 
 typedef struct lido_arena_thread {

@@ -34,7 +34,7 @@ LIDO_FAST void *lido_thread_cache_pop(lido_pool_cache *cache, lido_pool *pool) {
   /* RELAXED: only statistics of other threads look on. */
   lido_store_relaxed(&cache->count, count - 1);
   uint8_t *state = lido_state_of(cache, (uintptr_t)object);
-  if (LIDO_UNLIKELY(lido_load_relaxed(state) <= LIDO_STATE_HELD)) return lido_alloc_corrupt(cache, pool, object);
+  if (LIDO_UNLIKELY(lido_load_relaxed(state) <= LIDO_STATE_SAMPLED)) return lido_alloc_corrupt(cache, pool, object);
   lido_store_relaxed(state, LIDO_STATE_LIVE);
   return lido_note_alloc(cache, object);
 }

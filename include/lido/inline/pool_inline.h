@@ -26,10 +26,11 @@ enum {
   LIDO_STATE_NONE = 0,      /* no object starts here */
   LIDO_STATE_LIVE = 1,      /* in the program's hands; a free ends it */
   LIDO_STATE_HELD = 2,      /* in the program's hands, and lib/refs keeps a count: the last release ends it */
-  LIDO_STATE_FREE = 3,      /* in a slab or a magazine */
-  LIDO_STATE_SET_ASIDE = 4, /* free, in a reserve or a detached magazine */
-  LIDO_STATE_RETIRED = 5,   /* never an object again: its slot has used up its generations */
-  LIDO_STATE_CLAIMS = 6,
+  LIDO_STATE_SAMPLED = 3,   /* as LIVE, but its free shall come to the slow path: a heap profile knows it */
+  LIDO_STATE_FREE = 4,      /* in a slab or a magazine */
+  LIDO_STATE_SET_ASIDE = 5, /* free, in a reserve or a detached magazine */
+  LIDO_STATE_RETIRED = 6,   /* never an object again: its slot has used up its generations */
+  LIDO_STATE_CLAIMS = 7,
 };
 
 #define LIDO_OWNER_NONE 0u          /* in the address map: not a pool's */

@@ -75,6 +75,7 @@ __attribute__((no_sanitize("address", "thread"))) static void touch(char *pages,
 }
 
 bool lido_os_pages_populate(void *range, size_t bytes) {
+  if (lido_fault_here()) return false;
   int saved_errno = errno;
   size_t page = lido_os_page_bytes();
   char *pages = (char *)((uintptr_t)range & ~(page - 1));

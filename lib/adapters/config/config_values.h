@@ -1,0 +1,31 @@
+/* config_values.h: a value's text as a number: sizes, times, shares, factors, words.
+ *
+ * Idea: one reader of decimal numbers, "12" or "1.5", and a table of units for each kind. The fraction must come out whole: 1.5GiB
+ * is a number of bytes, 1.5B is not.
+ * Method: no strtod and no strtoull: they know signs, hexadecimal, inf and nan, blanks, and the locale's comma.
+ * Threads: any; there is no state. Failure: a text that ends the sentence `"VALUE" is ...`, constant.
+ */
+#ifndef LIDO_ADAPTERS_CONFIG_CONFIG_VALUES_H
+#define LIDO_ADAPTERS_CONFIG_CONFIG_VALUES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A word that stands for a number; a table of them ends with the name NULL. */
+typedef struct config_word {
+  const char *name;
+  uint64_t value;
+} config_word;
+
+/* Each gives NULL and `out`, or what is wrong. */
+const char *config_bytes_of(const char *text, uint64_t *out);
+const char *config_nanoseconds_of(const char *text, uint64_t *out);
+const char *config_percent_of(const char *text, uint64_t *out);
+const char *config_count_of(const char *text, uint64_t *out);
+const char *config_factor_of(const char *text, double *out);
+const char *config_boolean_of(const char *text, uint64_t *out);
+
+bool config_word_of(const config_word *words, const char *text, uint64_t *out);
+
+#endif

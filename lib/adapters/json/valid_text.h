@@ -1,0 +1,10 @@
+/* valid_text.h: any bytes as a JSON text. */
+#ifndef LIDO_LIB_ADAPTERS_JSON_VALID_TEXT_H
+#define LIDO_LIB_ADAPTERS_JSON_VALID_TEXT_H
+
+#include <jansson.h>
+
+/* Each byte that is not part of a character becomes U+FFFD. NULL: no memory. */
+json_t *json_valid_text(const char *text);
+
+#endif
