@@ -32,8 +32,8 @@ size_t lido_utf8_bytes(const char *text) {
 static bool is_plain(char c) { return c != '\\' && c != '"' && c != '\n'; }
 
 static void put_escaped(lido_text_out *out, char c) {
-  char escaped[2] = {'\\', c == '\n' ? 'n' : c};
-  lido_text_put(out, escaped, sizeof escaped);
+  lido_text_put(out, "\\", 1);
+  lido_text_put(out, c == '\n' ? "n" : &c, 1);
 }
 
 static void put_broken(lido_text_out *out, unsigned byte) {
