@@ -21,6 +21,7 @@ import bench_arena
 import bench_caches
 import bench_handles
 import bench_machine
+import bench_metrics
 import bench_objects
 import bench_observers
 import bench_parsers
@@ -52,6 +53,7 @@ SUBJECTS = {
     "objects": (bench_objects, "Object pools"),
     "profile": (bench_profile, "The heap profile"),
     "policies": (bench_policies, "Policies"),
+    "metrics": (bench_metrics, "Metrics"),
 }
 OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", *SUBJECTS, "parsers", "server")
 LUA_SIZES = {"json": 2, "trees": 4, "text": 30, "queens": 40}  # about a third of a second each

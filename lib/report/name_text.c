@@ -24,15 +24,22 @@ static void put_broken(lido_text_out *out, unsigned byte) {
   lido_text_put(out, shown, sizeof shown - 1);
 }
 
-/* Bytes up to the first that needs something done. */
+/* The commonest first: small letters and the underscore lie above the backslash. */
+static bool is_plain_ascii(unsigned byte) {
+  if (byte > '\\') return byte < 0x80;
+  if (byte > '"') return byte != '\\';
+  return byte != '\0' && byte != '\n' && byte != '"';
+}
+
+/* Bytes up to the first that needs something done. Most names are ASCII, and each is written some dozens of times. */
 static size_t plain_bytes(const char *text) {
   size_t bytes = 0;
-  while (text[bytes] != '\0' && is_plain(text[bytes])) {
-    size_t more = lido_utf8_bytes(text + bytes);
-    if (more == 0) break;
+  for (;;) {
+    while (is_plain_ascii(byte_at(text, bytes))) bytes++;
+    size_t more = byte_at(text, bytes) >= 0x80 ? lido_utf8_bytes(text + bytes) : 0;
+    if (more == 0) return bytes;
     bytes += more;
   }
-  return bytes;
 }
 
 void lido_name_put_label(lido_text_out *out, const char *name) {
