@@ -1,31 +1,11 @@
 /* name_text.c: see name_text.h. */
 #include "lib/report/name_text.h"
 
+#include "lido/inline/utf8_inline.h"
+
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 static unsigned byte_at(const char *text, size_t at) { return (unsigned char)text[at]; }
-
-/* The range of a second byte depends on the first one; all others are 0x80 to 0xbf. */
-static bool second_fits(unsigned first, unsigned second) {
-  unsigned low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-  unsigned high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-  return second >= low && second <= high;
-}
-
-static size_t bytes_by_first(unsigned first) {
-  if (first < 0x80) return 1;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-}
-
-size_t lido_utf8_bytes(const char *text) {
-  size_t bytes = bytes_by_first(byte_at(text, 0));
-  if (bytes > 1 && !second_fits(byte_at(text, 0), byte_at(text, 1))) return 0;
-  for (size_t i = 2; i < bytes; i++) {
-    if ((byte_at(text, i) & 0xc0) != 0x80) return 0;
-  }
-  return bytes;
-}
 
 /* ---- Labels ---- */
 

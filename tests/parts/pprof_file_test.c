@@ -10,8 +10,6 @@
 #include "tests/support/profile_reader.h"
 #include "tests/support/testing.h"
 
-#if LIDO_CHECKS != LIDO_CHECKS_NONE /* without checks there are no samples */
-
 typedef struct taken_file {
   unsigned char *bytes;
   size_t count;
@@ -38,57 +36,7 @@ static read_profile *written(const lido_pprof_options *options) {
   return profile;
 }
 
-/* ---- Stacks that are made up ---- */
-
-static void *frames_now[LIDO_HEAP_FRAMES_MAX];
-static size_t frame_count_now;
-
-static size_t capture(void **frames, size_t count, void *context) {
-  (void)context;
-  size_t given = frame_count_now < count ? frame_count_now : count;
-  memcpy(frames, frames_now, given * sizeof *frames);
-  return given;
-}
-
-static void start(size_t mean_bytes) {
-  const lido_heap_profile_options options = {.mean_bytes = mean_bytes, .cost_permille = 1000, .capture = capture};
-  lido_heap_profile_stop();
-  CHECK_EQ(lido_heap_profile_start(&options), 0);
-}
-
-static void stack_set(void *first, void *second) {
-  frames_now[0] = first;
-  frames_now[1] = second;
-  frame_count_now = 2;
-}
-
-static const read_sample *sample_of(const read_profile *profile, const char *kind, const char *name) {
-  const read_sample *found = NULL;
-  for (size_t i = 0; i < profile->sample_count; i++) {
-    const read_sample *sample = &profile->samples[i];
-    CHECK_EQ(sample->label_count, 1);
-    if (strcmp(profile_text(profile, sample->label_key), kind) != 0) continue;
-    if (strcmp(profile_text(profile, sample->label_text), name) != 0) continue;
-    CHECK_NULL(found);
-    found = sample;
-  }
-  CHECK_NOT_NULL(found);
-  return found;
-}
-
-static const read_location *location_of(const read_profile *profile, uint64_t id) {
-  CHECK(id >= 1 && id <= profile->location_count);
-  CHECK_EQ(profile->locations[id - 1].id, id);
-  return &profile->locations[id - 1];
-}
-
-static void *alloc_one(lido_pool *pool) {
-  void *object = lido_pool_alloc(pool);
-  CHECK_NOT_NULL(object);
-  return object;
-}
-
-/* ---- Tests ---- */
+/* ---- Without samples ---- */
 
 TEST(pprof_file, a_program_without_a_profile_has_a_file_without_samples) {
   read_profile *profile = written(NULL);
@@ -141,6 +89,60 @@ TEST(pprof_file, the_program_comes_first_and_modules_do_not_overlap) {
   }
   profile_end(profile);
 }
+
+#if LIDO_CHECKS != LIDO_CHECKS_NONE /* without checks there are none */
+
+/* ---- Stacks that are made up ---- */
+
+static void *frames_now[LIDO_HEAP_FRAMES_MAX];
+static size_t frame_count_now;
+
+static size_t capture(void **frames, size_t count, void *context) {
+  (void)context;
+  size_t given = frame_count_now < count ? frame_count_now : count;
+  memcpy(frames, frames_now, given * sizeof *frames);
+  return given;
+}
+
+static void start(size_t mean_bytes) {
+  const lido_heap_profile_options options = {.mean_bytes = mean_bytes, .cost_permille = 1000, .capture = capture};
+  lido_heap_profile_stop();
+  CHECK_EQ(lido_heap_profile_start(&options), 0);
+}
+
+static void stack_set(void *first, void *second) {
+  frames_now[0] = first;
+  frames_now[1] = second;
+  frame_count_now = 2;
+}
+
+static const read_sample *sample_of(const read_profile *profile, const char *kind, const char *name) {
+  const read_sample *found = NULL;
+  for (size_t i = 0; i < profile->sample_count; i++) {
+    const read_sample *sample = &profile->samples[i];
+    CHECK_EQ(sample->label_count, 1);
+    if (strcmp(profile_text(profile, sample->label_key), kind) != 0) continue;
+    if (strcmp(profile_text(profile, sample->label_text), name) != 0) continue;
+    CHECK_NULL(found);
+    found = sample;
+  }
+  CHECK_NOT_NULL(found);
+  return found;
+}
+
+static const read_location *location_of(const read_profile *profile, uint64_t id) {
+  CHECK(id >= 1 && id <= profile->location_count);
+  CHECK_EQ(profile->locations[id - 1].id, id);
+  return &profile->locations[id - 1];
+}
+
+static void *alloc_one(lido_pool *pool) {
+  void *object = lido_pool_alloc(pool);
+  CHECK_NOT_NULL(object);
+  return object;
+}
+
+/* ---- With samples ---- */
 
 TEST(pprof_file, numbers_are_those_of_the_sites) {
   start(1);

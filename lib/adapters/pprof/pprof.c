@@ -27,7 +27,7 @@
 #include "lib/adapters/pprof/gzip_stream.h"
 #include "lib/adapters/pprof/loaded_modules.h"
 #include "lib/adapters/pprof/profile_tables.h"
-#include "lib/adapters/pprof/valid_text.h"
+#include "lib/adapters/pprof/pprof_text.h"
 
 /* Generated from heap_profile.proto. */
 #include <heap_profile.pb-c.h>
@@ -72,7 +72,7 @@ static void pack(pprof_writer *writer, const profile *piece) {
 
 static int64_t text(pprof_writer *writer, const char *characters) {
   char valid[TEXT_BYTES_MAX];
-  size_t length = valid_text(characters, valid, sizeof valid);
+  size_t length = pprof_text(characters, valid, sizeof valid);
   uint32_t number = profile_table_put(&writer->texts, valid, length);
   if (number != PROFILE_TABLE_FULL) return number;
   writer->error = ENOMEM;
