@@ -128,6 +128,8 @@ void lido_members_end(lido_manager *manager);
 /* The member after `last` in the order of names, held, and `last` let go; NULL, NULL: from the first to the last. A thread that ends
  * a walk early lets the member go itself. */
 lido_member *lido_members_next(lido_manager *manager, lido_kind kind, lido_member *last);
+/* The member of that name, held, or NULL. */
+lido_member *lido_members_hold(lido_manager *manager, lido_kind kind, const char *name);
 void lido_members_let_go(lido_manager *manager, lido_member *member);
 
 /* In the child of a fork: nobody holds anything, of every manager; then, once, what this thread holds. */

@@ -199,6 +199,14 @@ lido_member *lido_members_next(lido_manager *manager, lido_kind kind, lido_membe
   return next;
 }
 
+lido_member *lido_members_hold(lido_manager *manager, lido_kind kind, const char *name) {
+  lido_lock_take(&manager->lock);
+  lido_member *member = lido_members_find_locked(manager, kind, name);
+  if (member != NULL) hold_locked(member);
+  lido_lock_give(&manager->lock);
+  return member;
+}
+
 void lido_members_let_go(lido_manager *manager, lido_member *member) {
   lido_lock_take(&manager->lock);
   let_go_locked(manager, member);

@@ -28,6 +28,9 @@ static int answer(lido_manager *manager, const char *request, lido_text_sink sin
   int error = lido_snapshot_take(snapshot, manager);
   for (size_t i = 0; i < snapshot->pool_count && error == 0; i++) error = sink("pool ", 5, sink_context);
   lido_snapshot_destroy(snapshot);
+  lido_slab_use uses[4];
+  size_t slabs = 0;
+  lido_manager_pool_occupancy(manager, "p", uses, 4, &slabs); /* it may be just going */
   return error != 0 ? error : sink("\n", 1, sink_context);
 }
 

@@ -1,4 +1,6 @@
 /* manager_test.c: find or create, limits, reclaim, the end of a manager. */
+#include <pthread.h>
+
 #include "lido/lido.h"
 #include "tests/support/objects.h"
 
@@ -293,4 +295,38 @@ TEST(manager, beyond_the_soft_limit_idle_memory_goes_first_and_then_somebody_is_
   CHECK_LE(report.used_after, SLAB * 2);
   CHECK_EQ(lido_manager_destroy(manager), 0);
   object_list_end(&list);
+}
+
+/* ---- Maps ---- */
+
+static void *ask_for_a_map(void *manager) {
+  size_t slabs = 0;
+  return (void *)(intptr_t)lido_manager_pool_occupancy(manager, "alone", NULL, 0, &slabs);
+}
+
+TEST(manager, a_map_of_slabs_is_had_by_name) {
+  lido_manager *manager = manager_with(NULL);
+  lido_pool *pool = pool_of(manager, "pool", OBJECT);
+  object_list list = {0};
+  objects_take_slabs(pool, &list, 3);
+  lido_slab_use uses[10];
+  size_t slabs = 0;
+  CHECK_EQ(lido_manager_pool_occupancy(manager, "pool", uses, 10, &slabs), 0);
+  CHECK_EQ(slabs, objects_stats(pool).slabs);
+  CHECK_GT(uses[0].used, 0);
+  CHECK_LE(uses[0].used, uses[0].objects);
+  CHECK_EQ(lido_manager_pool_occupancy(manager, "another", uses, 10, &slabs), ENOENT);
+  objects_free_all(pool, &list);
+  object_list_end(&list);
+  pool = lido_manager_pool(manager,
+                           &(lido_pool_options){.name = "alone", .object_size = 64, .flags = LIDO_POOL_SINGLE_THREAD});
+  lido_pool_free(pool, lido_pool_alloc(pool)); /* now it is this thread's */
+  CHECK_EQ(lido_manager_pool_occupancy(manager, "alone", uses, 10, &slabs), 0);
+  pthread_t stranger;
+  void *error = NULL;
+  CHECK_EQ(pthread_create(&stranger, NULL, ask_for_a_map, manager), 0);
+  CHECK_EQ(pthread_join(stranger, &error), 0);
+  CHECK_EQ((intptr_t)error, ENOTSUP);
+  CHECK_NULL(lido_manager_check(manager));
+  CHECK_EQ(lido_manager_destroy(manager), 0);
 }

@@ -72,6 +72,39 @@ static int answer_samples(asking *a, const char *argument) {
   return error;
 }
 
+enum { SLABS_MOST = 1 << 14 }; /* more are no map any more */
+
+static json_t *slab(const void *items, size_t i) {
+  const lido_slab_use *use = (const lido_slab_use *)items + i;
+  json_t *pair = json_array();
+  bool failed = json_array_append_new(pair, json_number(use->objects)) != 0 ||
+                json_array_append_new(pair, json_number(use->used)) != 0;
+  if (!failed) return pair;
+  json_decref(pair);
+  return NULL;
+}
+
+static int write_slabs(asking *a, const char *pool, const lido_slab_use *uses, size_t count, size_t slabs) {
+  json_tree tree = json_tree_begin();
+  json_tree_number(&tree, "version", LIDO_JSON_VERSION);
+  json_tree_text(&tree, "pool", pool);
+  json_tree_number(&tree, "slabs", slabs);
+  json_tree_value(&tree, "use", json_array_of(uses, count, slab));
+  return json_tree_write(json_tree_end(&tree), a->sink, a->sink_context, &a->began);
+}
+
+static int answer_slabs(asking *a, const char *pool) {
+  if (pool == NULL) return say_error(a, "'slabs' takes the name of a pool");
+  lido_slab_use *uses = malloc(SLABS_MOST * sizeof *uses);
+  if (uses == NULL) return ENOMEM;
+  size_t slabs = 0;
+  int error = lido_manager_pool_occupancy(a->manager, pool, uses, SLABS_MOST, &slabs);
+  if (error == 0) error = write_slabs(a, pool, uses, slabs < SLABS_MOST ? slabs : SLABS_MOST, slabs);
+  free(uses);
+  if (error == ENOENT) return say_error(a, "there is no pool of that name");
+  return error == ENOTSUP ? say_error(a, "the pool is one thread's alone") : error;
+}
+
 /* ---- Which one it is ---- */
 
 static const struct {
@@ -80,6 +113,7 @@ static const struct {
 } requests[] = {
     {"snapshot", answer_snapshot},
     {"samples", answer_samples},
+    {"slabs", answer_slabs},
 };
 
 /* -> the argument, "" for none; NULL: the request is another one. */

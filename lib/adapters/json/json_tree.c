@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "lib/adapters/json/valid_text.h"
+#include "lib/adapters/json/json_text.h"
 
 json_tree json_tree_begin(void) {
   json_t *object = json_object();

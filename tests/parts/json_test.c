@@ -330,11 +330,40 @@ TEST(json, requests_are_answered) {
   CHECK_EQ(lido_manager_destroy(manager), 0);
 }
 
+TEST(json, a_pools_slabs_are_listed) {
+  enum { MOST = 5000 };
+  static void *objects[MOST];
+  lido_manager *manager = lido_manager_create(NULL, NULL);
+  const lido_pool_options options = {.name = "a pool", .object_size = 1000, .cache_bytes = SIZE_MAX};
+  lido_pool *pool = lido_manager_pool(manager, &options);
+  CHECK_NOT_NULL(pool);
+  size_t count = 0;
+  for (; count < MOST; count++) objects[count] = lido_pool_alloc(pool);
+  json_t *root = answer_to(manager, "slabs a pool");
+  CHECK_TEXT(text_of(root, "pool"), "a pool");
+  const json_t *uses = json_object_get(root, "use");
+  lido_pool_stats stats;
+  lido_pool_stats_get(pool, &stats);
+  CHECK_GT(stats.slabs, 2);
+  CHECK_EQ(number_of(root, "slabs"), stats.slabs);
+  CHECK_EQ(json_array_size(uses), stats.slabs);
+  json_int_t all = 0, used = 0;
+  for (size_t i = 0; i < stats.slabs; i++) {
+    all += json_integer_value(json_array_get(json_array_get(uses, i), 0));
+    used += json_integer_value(json_array_get(json_array_get(uses, i), 1));
+  }
+  CHECK_EQ(all, stats.objects);
+  CHECK_EQ(used, MOST);
+  json_decref(root);
+  while (count > 0) lido_pool_free(pool, objects[--count]);
+  CHECK_EQ(lido_manager_destroy(manager), 0);
+}
+
 TEST(json, anything_else_is_an_error) {
-  static const char *const requests[] = {
-      NULL,        "",           "snapshots",       "snapshot ",  "snapshot x", " snapshot",
-      "samples 0", "samples -1", "samples 1000001", "samples 1x", "samples ",   "GET / HTTP/1.1",
-      "\xff\xfe"};
+  static const char *const requests[] = {NULL,        "",          "snapshots",  "snapshot ",       "snapshot x",
+                                         " snapshot", "samples 0", "samples -1", "samples 1000001", "samples 1x",
+                                         "samples ",  "slabs",     "slabs ",     "slabs nobody",    "GET / HTTP/1.1",
+                                         "\xff\xfe"};
   lido_manager *manager = lido_manager_create(NULL, NULL);
   for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
     json_t *root = answer_to(manager, requests[i]);
