@@ -305,7 +305,7 @@ void *lido_cleanup_node_argument(lido_cleanup_node *node) {
 /* Free nodes in caches; and what their threads did is added to the numbers. */
 static uint64_t cached_locked(lido_weak_stats *stats) {
   uint64_t count = 0;
-  /* RELAXED throughout the loop: statistics */
+  /* RELAXED: statistics, all of them */
   for (const node_cache *cache = first_cache; cache != NULL; cache = cache->next) {
     count += lido_load_relaxed(&cache->count);
     stats->cleanups_registered += lido_load_relaxed(&cache->registered);
