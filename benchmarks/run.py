@@ -21,10 +21,12 @@ import bench_arena
 import bench_caches
 import bench_handles
 import bench_machine
-import bench_observers
-import bench_profile
+import bench_metrics
 import bench_objects
+import bench_observers
 import bench_parsers
+import bench_policies
+import bench_profile
 import bench_server
 import bench_table
 import bench_targets
@@ -43,7 +45,17 @@ GROUPS = {
     "two_threads": "two_threads_pair,two_threads_batch",
     "aged": "aged_batch",
 }
-OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", "handles", "caches", "observers", "objects", "profile", "parsers", "server")
+# What stands on pools and arenas: a module for each, and the title of its targets.
+SUBJECTS = {
+    "handles": (bench_handles, "Handles"),
+    "caches": (bench_caches, "Caches"),
+    "observers": (bench_observers, "Observers"),
+    "objects": (bench_objects, "Object pools"),
+    "profile": (bench_profile, "The heap profile"),
+    "policies": (bench_policies, "Policies"),
+    "metrics": (bench_metrics, "Metrics"),
+}
+OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", *SUBJECTS, "parsers", "server")
 LUA_SIZES = {"json": 2, "trees": 4, "text": 30, "queens": 40}  # about a third of a second each
 LUA_ALLOCATORS = ("libc", "lido", "mimalloc", "jemalloc", "tcmalloc")
 NOT_APPLICABLE = {"apr, in the rows for pools": "not applicable: its pools cannot free single objects",
@@ -202,7 +214,7 @@ class Runner:
 
 def parse():
     parser = argparse.ArgumentParser(description="Lido's benchmarks: micro benchmarks against peers, memory, scale, Lua, "
-                                                 "arenas, handles, caches, observers, object pools, parsers, a server.")
+                                                 "arenas, " + ", ".join(SUBJECTS) + ", parsers, a server.")
     parser.add_argument("--quick", action="store_true", help="a look in less than two minutes")
     parser.add_argument("--rows", help=f"only these: {', '.join([*GROUPS, *OTHER_STAGES])}")
     parser.add_argument("--peers", help="only these peers, comma separated; '' for none")
@@ -290,16 +302,9 @@ def run_all(runner, groups, stages):
         runner.resident(micro)
     if "arena" in stages:
         bench_arena.run(runner)
-    if "handles" in stages:
-        bench_handles.run(runner)
-    if "caches" in stages:
-        bench_caches.run(runner)
-    if "observers" in stages:
-        bench_observers.run(runner)
-    if "profile" in stages:
-        bench_profile.run(runner)
-    if "objects" in stages:
-        bench_objects.run(runner)
+    for name, (module, _) in SUBJECTS.items():
+        if name in stages:
+            module.run(runner)
     if "lua" in stages:
         runner.lua()
     if "parsers" in stages:
@@ -308,7 +313,7 @@ def run_all(runner, groups, stages):
         bench_server.run(runner)
     if groups:
         return runner.micro(groups, micro)
-    return runner.settings.rounds if {"arena", "handles", "caches", "observers", "objects", "profile"} & set(stages) else 0
+    return runner.settings.rounds if {"arena", *SUBJECTS} & set(stages) else 0
 
 
 # ---- Report ----
@@ -341,16 +346,9 @@ def report(runner, targets, scripts_run):
     lines += bench_table.targets_table("Scale", targets["scale"])
     lines += bench_arena.tables(figures)
     lines += bench_table.targets_table("Arenas", targets["arena"])
-    lines += bench_handles.table(figures)
-    lines += bench_table.targets_table("Handles", targets["handles"])
-    lines += bench_caches.table(figures)
-    lines += bench_table.targets_table("Caches", targets["caches"])
-    lines += bench_observers.table(figures)
-    lines += bench_table.targets_table("Observers", targets["observers"])
-    lines += bench_profile.table(figures)
-    lines += bench_table.targets_table("The heap profile", targets["profile"])
-    lines += bench_objects.table(figures)
-    lines += bench_table.targets_table("Object pools", targets["objects"])
+    for name, (module, words) in SUBJECTS.items():
+        lines += module.table(figures)
+        lines += bench_table.targets_table(words, targets[name])
     lines += bench_table.targets_table("For information", targets["information"])
     lines += bench_table.resident_table(figures)
     lines += bench_table.lua_table(figures, LUA_SIZES, LUA_ALLOCATORS)
@@ -373,18 +371,14 @@ def judge(figures, groups, stages):
         "memory": judged(bench_targets.memory_targets(), figures) if "memory" in stages else [],
         "scale": judged(bench_targets.scale_targets(), figures) if "scale" in stages else [],
         "arena": judged(bench_arena.targets(), figures) if "arena" in stages else [],
-        "handles": judged(bench_handles.targets(), figures) if "handles" in stages else [],
-        "caches": judged(bench_caches.targets(), figures) if "caches" in stages else [],
-        "observers": judged(bench_observers.targets(), figures) if "observers" in stages else [],
-        "profile": judged(bench_profile.targets(), figures) if "profile" in stages else [],
-        "objects": judged(bench_objects.targets(), figures) if "objects" in stages else [],
+        **{name: judged(module.targets(), figures) if name in stages else [] for name, (module, _) in SUBJECTS.items()},
         "server": judged(bench_server.targets(), figures) if "server" in stages else [],
         "information": [target for target in judged(bench_targets.information(), figures) if target.spread],
     }
 
 
 def summary(targets):
-    bounded = [target for part in ("micro", "memory", "scale", "arena", "handles", "caches", "observers", "objects", "profile", "server")
+    bounded = [target for part in ("micro", "memory", "scale", "arena", *SUBJECTS, "server")
                for target in targets[part] if target.bound]
     short_of = [target for target in bounded if target.verdict == "NOT REACHED"]
     lines = bench_table.title("Targets not reached")

@@ -32,13 +32,16 @@ function(lido_part name)
   add_library(lido_${name} ${sources})
   add_library(lido::${name} ALIAS lido_${name})
   lido_warnings(lido_${name})
-  target_include_directories(lido_${name} PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_include_directories(lido_${name} PRIVATE "${PROJECT_SOURCE_DIR}") # its own folder's headers
   if(part_PROTO)
     lido_part_proto(${name} ${part_PROTO})
   endif()
   target_link_libraries(lido_${name} PUBLIC lido PRIVATE PkgConfig::LIDO_PART_${name} Threads::Threads)
   set_target_properties(lido_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden
-                                                VERSION ${PROJECT_VERSION} SOVERSION ${LIDO_SOVERSION})
+                                                VERSION ${PROJECT_VERSION} SOVERSION ${LIDO_SOVERSION}
+                                                EXPORT_NAME ${name})
+  set_property(GLOBAL APPEND PROPERTY LIDO_PARTS ${name}) # those that are built
+  set_property(GLOBAL PROPERTY LIDO_PART_MODULES_${name} ${part_MODULES})
 endfunction()
 
 function(lido_part_proto name proto)

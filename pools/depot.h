@@ -22,7 +22,7 @@
 
 typedef struct lido_depot {
   lido_lock lock;
-  bool locks;   /* false in a single-thread pool; fixed at birth */
+  bool locks;   /* false in a single-thread pool, unless others ask for its numbers (lido_core_use_locks) */
   size_t limit; /* objects; atomic: lido_pool_tune() changes it */
   lido_magazine *full;
   lido_magazine *empty;

@@ -91,6 +91,14 @@ bool lido_core_is_second_thread(lido_pool_core *core) {
   return second;
 }
 
+/* A fork takes and gives what locks there are, and holds the registry's meanwhile. */
+void lido_core_use_locks(lido_pool_core *core) {
+  if (!core->one_thread) return;
+  lido_registry_lock();
+  core->depot.locks = core->slabs.locks = true;
+  lido_registry_unlock();
+}
+
 bool lido_core_is_only_thread(const lido_pool_core *core) {
   const lido_thread_record *thread = lido_this_thread.record;
   /* RELAXED: only this thread's own pointer makes a difference to it. */

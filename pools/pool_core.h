@@ -153,6 +153,9 @@ static inline void lido_core_sweep_if_needed(lido_pool_core *core) {
 /* Is this not the thread that a single-thread pool belongs to? */
 bool lido_core_is_second_thread(lido_pool_core *core);
 
+/* From now on other threads may ask a single-thread pool for its numbers: its slow paths take their locks. Called by its only thread, or before it has one. */
+void lido_core_use_locks(lido_pool_core *core);
+
 /* Is this the thread that uses a single-thread pool? Unlike the question above, it makes nobody its user. */
 bool lido_core_is_only_thread(const lido_pool_core *core);
 

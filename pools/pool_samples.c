@@ -30,9 +30,18 @@ static bool take(lido_pool_core *core, uint32_t run, void *object, uint64_t obje
   return outcome != LIDO_HEAP_FAILED;
 }
 
-/* RELAXED: a count of its own. */
-static uint64_t take_over(lido_pool_core *core) {
-  return lido_load_relaxed(&core->unsampled) == 0 ? 0 : lido_exchange_relaxed(&core->unsampled, 0);
+/* The first of a run sets the pool's count. RELAXED: others that come in that moment count down from one of the two. */
+static void follow_in_pool(lido_pool_core *core, uint32_t run) {
+  uint32_t before = lido_load_relaxed(&core->sample_run);
+  if (LIDO_LIKELY(before == run) || !lido_cas_relaxed(&core->sample_run, &before, run)) return;
+  lido_store_relaxed(&core->unsampled, 0);
+  lido_store_relaxed(&core->sample_left, lido_heap_gap());
+}
+
+/* RELAXED: counts of their own. */
+static uint64_t take_over(lido_pool_core *core, uint32_t run) {
+  bool none = lido_load_relaxed(&core->sample_run) != run || lido_load_relaxed(&core->unsampled) == 0;
+  return none ? 0 : lido_exchange_relaxed(&core->unsampled, 0);
 }
 
 /* ---- A cache ---- */
@@ -140,7 +149,7 @@ void lido_sampling_after_alloc(lido_pool_cache *cache, void *object, const void 
     s->every = each ? 1 : 0; /* until it is over */
     uint64_t objects = s->unsampled;
     s->unsampled = 0;
-    uint64_t others = take_over(core);
+    uint64_t others = take_over(core, s->run);
     if (!take(core, s->run, object, objects + others, caller)) s->unsampled += objects + others;
     count_down(rest); /* what the capture itself allocated */
     be_over(cache);   /* of this run or, if capture changed it, the one that is seen at the next visit */
@@ -162,19 +171,12 @@ void lido_sampling_visit(lido_pool_cache *cache) {
 void lido_sampling_end(lido_thread_cache_rest *rest) {
   if (rest->sampling.run != lido_heap_run_now()) return;
   count_down(rest);
+  follow_in_pool(rest->core, rest->sampling.run);
   lido_add_relaxed(&rest->core->unsampled, rest->sampling.unsampled); /* RELAXED: a count of its own */
   rest->sampling.unsampled = 0;
 }
 
 /* ---- Past the caches ---- */
-
-/* The first of a run sets the count. RELAXED: others that come in that moment count down from one of the two. */
-static void follow_alone(lido_pool_core *core, uint32_t run) {
-  uint32_t before = lido_load_relaxed(&core->sample_run);
-  if (LIDO_LIKELY(before == run) || !lido_cas_relaxed(&core->sample_run, &before, run)) return;
-  lido_store_relaxed(&core->unsampled, 0);
-  lido_store_relaxed(&core->sample_left, lido_heap_gap());
-}
 
 /* RELAXED: who passes the end is the one. */
 static bool is_due_alone(lido_pool_core *core, int64_t stride) {
@@ -194,11 +196,11 @@ static void draw_alone(lido_pool_core *core) {
 void lido_sampling_alone(lido_pool_core *core, void *object, const void *caller) {
   uint32_t run = lido_heap_run_now();
   if (LIDO_CHECKS == LIDO_CHECKS_NONE || run == 0) return;
-  follow_alone(core, run);
+  follow_in_pool(core, run);
   lido_add_relaxed(&core->unsampled, 1); /* RELAXED: a count of its own */
   if (!is_due_alone(core, (int64_t)core->geometry.stride)) return;
   if (!lido_heap_is_capturing()) {
-    uint64_t objects = take_over(core);
+    uint64_t objects = take_over(core, run);
     /* RELAXED: a count of its own */
     if (!take(core, run, object, objects, caller)) lido_add_relaxed(&core->unsampled, objects);
   }

@@ -28,7 +28,7 @@ enum {
 
 typedef struct lido_slab_lists {
   lido_lock lock;
-  bool locks; /* false in a single-thread pool; fixed at birth */
+  bool locks; /* false in a single-thread pool, unless others ask for its numbers (lido_core_use_locks) */
   unsigned walkers;
   lido_slab *bins[LIDO_BINS];
   uint32_t in_bin[LIDO_BINS];

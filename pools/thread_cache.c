@@ -67,6 +67,7 @@ static void set_previous(lido_thread_cache_rest *rest, lido_magazine *magazine) 
 
 void lido_thread_cache_show(lido_pool_cache *cache, uint32_t count) {
   lido_thread_cache_rest *rest = cache->rest;
+  if (rest->loaded == NULL) return; /* C5 */
   lido_magazine *magazine = loaded_magazine(cache);
   uint32_t hidden = magazine->count - (uint32_t)lido_min(count, magazine->count);
   cache->items = magazine->items + hidden;

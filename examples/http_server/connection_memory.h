@@ -9,7 +9,9 @@
 
 #include "examples/http_server/request_memory.h"
 
-/* Once, at start. */
+enum { CONNECTIONS_DEFAULT = 1024 };
+
+/* Once, at start. max_connections: 0 = what a file says, or else CONNECTIONS_DEFAULT. */
 bool connection_memory_setup(size_t bytes, size_t max_connections);
 
 /* Once, when no connection is left. -> false if one was. */
@@ -22,6 +24,5 @@ void connection_memory_give(void *connection);
 
 uint64_t connection_memory_live(void);
 uint64_t connection_memory_allocator_calls(void);
-void connection_memory_describe(request_bytes *page);
 
 #endif

@@ -1,18 +1,30 @@
-/* connection_memory_lido.c: see connection_memory.h. A pool of one thread, whose max_objects is the limit. */
-#include <lido/pool.h>
-
+/* connection_memory_lido.c: see connection_memory.h. A pool of the manager, whose max_objects is the limit. */
 #include "examples/http_server/connection_memory.h"
-#include "examples/http_server/metric_text.h"
+#include "examples/http_server/memory_manager_owner.h"
 
 static lido_pool *pool;
 
+/* A pool of one thread needs no locks; but the top socket's thread reads its numbers, too. */
+static void set_threads(lido_pool_options *options) {
+  if (memory_manager_options()->top_socket == NULL) {
+    options->flags |= LIDO_POOL_SINGLE_THREAD;
+  } else {
+    options->flags &= ~(unsigned)LIDO_POOL_SINGLE_THREAD;
+  }
+}
+
 bool connection_memory_setup(size_t bytes, size_t max_connections) {
-  pool = lido_pool_create(&(lido_pool_options){
-      .name = "connections", .object_size = bytes, .max_objects = max_connections, .flags = LIDO_POOL_SINGLE_THREAD});
+  lido_pool_options options = {.name = "connections", .object_size = bytes};
+  if (!memory_manager_configure_pool(&options)) return false;
+  set_threads(&options);
+  if (max_connections != 0) options.max_objects = max_connections;
+  if (options.max_objects == 0) options.max_objects = CONNECTIONS_DEFAULT;
+  pool = lido_manager_pool(memory_manager(), &options);
   return pool != NULL;
 }
 
-bool connection_memory_teardown(void) { return lido_pool_destroy(pool) == 0; }
+/* The pool itself ends with the manager. */
+bool connection_memory_teardown(void) { return pool == NULL || connection_memory_live() == 0; }
 
 void *connection_memory_take(void) { return lido_pool_alloc(pool); }
 
@@ -30,11 +42,3 @@ uint64_t connection_memory_live(void) { return stats().live; }
 
 /* What the thread's cache served stays inside inlined code. */
 uint64_t connection_memory_allocator_calls(void) { return stats().misses; }
-
-#define DESCRIBE(name, kind, unit, text) \
-  metric_single(page, "lido_pool_connections_" #name, #kind, text " (" #unit ")", now.name);
-
-void connection_memory_describe(request_bytes *page) {
-  lido_pool_stats now = stats();
-  LIDO_POOL_STATISTICS(DESCRIBE)
-}

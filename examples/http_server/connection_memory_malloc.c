@@ -12,7 +12,7 @@ static struct {
 
 bool connection_memory_setup(size_t bytes, size_t max_connections) {
   connections.bytes = bytes;
-  connections.most = max_connections;
+  connections.most = max_connections == 0 ? CONNECTIONS_DEFAULT : max_connections;
   return true;
 }
 
@@ -35,5 +35,3 @@ void connection_memory_give(void *connection) {
 uint64_t connection_memory_live(void) { return connections.live; }
 
 uint64_t connection_memory_allocator_calls(void) { return connections.calls; }
-
-void connection_memory_describe(request_bytes *page) { (void)page; }

@@ -150,22 +150,6 @@ static void send_answer(struct connection *connection, struct exchange *exchange
   write_answer(connection, exchange);
 }
 
-static void on_refused(uv_write_t *write, int status) { after_answer(write->data, status); }
-
-/* For a request that has no exchange, because there is no memory. */
-static void send_refusal(struct connection *connection) {
-  uv_buf_t text = http_response_unavailable();
-  connection->state = CONNECTION_LAST;
-  connection->refusal.data = connection;
-  counters_of(connection)->requests[HTTP_STATUS_SERVICE_UNAVAILABLE / 100]++;
-  if (uv_write(&connection->refusal, (uv_stream_t *)&connection->stream, &text, 1, on_refused) != 0) {
-    close_now(connection);
-    return;
-  }
-  connection->answers++;
-  counters_of(connection)->answers_waiting++;
-}
-
 /* ---- Requests ---- */
 
 static struct exchange *take_exchange(struct connection *connection) {
@@ -184,13 +168,9 @@ static void answer_request(struct connection *connection) {
 /* The last answer: to a request that is not understood, too large or too slow. */
 static void answer_failure(struct connection *connection, enum http_status status, const char *problem) {
   if (connection->parser.exchange == NULL) {
-    connection->parser.exchange = exchange_begin(connection, uv_now(&connection->server->loop));
+    connection->parser.exchange = exchange_begin(connection, uv_now(&connection->server->loop), &connection->spare);
   }
   struct exchange *exchange = take_exchange(connection);
-  if (exchange == NULL) {
-    send_refusal(connection);
-    return;
-  }
   exchange->response.status = status;
   exchange->response.problem = problem;
   exchange->response.closes = true;
@@ -260,8 +240,13 @@ static void parse_some(struct connection *connection) {
   }
 }
 
+static bool is_spare_being_answered(const struct connection *connection) {
+  const struct exchange *spare = &connection->spare;
+  return spare->connection != NULL && connection->parser.exchange != spare;
+}
+
 static bool has_much_to_write(struct connection *connection) {
-  return connection->answers >= ANSWERS_MAX ||
+  return is_spare_being_answered(connection) || connection->answers >= ANSWERS_MAX ||
          uv_stream_get_write_queue_size((uv_stream_t *)&connection->stream) >= UNWRITTEN_MAX;
 }
 
@@ -336,7 +321,7 @@ static void start(struct connection *connection) {
   struct server *server = connection->server;
   connection->state = CONNECTION_OPEN;
   connection->paused = true;
-  request_parser_init(&connection->parser, connection, &server->limits, &server->loop);
+  request_parser_init(&connection->parser, connection, &server->limits, &server->loop, &connection->spare);
   uv_timer_init(&server->loop, &connection->timer);
   connection->stream.data = connection;
   connection->timer.data = connection;

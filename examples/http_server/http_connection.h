@@ -11,7 +11,8 @@
  *   C1  `answers` is the number of exchanges given to the loop and not yet written.
  *   C2  while there is input, the connection waits for its turn, or has too many answers to write; nothing is read
  *       meanwhile, for what comes finds no room.
- *   C3  the parser's exchange, if any, is ended by the connection; the others when their answer is written.
+ *   C3  while the spare exchange is being answered, nothing is parsed: so it is free when the next request begins.
+ *   C4  the parser's exchange, if any, is ended by the connection; the others when their answer is written.
  * Timeouts: one timer, started anew by each byte that comes or goes. When it runs out, the client gets a 408 if its
  * request is half there; else the connection is closed.
  */
@@ -45,8 +46,8 @@ struct connection {
   bool paused;     /* reading is stopped */
   bool peer_ended; /* the client sends no more */
   uv_shutdown_t shutdown;
-  uv_write_t refusal; /* of a request that there was no memory for */
-  size_t input_first; /* bytes of the input that are not yet parsed */
+  struct exchange spare; /* for a request that finds no memory */
+  size_t input_first;    /* bytes of the input that are not yet parsed */
   size_t input_count;
   char input[CONNECTION_INPUT_SIZE]; /* the last field: a new connection leaves it as it is */
 };

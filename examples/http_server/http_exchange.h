@@ -2,6 +2,9 @@
  *
  * Life: begun at the request's first byte, ended when its answer has been written or its connection closed. Several of
  * one connection may be waiting for their answers to be written. The exchange lies in its own memory.
+ * Lack of memory: a request that finds none is received all the same, in a spare exchange of its connection, so that it
+ * gets its 503 when it is complete and the connection goes on. There is one spare for each connection: nothing more is
+ * read from it until that answer is written.
  */
 #ifndef LIDO_EXAMPLES_HTTP_EXCHANGE_H
 #define LIDO_EXAMPLES_HTTP_EXCHANGE_H
@@ -15,11 +18,12 @@ struct connection;
 
 struct http_request {
   enum http_method method;
-  request_bytes target;  /* as it came: "/blocks/Basic%20Latin?x=1" */
-  bool keep_alive;       /* what the client wants */
-  bool old_version;      /* HTTP/1.0 */
-  unsigned hosts;        /* Host fields */
-  bool expects;          /* has an Expect field */
+  request_bytes target; /* as it came: "/blocks/Basic%20Latin?x=1" */
+  bool keep_alive;      /* what the client wants */
+  bool old_version;     /* HTTP/1.0 */
+  unsigned hosts;       /* Host fields */
+  bool expects;         /* has an Expect field */
+  bool takes_open_metrics;
   uint64_t header_bytes; /* names and values so far */
   uint64_t body_bytes;
 };
@@ -38,16 +42,16 @@ struct http_response {
 };
 
 struct exchange {
-  request_memory *memory;
-  struct connection *connection;
-  uint64_t began; /* the loop's time, milliseconds */
+  request_memory *memory;        /* NULL: a spare */
+  struct connection *connection; /* NULL: a spare that is free */
+  uint64_t began;                /* the loop's time, milliseconds */
   struct http_request request;
   struct http_response response;
   uv_write_t write;
 };
 
-/* NULL: no memory. */
-struct exchange *exchange_begin(struct connection *connection, uint64_t now);
+/* `spare`, which must be free, is what is used if there is no memory. */
+struct exchange *exchange_begin(struct connection *connection, uint64_t now, struct exchange *spare);
 void exchange_end(struct exchange *exchange); /* NULL is ignored */
 
 #endif

@@ -95,7 +95,7 @@ static request_bytes write_head(struct exchange *exchange) {
 
 void http_response_render(struct exchange *exchange) {
   struct http_response *response = &exchange->response;
-  if (response->status != HTTP_STATUS_OK) write_problem(exchange);
+  if (exchange->memory != NULL && response->status != HTTP_STATUS_OK) write_problem(exchange);
   if (response->body.failed) {
     render_unavailable(exchange);
     return;

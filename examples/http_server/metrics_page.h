@@ -5,6 +5,9 @@
 #include "examples/http_server/request_memory.h"
 #include "examples/http_server/server_counters.h"
 
-void metrics_page_write(request_bytes *page, const struct server_counters *counters);
+/* What HTTP calls the page. */
+const char *metrics_page_type(bool open_metrics);
+
+void metrics_page_write(request_bytes *text, const struct server_counters *counters, bool open_metrics);
 
 #endif

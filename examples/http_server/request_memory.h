@@ -56,7 +56,4 @@ bool request_bytes_printf(request_bytes *bytes, const char *format, ...) __attri
 uint64_t request_memory_live(void);            /* requests between begin and end */
 uint64_t request_memory_allocator_calls(void); /* README.md says what is counted */
 
-/* Whatever else this kind of memory can tell, as lines of the metrics page. */
-void request_memory_describe(request_bytes *page);
-
 #endif

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "examples/http_server/metric_text.h"
+#include "examples/http_server/memory_manager_owner.h"
 #include "examples/http_server/request_memory.h"
 
 struct request_memory {
@@ -22,11 +22,15 @@ enum { IDLE_BYTES = 32 << 20 };
 
 bool request_memory_setup(size_t max_bytes) {
   lido_arena_idle_limit_set(IDLE_BYTES);
-  requests = lido_arena_class_create(&(lido_arena_options){.name = "requests", .max_bytes = max_bytes});
+  lido_arena_options options = {.name = "requests"};
+  if (!memory_manager_configure_arenas(&options)) return false;
+  if (max_bytes != 0) options.max_bytes = max_bytes;
+  requests = lido_manager_arena_class(memory_manager(), &options);
   return requests != NULL;
 }
 
-bool request_memory_teardown(void) { return lido_arena_class_destroy(requests) == 0; }
+/* The class itself ends with the manager. */
+bool request_memory_teardown(void) { return requests == NULL || request_memory_live() == 0; }
 
 /* An alloc that its arena's block could not serve is a call; so is giving a block back, as every one will be. */
 static uint64_t calls_of(const lido_arena *arena) {
@@ -105,11 +109,3 @@ uint64_t request_memory_live(void) { return stats().live; }
 
 /* An arena that was made will be destroyed. */
 uint64_t request_memory_allocator_calls(void) { return calls + 2 * stats().misses; }
-
-#define DESCRIBE(name, kind, unit, text) \
-  metric_single(page, "lido_arena_requests_" #name, #kind, text " (" #unit ")", now.name);
-
-void request_memory_describe(request_bytes *page) {
-  lido_arena_class_stats now = stats();
-  LIDO_ARENA_CLASS_STATISTICS(DESCRIBE)
-}

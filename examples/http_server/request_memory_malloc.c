@@ -171,5 +171,3 @@ bool request_bytes_printf(request_bytes *bytes, const char *format, ...) {
 uint64_t request_memory_live(void) { return requests.live; }
 
 uint64_t request_memory_allocator_calls(void) { return requests.calls; }
-
-void request_memory_describe(request_bytes *page) { (void)page; }

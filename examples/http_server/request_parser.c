@@ -15,8 +15,8 @@ static int fail(struct request_parser *parser, enum http_status status, const ch
 
 static int on_message_begin(http_parser *machine) {
   struct request_parser *parser = machine->data;
-  parser->exchange = exchange_begin(parser->connection, uv_now(parser->clock));
-  return parser->exchange != NULL ? 0 : fail(parser, HTTP_STATUS_SERVICE_UNAVAILABLE, NULL);
+  parser->exchange = exchange_begin(parser->connection, uv_now(parser->clock), parser->spare);
+  return 0;
 }
 
 /* No memory for the target is no error here: the request is read to its end, so that the connection can go on. */
@@ -55,12 +55,18 @@ static bool field_is(const struct request_parser *parser, const char *name) {
   return parser->field_name_count == count && memcmp(parser->field_name, name, count) == 0;
 }
 
+/* Of an Accept field. If it comes in two pieces it may be missed: the other format is always right. */
+static bool names_open_metrics(const char *text, size_t count) {
+  static const char type[] = "application/openmetrics-text";
+  return memmem(text, count, type, sizeof type - 1) != NULL;
+}
+
 static int on_header_value(http_parser *machine, const char *text, size_t count) {
-  (void)text;
   struct request_parser *parser = machine->data;
   struct http_request *request = &parser->exchange->request;
   if (field_is(parser, "host")) request->hosts++;
   if (field_is(parser, "expect")) request->expects = true;
+  if (field_is(parser, "accept") && names_open_metrics(text, count)) request->takes_open_metrics = true;
   parser->field_name_count = 0; /* further pieces of the value belong to no name */
   return count_header(parser, count);
 }
@@ -150,8 +156,8 @@ void request_parser_setup(const struct request_limits *limits, size_t input_size
 }
 
 void request_parser_init(struct request_parser *parser, struct connection *connection,
-                         const struct request_limits *limits, const uv_loop_t *clock) {
-  *parser = (struct request_parser){.limits = limits, .connection = connection, .clock = clock};
+                         const struct request_limits *limits, const uv_loop_t *clock, struct exchange *spare) {
+  *parser = (struct request_parser){.limits = limits, .connection = connection, .clock = clock, .spare = spare};
   http_parser_init(&parser->machine, HTTP_REQUEST);
   parser->machine.data = parser;
 }

@@ -20,6 +20,7 @@ struct request_parser {
   struct connection *connection;
   const uv_loop_t *clock;
   struct exchange *exchange; /* the one being received; NULL between two */
+  struct exchange *spare;    /* for one that finds no memory; free between two */
   enum http_status failure;  /* the answer to what could not be parsed */
   const char *problem;       /* the same in words; NULL: the status says enough */
   char field_name[8];        /* of the header field being read, in lower case, as far as it fits */
@@ -36,7 +37,7 @@ enum parse_result {
 void request_parser_setup(const struct request_limits *limits, size_t input_size);
 
 void request_parser_init(struct request_parser *parser, struct connection *connection,
-                         const struct request_limits *limits, const uv_loop_t *clock);
+                         const struct request_limits *limits, const uv_loop_t *clock, struct exchange *spare);
 
 /* Reads on. -> in *used how many bytes of the input are done with. */
 enum parse_result request_parser_feed(struct request_parser *parser, const char *input, size_t count, size_t *used);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "examples/http_server/character_routes.h"
+#include "examples/http_server/memory_reports.h"
 #include "examples/http_server/metrics_page.h"
 
 struct route {
@@ -13,7 +14,7 @@ struct route {
   enum http_status (*answer)(struct exchange *exchange, const struct sources *sources, const struct route_input *input);
 };
 
-/* ---- Two short answers ---- */
+/* ---- The server itself ---- */
 
 static enum http_status answer_health(struct exchange *exchange, const struct sources *sources,
                                       const struct route_input *input) {
@@ -25,17 +26,47 @@ static enum http_status answer_health(struct exchange *exchange, const struct so
 static enum http_status answer_metrics(struct exchange *exchange, const struct sources *sources,
                                        const struct route_input *input) {
   (void)input;
-  exchange->response.type = "text/plain; version=0.0.4";
-  metrics_page_write(&exchange->response.body, sources->counters);
+  bool open_metrics = exchange->request.takes_open_metrics;
+  exchange->response.type = metrics_page_type(open_metrics);
+  metrics_page_write(&exchange->response.body, sources->counters, open_metrics);
   return HTTP_STATUS_OK;
+}
+
+/* ---- Reports on the memory ---- */
+
+static enum http_status status_of_report(int error) {
+  switch (error) {
+    case 0:
+      return HTTP_STATUS_OK;
+    case ENOENT:
+      return HTTP_STATUS_NOT_FOUND;
+    case ENOTSUP:
+      return HTTP_STATUS_NOT_IMPLEMENTED;
+    default:
+      return HTTP_STATUS_SERVICE_UNAVAILABLE;
+  }
+}
+
+static enum http_status answer_profile(struct exchange *exchange, const struct sources *sources,
+                                       const struct route_input *input) {
+  (void)sources, (void)input;
+  exchange->response.type = "application/octet-stream";
+  return status_of_report(memory_report_profile(&exchange->response.body));
+}
+
+static enum http_status answer_snapshot(struct exchange *exchange, const struct sources *sources,
+                                        const struct route_input *input) {
+  (void)sources, (void)input;
+  return status_of_report(memory_report_snapshot(&exchange->response.body));
 }
 
 /* ---- The table ---- */
 
 static const struct route routes[] = {
-    {"/characters/", true, answer_character}, {"/characters", false, answer_search},
-    {"/blocks/", true, answer_block},         {"/blocks", false, answer_blocks},
-    {"/healthz", false, answer_health},       {"/metrics", false, answer_metrics},
+    {"/characters/", true, answer_character},  {"/characters", false, answer_search},
+    {"/blocks/", true, answer_block},          {"/blocks", false, answer_blocks},
+    {"/healthz", false, answer_health},        {"/metrics", false, answer_metrics},
+    {"/debug/profile", false, answer_profile}, {"/debug/snapshot", false, answer_snapshot},
 };
 
 static bool fits(const struct route *route, struct target_part path) {
@@ -95,6 +126,10 @@ static enum http_status status_of(struct exchange *exchange, const struct source
 void routes_answer(struct exchange *exchange, const struct sources *sources) {
   struct http_response *response = &exchange->response;
   response->type = "application/json";
+  if (exchange->memory == NULL) {
+    response->status = HTTP_STATUS_SERVICE_UNAVAILABLE;
+    return;
+  }
   response->body = request_bytes_begin(exchange->memory);
   response->status = status_of(exchange, sources);
 }

@@ -6,6 +6,8 @@
  *     GET /blocks/{name}                     a block and all its characters
  *     GET /healthz                           is the server there?
  *     GET /metrics                           its figures, for Prometheus
+ *     GET /debug/profile                     who has the memory, for pprof (--profile)
+ *     GET /debug/snapshot                    the memory's figures, as JSON
  */
 #ifndef LIDO_EXAMPLES_ROUTES_H
 #define LIDO_EXAMPLES_ROUTES_H

@@ -5,9 +5,11 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "examples/http_server/memory_manager.h"
+
 static const int ending_signals[SERVER_SIGNALS] = {SIGTERM, SIGINT};
 
-enum { BACKLOG = 511 };
+enum { BACKLOG = 511, TICK_MS_DEFAULT = 1000 };
 
 /* ---- Clients ---- */
 
@@ -43,6 +45,7 @@ static void on_client(uv_stream_t *listener, int status) {
 static void stop(struct server *server) {
   server->stopping = true;
   uv_close((uv_handle_t *)&server->listener, NULL);
+  uv_close((uv_handle_t *)&server->tick, NULL);
   for (int i = 0; i < SERVER_SIGNALS; i++) uv_close((uv_handle_t *)&server->signals[i], NULL);
   refusal_stop_all(server);
   for (struct connection *connection = server->connections; connection != NULL; connection = connection->next) {
@@ -94,9 +97,21 @@ static int start_signals(struct server *server) {
   return 0;
 }
 
+static void on_tick(uv_timer_t *tick) {
+  (void)tick;
+  memory_manager_tick();
+}
+
+static int start_ticks(struct server *server) {
+  uint64_t said = server->options->tick_ms;
+  uint64_t interval = said != 0 ? said : memory_manager_tick_ms(TICK_MS_DEFAULT);
+  return uv_timer_start(&server->tick, on_tick, interval, interval);
+}
+
 static void init_handles(struct server *server) {
   uv_tcp_init(&server->loop, &server->listener);
   server->listener.data = server;
+  uv_timer_init(&server->loop, &server->tick);
   for (int i = 0; i < SERVER_SIGNALS; i++) {
     uv_signal_init(&server->loop, &server->signals[i]);
     server->signals[i].data = server;
@@ -106,7 +121,8 @@ static void init_handles(struct server *server) {
 static bool start(struct server *server) {
   return works(server->options->host, bind_listener(server)) &&
          works("listen", uv_listen((uv_stream_t *)&server->listener, BACKLOG, on_client)) &&
-         works("signals", start_signals(server)) && works("port", announce(server));
+         works("signals", start_signals(server)) && works("ticks", start_ticks(server)) &&
+         works("port", announce(server));
 }
 
 int server_run(struct server *server, const struct server_options *options, struct character_database *database) {

@@ -19,6 +19,7 @@ struct server {
   uv_loop_t loop;
   uv_tcp_t listener;
   uv_signal_t signals[SERVER_SIGNALS];
+  uv_timer_t tick; /* of the memory's housekeeping */
   const struct server_options *options;
   struct request_limits limits;
   struct answer_queue answers;

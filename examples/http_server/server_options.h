@@ -2,14 +2,12 @@
 #ifndef LIDO_EXAMPLES_SERVER_OPTIONS_H
 #define LIDO_EXAMPLES_SERVER_OPTIONS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "examples/http_server/memory_options.h"
 
 struct server_options {
-  const char *host; /* an address, not a name */
-  uint64_t port;    /* 0 = any that is free */
-  uint64_t max_connections;
+  const char *host;            /* an address, not a name */
+  uint64_t port;               /* 0 = any that is free */
+  uint64_t max_connections;    /* 0 = not said */
   uint64_t max_header;         /* bytes: of a target, and of all header fields of a request */
   uint64_t max_body;           /* bytes */
   uint64_t max_request_bytes;  /* of memory; 0 = no limit */
@@ -17,6 +15,8 @@ struct server_options {
   uint64_t request_timeout_ms; /* from a request's first byte to its last */
   const char *database;
   const char *unicode_data; /* a folder */
+  uint64_t tick_ms;         /* between two looks at the memory; 0 = not said */
+  struct memory_options memory;
   bool verbose;
 };
 

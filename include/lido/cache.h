@@ -171,7 +171,7 @@ LIDO_API int lido_cache_for_each(lido_cache *cache,
   X(bytes_reserved, gauge, bytes, "memory of the entries, used or not")                                      \
   X(hits, counter, calls, "questions that found a live value")                                               \
   X(misses, counter, calls, "questions that found none, also those that then created or waited")             \
-  X(stale, counter, calls, "... of these, such that found a dead or expired one")                            \
+  X(stale, counter, calls, "misses that found a dead or expired value")                                      \
   X(flights, counter, calls, "creations begun")                                                              \
   X(flights_failed, counter, calls, "creations that gave an error")                                          \
   X(flights_doomed, counter, calls, "creations whose result was not entered: removed or replaced meanwhile") \

@@ -30,7 +30,8 @@
  * turns, for libconfuse's scanner is global. A program that uses libconfuse itself must not do so during lido_config_read,
  * nor fork during one by another thread if the child is to read another.
  * Errors: NULL and errno, or an errno value; and a message, if the caller wants one, that says where, which field, and what
- * it may be. Lack of memory is an error; but libconfuse's scanner ends the program when it has no memory for its buffer (16 KiB).
+ * it may be. Lack of memory is an error; but libconfuse's scanner ends the program if it has no memory for its buffer, although
+ * there was some a moment before (docs/config.md).
  */
 #ifndef LIDO_CONFIG_H
 #define LIDO_CONFIG_H

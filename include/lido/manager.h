@@ -122,7 +122,7 @@ LIDO_API int lido_manager_cleanup_queue_end(lido_manager *manager, lido_cleanup_
 /* ---- What others made ---------------------------------------------------------------------- */
 
 /* A pool that the program made (a typed one, say) is seen, tuned and trimmed with the others, under its own name, but neither charged nor ended. The program takes it out before it ends it.
- * 0, EEXIST (a pool of that name is there), ENOMEM. */
+ * One of a single thread is given by that thread. 0, EEXIST (a pool of that name is there), ENOMEM. */
 LIDO_API int lido_manager_pool_watch(lido_manager *manager, lido_pool *pool);
 LIDO_API int lido_manager_pool_unwatch(lido_manager *manager, lido_pool *pool); /* 0, ENOENT, EBUSY as above */
 

@@ -155,17 +155,21 @@ LIDO_API void lido_thread_flush(void);
  * was created. */
 typedef struct lido_pool_tuning {
   /* Objects in a magazine: 0 = by the object's size, more when threads contend for the depot. Others stay as they are;
-   * at most what cache_bytes allows, and 252. A cache changes at its next exchange of magazines. */
+   * at most what cache_bytes allows, an eighth of max_objects, and 252. A cache changes at its next exchange of magazines. */
   uint32_t magazine_objects;
-  uint32_t
-      batch_objects;   /* objects that a refill takes from the slabs at once: 0, or more than fit = a whole magazine */
-  size_t retain_bytes; /* as the option of that name: 0 = as that said */
-  uint32_t retain_percent; /* empty slabs kept, as a share of those in use: 0 = 25, LIDO_RETAIN_NONE = no share, at
-                              most 1,000. The larger of this and retain_bytes counts. */
-  lido_purge purge;        /* what becomes of the pages of a slab that goes back (lido/backing.h) */
-  uint64_t purge_delay_ns; /* and after which time, when lido_backing_purge() is called; 0 = at once. A slab made
-                              before then has its pages still. The end of the pool purges at once. */
-  size_t ready_bytes; /* empty slabs that lido_pool_prepare() brings pages for. Twice as much may stay by itself. */
+  /* Objects that a refill takes from the slabs at once: 0, or more than fit = a whole magazine. */
+  uint32_t batch_objects;
+  /* As the option of that name: 0 = as that said. */
+  size_t retain_bytes;
+  /* Empty slabs kept, as a share of those in use: 0 = 25, LIDO_RETAIN_NONE = no share, at most 1,000. The larger of this
+   * and retain_bytes counts. */
+  uint32_t retain_percent;
+  /* What becomes of the pages of a slab that goes back (lido/backing.h), and after which time, when lido_backing_purge() is
+   * called: 0 = at once. A slab made before then has its pages still. The end of the pool purges at once. */
+  lido_purge purge;
+  uint64_t purge_delay_ns;
+  /* Empty slabs that lido_pool_prepare() brings pages for. Twice as much may stay by itself. */
+  size_t ready_bytes;
 } lido_pool_tuning;
 
 /* Set all knobs. 0; EINVAL: nothing is changed (NULL, or out of range). Each is seen by other threads at their next slow
@@ -204,7 +208,7 @@ LIDO_API size_t lido_pool_for_each(lido_pool *pool, bool (*visit)(void *object, 
   X(cached, gauge, objects, "free objects in thread caches and the depot")                                       \
   X(slabs, gauge, slabs, "slabs")                                                                                \
   X(slabs_empty, gauge, slabs, "slabs without a live or cached object")                                          \
-  X(slabs_ready, gauge, slabs, "of these: with memory behind every page")                                        \
+  X(slabs_ready, gauge, slabs, "empty slabs with memory behind every page")                                      \
   X(slabs_made, counter, slabs, "slabs ever made")                                                               \
   X(slabs_released, counter, slabs, "slabs given back")                                                          \
   X(slabs_populated, counter, slabs, "slabs whose pages were brought before their use")                          \

@@ -114,10 +114,15 @@ static void take_out_locked(lido_monitor *monitor, lido_rule *rule) {
   lido_alerts *alerts = &monitor->alerts;
   lido_list_remove(&rule->link);
   lido_list_remove(&rule->call);
-  rule->is_removed = alerts->called == rule && lido_alerts_is_inside();
-  if (rule->is_removed) return; /* who calls it frees it */
-  while (alerts->called == rule) lido_os_condition_wait(&alerts->let_go, &monitor->lock, UINT64_MAX);
-  lido_rule_free(rule);
+  if (alerts->called != rule) {
+    lido_rule_free(rule);
+    return;
+  }
+  rule->is_removed = true;
+  uint64_t over = alerts->calls_over;
+  while (alerts->calls_over == over && !lido_alerts_is_inside()) {
+    lido_os_condition_wait(&alerts->let_go, &monitor->lock, UINT64_MAX);
+  }
 }
 
 bool lido_alert_remove(lido_manager *manager, lido_alert alert) {

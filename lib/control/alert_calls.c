@@ -25,6 +25,7 @@ static lido_rule *begin_locked(lido_alerts *alerts) {
 static void end_locked(lido_alerts *alerts) {
   lido_rule *rule = alerts->called;
   alerts->called = NULL;
+  alerts->calls_over++;
   rule->edge_waits = false;
   lido_os_condition_wake_all(&alerts->let_go);
   if (rule->is_removed) lido_rule_free(rule);
@@ -84,10 +85,8 @@ static bool is_calling_here(const lido_alerts *alerts) {
   return here;
 }
 
-/* A rule that was being called and is in no list any more was removed, by a thread that is gone. */
 void lido_alerts_in_child(lido_alerts *alerts) {
   lido_os_condition_init(&alerts->let_go);
-  if (alerts->called != NULL && lido_list_is_empty(&alerts->called->link)) alerts->called->is_removed = true;
   if (is_calling_here(alerts)) return;
   if (alerts->called != NULL) end_locked(alerts);
   alerts->is_calling = false;

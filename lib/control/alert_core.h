@@ -6,13 +6,14 @@
  * Invariants
  *   R1  a rule waits on `calls`, or is the one that is being called, exactly if `edge_waits`: it has an edge that was not told to its end. As long as it has,
  *       it neither fires nor is resolved. So edges alternate, and each is told once.
- *   R2  a rule that was removed is in no list. It is freed by who removed it, or, if that could not wait for the end of its call, by the thread that makes the call.
+ *   R2  a rule that was removed is in no list. It is freed at once, or, if it is being called, by the thread that calls it: who waits for the end of a call touches the
+ *       rule no more, and so loses nothing in the child of a fork.
  *   R3  a rule fires exactly if its last edge was FIRING.
  * Threads: any. Lock: the monitor's; values of single pools are read with the manager's inside.
  * Who removes a rule that is just called waits for the end of the call. In an on_change it does not: with one thread at a time, the call is its own; or it is of another
  * manager, and two that waited for each other would wait for ever.
  * Failure: ENOMEM when a rule is added; nothing later.
- * Fork: in the child, calls of other threads are over; those that wait are made by its next tick.
+ * Fork: in the child, calls of other threads are over, also one that was just to begin (the parent makes it); those that wait are made by its next tick.
  * Not done: rules ordered by pool (each reads its pool's statistics once a tick, unless the rule before it just has).
  */
 #ifndef LIDO_LIB_CONTROL_ALERT_CORE_H
@@ -26,6 +27,7 @@ typedef struct lido_alerts {
   lido_link calls; /* R1, the oldest first */
   struct lido_rule *called;
   bool is_calling;          /* some thread makes calls */
+  uint64_t calls_over;      /* ever */
   lido_os_condition let_go; /* a call is over */
 } lido_alerts;
 

@@ -52,6 +52,7 @@ lido_pool *lido_manager_pool(lido_manager *manager, const lido_pool_options *opt
   if (pool != NULL) return pool_or_error(pool, &wanted);
   pool = lido_pool_create(&wanted);
   if (pool == NULL) return NULL;
+  lido_core_use_locks(lido_core_of(pool)); /* ticks and snapshots of any thread ask for its numbers */
   lido_pool *made = pool;
   pool = enter(manager, LIDO_KIND_POOL, wanted.name, made, lido_kind_end_pool);
   if (pool == made) lido_policy_apply(manager, pool);
@@ -70,6 +71,7 @@ int lido_manager_pool_end(lido_manager *manager, lido_pool *pool) {
 }
 
 int lido_manager_pool_watch(lido_manager *manager, lido_pool *pool) {
+  lido_core_use_locks(lido_core_of(pool));
   int error = lido_members_add(manager, LIDO_KIND_POOL, lido_pool_name(pool), pool, true, NULL);
   if (error == 0) lido_policy_apply(manager, pool);
   return error;

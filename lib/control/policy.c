@@ -292,15 +292,16 @@ static void note(lido_manager *manager, uint64_t begun, lido_reclaim_report *rep
 void lido_policy_tick(lido_manager *manager) {
   decide(manager);
   uint64_t begun = lido_os_now_ns();
-  uint64_t now = lido_manager_now(manager);
+  lido_sample newest = {0};
+  lido_samples_get(manager, &newest, 1);
   lido_policy chosen = chosen_of(manager);
   lido_reclaim_report report = {.reason = LIDO_RECLAIM_IDLE};
   if (chosen != LIDO_POLICY_NONE) {
     lido_policy_settings settings = settings_for(manager, chosen);
     report.cleanups = drain(manager, settings.drain_ns);
-    report.freed_bytes = tend_pools(manager, &settings, now);
+    report.freed_bytes = tend_pools(manager, &settings, newest.now_ns);
     if (settings.forget_ns == 0) report.freed_bytes += tend_classes(manager);
   }
-  report.purged_bytes = lido_backing_purge(manager->backing, now);
+  report.purged_bytes = lido_backing_purge(manager->backing, newest.now_ns);
   note(manager, begun, &report);
 }

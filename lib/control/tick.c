@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "lib/control/monitor_core.h"
+#include "lido/heap_profile.h"
 
 static void count(lido_manager *manager) {
   lido_lock_take(&manager->lock);
@@ -16,5 +17,6 @@ void lido_manager_tick(lido_manager *manager) {
   lido_policy_tick(manager);
   lido_manager_pass_if_due(manager);
   lido_alerts_call(manager->monitor);
+  lido_heap_profile_nudge();
   errno = saved_errno;
 }

@@ -33,7 +33,10 @@ static inline uint64_t lido_chance_next(lido_chance *chance) {
 static inline double lido_minus_log(double x) {
   const double log_2 = 0.69314718055994530942;
   double halvings = 0;
-  for (; x < 0.5; x *= 2) halvings++;
+  while (x < 0.5) {
+    x *= 2;
+    halvings++;
+  }
   double s = (1 - x) / (1 + x); /* 0 to 1/3 */
   double square = s * s;
   double sum = 0;
@@ -45,7 +48,10 @@ static inline double lido_minus_log(double x) {
 static inline double lido_one_minus_exp(double x) {
   if (x > 40) return 1;
   int doublings = 0;
-  for (; x > 0.125; x /= 2) doublings++;
+  while (x > 0.125) {
+    x /= 2;
+    doublings++;
+  }
   double sum = 1;
   for (int term = 8; term > 1; term--) sum = 1 - x / term * sum;
   double result = x * sum;

@@ -94,6 +94,16 @@ void lido_heap_samples_seed(uint64_t chosen) { lido_store_relaxed(&seed, chosen)
 
 /* ---- When ---- */
 
+size_t lido_heap_mean_bytes(void) { return lido_load_relaxed(&mean_bytes); } /* RELAXED: see start_locked */
+
+/* The calling thread's, now. */
+static double mean_stretched(void) { return (double)lido_heap_mean_bytes() * self.stretch; }
+
+static int64_t draw(void) {
+  double gap = mean_stretched() * lido_chance_exponential(&self.chance);
+  return gap < 0x1p62 ? (int64_t)gap + 1 : INT64_MAX / 2;
+}
+
 static void thread_begin(uint32_t run) {
   /* RELAXED: numbers of their own. */
   uint64_t chosen = lido_load_relaxed(&seed);
@@ -103,6 +113,7 @@ static void thread_begin(uint32_t run) {
   self.stretch = 1;
   self.wait_ns = 0;
   self.idle_ns = 0;
+  self.left = draw();
 }
 
 static void thread_follow(void) {
@@ -111,15 +122,9 @@ static void thread_follow(void) {
   if (LIDO_UNLIKELY(self.run == 0)) thread_begin(0); /* it has just been stopped: any chance will do */
 }
 
-size_t lido_heap_mean_bytes(void) { return lido_load_relaxed(&mean_bytes); } /* RELAXED: see start_locked */
-
-/* The calling thread's, now. */
-static double mean_stretched(void) { return (double)lido_heap_mean_bytes() * self.stretch; }
-
 int64_t lido_heap_gap(void) {
   thread_follow();
-  double gap = mean_stretched() * lido_chance_exponential(&self.chance);
-  return gap < 0x1p62 ? (int64_t)gap + 1 : INT64_MAX / 2;
+  return draw();
 }
 
 uint32_t lido_heap_below(uint32_t bound) {
@@ -233,7 +238,7 @@ static bool thread_sample(uint32_t run, const char *kind, const char *name, cons
 bool lido_heap_thread_alloc(const char *kind, const char *name, const void *address, size_t bytes) {
   uint32_t run = lido_heap_run_now();
   if (run == 0 || self.capturing) return false;
-  if (self.run != run) self.left = lido_heap_gap();
+  thread_follow();
   self.left -= (int64_t)bytes;
   if (self.left > 0) return false;
   bool kept = thread_sample(run, kind, name, address, bytes);

@@ -42,7 +42,7 @@ void lido_heap_samples_stop(void);
 /* Everything known goes, and its memory. pre: it is off. */
 void lido_heap_samples_clear(void);
 /* From now on chance comes from this seed, thread by thread in the order of their first draw; 0: from the system. For tests. */
-void lido_heap_samples_seed(uint64_t seed);
+void lido_heap_samples_seed(uint64_t chosen);
 
 /* ---- When ---- */
 

@@ -130,7 +130,8 @@ static void purge_run_locked(lido_region *region, size_t unit, size_t units) {
 /* Whoever gives units meanwhile notes their time in earliest_due as this does, so that it ends up before all of them. */
 static size_t purge_region_locked(lido_region *region, uint64_t now_ns) {
   size_t purged = 0;
-  if (region->dirty_units == 0 || region->earliest_due > now_ns) return 0;
+  bool nothing_yet = region->earliest_due > now_ns && region->purging_units == 0; /* R6 */
+  if (region->dirty_units == 0 || nothing_yet) return 0;
   region->earliest_due = LIDO_NEVER_DUE;
   for (size_t unit = 0; unit < region->units && region->dirty_units != 0; unit++) {
     if (!is_due_locked(region, unit, now_ns)) {
@@ -159,13 +160,16 @@ size_t lido_region_purge_due(lido_backing *backing, uint64_t now_ns) {
 
 /* ---- After a fork ---- */
 
+/* Whoever was purging had not come to all of the units, and so not to the earliest of their times. */
 static void in_child_locked(lido_region *region) {
-  for (size_t unit = 0; region->purging_units != 0 && unit < region->units; unit++) {
-    if (region->due[unit] == 0 || lido_bitmap_get(region->free, unit)) continue;
+  if (region->purging_units == 0) return;
+  for (size_t unit = 0; unit < region->units; unit++) {
+    if (region->due[unit] == 0) continue;
+    note_earliest_locked(region, region->due[unit]);
+    if (lido_bitmap_get(region->free, unit)) continue;
     lido_bitmap_set(region->free, unit);
     region->free_units++;
     region->purging_units--;
-    note_earliest_locked(region, region->due[unit]);
   }
 }
 

@@ -1,39 +1,19 @@
 /* name_text.c: see name_text.h. */
 #include "lib/report/name_text.h"
 
+#include "lido/inline/utf8_inline.h"
+
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 static unsigned byte_at(const char *text, size_t at) { return (unsigned char)text[at]; }
-
-/* The range of a second byte depends on the first one; all others are 0x80 to 0xbf. */
-static bool second_fits(unsigned first, unsigned second) {
-  unsigned low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-  unsigned high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-  return second >= low && second <= high;
-}
-
-static size_t bytes_by_first(unsigned first) {
-  if (first < 0x80) return 1;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-}
-
-size_t lido_utf8_bytes(const char *text) {
-  size_t bytes = bytes_by_first(byte_at(text, 0));
-  if (bytes > 1 && !second_fits(byte_at(text, 0), byte_at(text, 1))) return 0;
-  for (size_t i = 2; i < bytes; i++) {
-    if ((byte_at(text, i) & 0xc0) != 0x80) return 0;
-  }
-  return bytes;
-}
 
 /* ---- Labels ---- */
 
 static bool is_plain(char c) { return c != '\\' && c != '"' && c != '\n'; }
 
 static void put_escaped(lido_text_out *out, char c) {
-  char escaped[2] = {'\\', c == '\n' ? 'n' : c};
-  lido_text_put(out, escaped, sizeof escaped);
+  lido_text_put(out, "\\", 1);
+  lido_text_put(out, c == '\n' ? "n" : &c, 1);
 }
 
 static void put_broken(lido_text_out *out, unsigned byte) {
@@ -44,15 +24,22 @@ static void put_broken(lido_text_out *out, unsigned byte) {
   lido_text_put(out, shown, sizeof shown - 1);
 }
 
-/* Bytes up to the first that needs something done. */
+/* The commonest first: small letters and the underscore lie above the backslash. */
+static bool is_plain_ascii(unsigned byte) {
+  if (byte > '\\') return byte < 0x80;
+  if (byte > '"') return byte != '\\';
+  return byte != '\0' && byte != '\n' && byte != '"';
+}
+
+/* Bytes up to the first that needs something done. Most names are ASCII, and each is written some dozens of times. */
 static size_t plain_bytes(const char *text) {
   size_t bytes = 0;
-  while (text[bytes] != '\0' && is_plain(text[bytes])) {
-    size_t more = lido_utf8_bytes(text + bytes);
-    if (more == 0) break;
+  for (;;) {
+    while (is_plain_ascii(byte_at(text, bytes))) bytes++;
+    size_t more = byte_at(text, bytes) >= 0x80 ? lido_utf8_bytes(text + bytes) : 0;
+    if (more == 0) return bytes;
     bytes += more;
   }
-  return bytes;
 }
 
 void lido_name_put_label(lido_text_out *out, const char *name) {

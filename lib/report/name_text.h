@@ -2,15 +2,11 @@
  *
  * Idea: a name may be any bytes. In a label's value, \, " and the end of a line are escaped, as the formats want it, and bytes that are no UTF-8 become U+FFFD and their two
  * hexadecimal digits: names that differ stay different, for two samples with equal labels spoil a scrape. In a table for people everything that would move the cursor becomes U+FFFD.
- * Method: UTF-8 as RFC 3629 says it: no surrogates, no overlong forms, nothing beyond U+10FFFF.
  */
 #ifndef LIDO_LIB_REPORT_NAME_TEXT_H
 #define LIDO_LIB_REPORT_NAME_TEXT_H
 
 #include "lib/report/text_out.h"
-
-/* Bytes of the character that `text` begins with, 1 to 4; 0: it begins with none. Looks at nothing beyond a zero. */
-size_t lido_utf8_bytes(const char *text);
 
 /* As a label's value, without its quotes. */
 void lido_name_put_label(lido_text_out *out, const char *name);

@@ -63,15 +63,22 @@ class Installation:
         run([args.cmake, "--build", build])
         run([args.cmake, "--install", build, "--prefix", self.prefix])
 
-    def flags(self):
+    def has_part(self, name):
+        return any(self.prefix.rglob(f"lido_{name}.pc"))
+
+    def run_program(self, program, *arguments):
+        run([program, *arguments], env=dict(os.environ, LD_LIBRARY_PATH=str(self.library().parent)))
+
+    def flags(self, package="lido"):
         """What pkg-config says, compile and link flags apart."""
-        files = list(self.prefix.rglob("lido.pc"))
-        require(len(files) == 1, "lido.pc is installed")
+        files = list(self.prefix.rglob(f"{package}.pc"))
+        require(len(files) == 1, f"{package}.pc is installed")
         environment = dict(os.environ, PKG_CONFIG_PATH=str(files[0].parent))
-        static = ["--static"] if self.args.kind == "static" else []
-        words = [run(["pkg-config", *static, what, "lido"], env=environment).split() for what in ("--cflags", "--libs")]
-        require(run(["pkg-config", "--modversion", "lido"], env=environment).strip() == self.version,
-                "pkg-config knows the version")
+        # Of what a part needs only the shared library is wanted: the static ones' needs are not all there.
+        static = ["--static"] if self.args.kind == "static" and package == "lido" else []
+        words = [run(["pkg-config", *static, what, package], env=environment).split() for what in ("--cflags", "--libs")]
+        require(run(["pkg-config", "--modversion", package], env=environment).strip() == self.version,
+                f"pkg-config knows the version of {package}")
         return words
 
     def library(self):
@@ -93,8 +100,7 @@ def check_program(installation, program):
         require("libc" in position, f"{program.name}: libc is named")
     wanted = installation.args.kind == "static" and installation.args.mimalloc
     require(("libmimalloc" in position) == bool(wanted), f"{program.name}: mimalloc is {'' if wanted else 'not '}named")
-    run([program, installation.version, installation.args.mimalloc],
-        env=dict(os.environ, LD_LIBRARY_PATH=str(installation.library().parent)))
+    installation.run_program(program, installation.version, installation.args.mimalloc)
     print("ok:", program.name, "runs;", " ".join(libraries))
 
 
@@ -105,6 +111,9 @@ def check_find_package(installation):
     run([installation.args.cmake, "--build", build])
     for name in ("consumer_c", "consumer_cxx"):
         check_program(installation, build / name)
+    if installation.has_part("exporter"):
+        installation.run_program(build / "consumer_exporter")
+        print("ok: find_package finds the part exporter")
 
 
 def check_pkg_config(installation):
@@ -119,6 +128,19 @@ def check_pkg_config(installation):
         run([compiler, HERE / "consumer" / source, owner, *cflags, "-o", program, *libs])
         check_program(installation, program)
     return libs
+
+
+def check_part(installation):
+    """With pkg-config; find_package is above."""
+    if not installation.has_part("exporter"):
+        print("not checked: the part exporter, which was not built")
+        return
+    args = installation.args
+    cflags, libs = installation.flags("lido_exporter")
+    program = args.work / "pkg_config/consumer_exporter"
+    run([args.cc, HERE / "consumer/consumer_exporter.c", *cflags, "-o", program, *libs])
+    installation.run_program(program)
+    print("ok: pkg-config knows the part exporter")
 
 
 def check_guard(installation, libs):
@@ -157,6 +179,7 @@ def main():
     installation.install()
     check_find_package(installation)
     libs = check_pkg_config(installation)
+    check_part(installation)
     check_guard(installation, libs)
     if args.kind == "shared":
         check_exports(installation)

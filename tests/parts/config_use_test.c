@@ -177,6 +177,70 @@ TEST(config_use, an_arena_in_a_buffer_can_not_reserve) {
   lido_config_destroy(config);
 }
 
+/* ---- A manager ---- */
+
+TEST(config_use, a_manager_is_made_as_the_config_says) {
+  lido_message message;
+  lido_config *config = settings_read(
+      "name = server policy = memory_efficient soft_bytes = 8MiB hard_bytes = 9MiB retain_percent = 50%\n"
+      "pool conns { max_objects = 2 }",
+      &message);
+  CHECK_NOT_NULL(config);
+  lido_manager_options options = {0};
+  lido_config_apply(config, &options);
+  lido_manager *manager = lido_manager_create(&options, &message);
+  if (manager == NULL) TESTING_FAIL("%s", message.text);
+  lido_pool_options conns = {.name = "conns", .object_size = 64};
+  CHECK_EQ(lido_config_pool_options(config, "conns", &conns, &message), 0);
+  lido_config_destroy(config);
+  CHECK_TEXT(lido_manager_name(manager), "server");
+  CHECK_EQ(lido_manager_policy(manager, NULL), LIDO_POLICY_MEMORY_EFFICIENT);
+  lido_pool *pool = lido_manager_pool(manager, &conns);
+  CHECK_NOT_NULL(pool);
+  void *objects[3];
+  CHECK_EQ(lido_pool_alloc_batch(pool, objects, 3), 2);
+  lido_pool_free_batch(pool, objects, 2);
+  CHECK_EQ(lido_manager_destroy(manager), 0);
+}
+
+/* Each is right by itself. */
+TEST(config_use, limits_that_do_not_go_together_are_seen_when_the_manager_is_made) {
+  lido_message message;
+  set("ENVE_SOFT_BYTES", "4MiB");
+  lido_config *file = settings_read("hard_bytes = 3MiB", NULL);
+  lido_config *environment = lido_config_from_environment("ENVE_", NULL);
+  CHECK_NOT_NULL(file);
+  CHECK_NOT_NULL(environment);
+  CHECK_EQ(lido_config_merge(file, environment), 0);
+  lido_manager_options options = {0};
+  lido_config_apply(file, &options);
+  CHECK_EQ(lido_manager_options_check(&options, &message), EINVAL);
+  CHECK(strstr(message.text, "soft_bytes") != NULL);
+  CHECK_FAILS(lido_manager_create(&options, NULL), EINVAL);
+  lido_config_destroy(environment);
+  lido_config_destroy(file);
+}
+
+/* Both ranges must be the same ones. */
+TEST(config_use, what_a_file_may_say_the_manager_takes) {
+  static const char *const files[] = {"retain_percent = 1",
+                                      "retain_percent = 1000%",
+                                      "samples = 2",
+                                      "samples = 1000000",
+                                      "soft_bytes = 1 hard_bytes = 1",
+                                      "policy = adaptive",
+                                      "name = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    lido_message message;
+    lido_config *config = settings_read(files[i], &message);
+    CHECK_NOT_NULL(config);
+    lido_manager_options options = {0};
+    lido_config_apply(config, &options);
+    if (lido_manager_options_check(&options, &message) != 0) TESTING_FAIL("%s: %s", files[i], message.text);
+    lido_config_destroy(config);
+  }
+}
+
 /* ---- Threads ---- */
 
 static void *read_often(void *arg) {

@@ -73,7 +73,7 @@ class Server:
     def metrics(self):
         text = self.get("/metrics").body.decode()
         lines = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
-        return {name: int(value) for name, value in lines}
+        return {name: int(value) if value.isdigit() else float(value) for name, value in lines}
 
     def resident_kib(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:

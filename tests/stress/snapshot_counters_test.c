@@ -13,7 +13,7 @@ typedef struct traffic {
 /* Takes some objects, and leaves each in a box, for the one that was there. */
 static void move_objects(crew_member *me) {
   traffic *all = me->shared;
-  size_t rounds = testing_scaled(20000);
+  size_t rounds = testing_scaled(60000);
   for (size_t round = 0; round < rounds && crew_goes_on(me->crew); round++) {
     size_t count = 1 + testing_below(&me->random, BATCH);
     void *objects[BATCH];

@@ -1,4 +1,7 @@
 /* tuning_under_load_test.c: a pool is tuned, made ready, trimmed, purged and looked at while threads alloc and free. */
+#include <sys/wait.h>
+
+#include "lib/mem/region.h"
 #include "lib/os/os.h"
 #include "tests/stress/crew.h"
 
@@ -196,4 +199,59 @@ TEST(tuning_under_load, pools_come_and_go_while_their_backing_is_purged) {
   CHECK_NOT_NULL(pool);
   CHECK_SOUND(pool); /* and its backing */
   CHECK_EQ(lido_pool_destroy(pool), 0);
+}
+
+/* ---- Fork ---- */
+
+/* In the child: what others were purging is free again, and can be purged. */
+static int check_in_child(lido_backing *backing) {
+  const char *broken = lido_region_check(backing);
+  if (broken != NULL) return 1;
+  lido_backing_purge(backing, UINT64_MAX);
+  lido_backing_stats stats;
+  lido_backing_stats_get(backing, &stats);
+  if (stats.bytes_dirty != 0) return 2;
+  return lido_region_check(backing) == NULL ? 0 : 3;
+}
+
+static void fork_and_look(crew_member *me) {
+  field *f = me->shared;
+  for (size_t round = 0; round < testing_scaled(100) && crew_goes_on(me->crew); round++) {
+    pid_t child = fork();
+    if (child == 0) _exit(check_in_child(f->backing));
+    int status = -1;
+    bool ended = child > 0 && waitpid(child, &status, 0) == child;
+    CREW_HOLDS(me->crew, ended && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+  flag_set(&f->working, 0);
+}
+
+static void fork_or_purge(crew_member *me) {
+  field *f = me->shared;
+  void *objects[HELD];
+  if (me->index == 0) {
+    fork_and_look(me);
+    return;
+  }
+  while (flag_get(&f->working) != 0) {
+    size_t got = lido_pool_alloc_batch(f->pool, objects, HELD);
+    for (size_t i = 0; i < got; i++) stamp_put(objects[i], BYTES, me->index, i);
+    lido_pool_free_batch(f->pool, objects, got);
+    lido_pool_trim_to(f->pool, 0);
+    lido_backing_purge(f->backing, UINT64_MAX);
+  }
+}
+
+TEST(tuning_under_load, a_fork_in_the_middle_of_purges) {
+  static crew team;
+  static field f;
+  f = (field){.working = 1, .backing = lido_backing_pages()};
+  f.pool = lido_pool_create(&(lido_pool_options){.object_size = BYTES, .backing = f.backing});
+  CHECK_NOT_NULL(f.pool);
+  lido_pool_tuning tuning = {.purge_delay_ns = 1, .retain_bytes = 1, .retain_percent = LIDO_RETAIN_NONE};
+  CHECK_EQ(lido_pool_tune(f.pool, &tuning), 0);
+  crew_start(&team, 3, testing_seed(), fork_or_purge, &f);
+  CHECK_CREW(&team);
+  CHECK_SOUND(f.pool);
+  CHECK_EQ(lido_pool_destroy(f.pool), 0);
 }

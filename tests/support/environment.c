@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "lido/heap_profile.h"
 #include "tests/support/testing.h"
 
 #if __has_include(<valgrind/valgrind.h>)
@@ -37,11 +36,3 @@ uint64_t testing_seed(void) {
 }
 
 bool testing_on_valgrind(void) { return RUNNING_ON_VALGRIND != 0; }
-
-/* Any test can be run with objects being sampled: nothing that it sees may change. */
-__attribute__((constructor)) static void sample_if_wanted(void) {
-  const char *text = getenv("LIDO_TEST_HEAP_MEAN");
-  if (text == NULL) return;
-  lido_heap_profile_options options = {.mean_bytes = strtoull(text, NULL, 0), .cost_permille = 1000};
-  if (lido_heap_profile_start(&options) != 0) abort();
-}

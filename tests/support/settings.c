@@ -9,7 +9,10 @@
 
 static char folder[] = P_tmpdir "/lido-settings-XXXXXX";
 
+static pid_t owner; /* children leave the folder alone */
+
 static void folder_remove(void) {
+  if (getpid() != owner) return;
   unlink(SETTINGS_FILE);
   if (chdir("..") == 0) rmdir(folder);
 }
@@ -20,6 +23,7 @@ static void folder_enter(void) {
   CHECK_NOT_NULL(mkdtemp(folder));
   CHECK_EQ(chdir(folder), 0);
   is_there = true;
+  owner = getpid();
   atexit(folder_remove);
 }
 

@@ -12,7 +12,9 @@
  * libconfuse puts values of environment variables for ${NAME}. Reading a file must not read the environment, so that is
  * refused, within comments, too.
  * Threads: any. Lock: `turn`, of C11, for parts have no other; nothing of the caller's is called under it.
- * Failure: libconfuse frees what it had made, but its scanner calls exit() when it has no memory for its buffer; we can't help that.
+ * Failure: ENOMEM, as far as libconfuse lets us. Its scanner calls exit() when it has no memory for its buffer, so we try before whether there is some.
+ * A section that it has no memory for stays in its tree as a pointer to freed memory (3.3), so such a tree is left alone: some kilobytes are
+ * lost rather than freed twice.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +31,13 @@
 /* Its names are libconfuse's own. */
 #include <confuse.h>
 
-enum { OPTIONS_MAX = CONFIG_FIELDS_MAX + 4, PATH_SHOWN = 80, LETTERS_OFF_MOST = 3, TEXT_MAX = 200 };
+enum {
+  OPTIONS_MAX = CONFIG_FIELDS_MAX + 4,
+  PATH_SHOWN = 80,
+  LETTERS_OFF_MOST = 3,
+  TEXT_MAX = 200,
+  SCANNER_ROOM = 64 << 10
+};
 
 #define END_KEY "__end"
 static const char last_line[] = "\n" END_KEY " = 1\n";
@@ -243,20 +251,28 @@ static unsigned lines_of(const char *text, size_t bytes) {
   return lines;
 }
 
+/* What the scanner takes must be there when it asks. No promise: other threads allocate, too. */
+static bool has_room_for_scanner(void) {
+  void *room = malloc(SCANNER_ROOM);
+  free(room);
+  return room != NULL;
+}
+
 /* Called with the turn. 0, EINVAL or ENOMEM. */
 static int parse_in_turn(read_state *state, FILE *stream) {
   char complaint[CONFIG_COMPLAINT_MAX];
   size_t field;
-  cfg_t *parser = parser_create();
+  cfg_t *parser = has_room_for_scanner() ? parser_create() : NULL;
   if (parser == NULL) return ENOMEM;
   reading = state;
   errno = 0;
   int status = cfg_parse_fp(parser, stream);
-  if (status != CFG_SUCCESS && state->error == 0 && errno == ENOMEM) state->error = ENOMEM;
+  bool is_broken = status != CFG_SUCCESS && !state->complained && state->error == 0 && errno == ENOMEM;
+  if (is_broken) state->error = ENOMEM;
   /* Of some mistakes, an empty key for one, libconfuse says nothing. */
   if (status != CFG_SUCCESS && state->error == 0) complain_at(state, (unsigned)parser->line, "this is not understood");
   reading = NULL;
-  cfg_free(parser);
+  if (!is_broken) cfg_free(parser);
   if (state->error != 0) return state->error;
   if (state->complained) return EINVAL;
   if (!state->at_end) complain_at(state, state->lines, "a comment is not closed");

@@ -44,7 +44,7 @@ static json_t *bucket(const void *items, size_t i) {
   const lido_durations *durations = items;
   uint64_t end = lido_duration_bucket_end(i);
   json_tree tree = json_tree_begin();
-  json_tree_value(&tree, "end_ns", end == UINT64_MAX ? json_null() : json_number(end));
+  json_tree_value(&tree, "end_ns", end == UINT64_MAX ? json_null() : lido_json_number(end));
   json_tree_number(&tree, "count", durations->buckets[i]);
   return json_tree_end(&tree);
 }

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "lib/adapters/json/valid_text.h"
+#include "lib/adapters/json/json_text.h"
 
 json_tree json_tree_begin(void) {
   json_t *object = json_object();
@@ -15,10 +15,10 @@ void json_tree_value(json_tree *tree, const char *name, json_t *value) {
   if (json_object_set_new(tree->object, name, value) != 0) tree->failed = true;
 }
 
-json_t *json_number(uint64_t number) { return json_integer(number < INT64_MAX ? (json_int_t)number : INT64_MAX); }
+json_t *lido_json_number(uint64_t number) { return json_integer(number < INT64_MAX ? (json_int_t)number : INT64_MAX); }
 
 void json_tree_number(json_tree *tree, const char *name, uint64_t number) {
-  json_tree_value(tree, name, json_number(number));
+  json_tree_value(tree, name, lido_json_number(number));
 }
 
 void json_tree_bool(json_tree *tree, const char *name, bool value) { json_tree_value(tree, name, json_boolean(value)); }

@@ -29,7 +29,7 @@ void json_tree_text(json_tree *tree, const char *name, const char *text);
 json_t *json_tree_end(json_tree *tree);
 
 /* 2^63 - 1 at most. */
-json_t *json_number(uint64_t number);
+json_t *lido_json_number(uint64_t number);
 
 /* An array of make(items, i) for each i below `count`, or NULL. */
 json_t *json_array_of(const void *items, size_t count, json_t *(*make)(const void *items, size_t i));

@@ -27,13 +27,14 @@
 #include "lib/adapters/pprof/gzip_stream.h"
 #include "lib/adapters/pprof/loaded_modules.h"
 #include "lib/adapters/pprof/profile_tables.h"
+#include "lib/adapters/pprof/pprof_text.h"
 
 /* Generated from heap_profile.proto. */
 #include <heap_profile.pb-c.h>
 
 typedef Lido__Pprof__Profile profile;
 
-enum { VALUES = 4, MEAN_BYTES_DEFAULT = 512 << 10 };
+enum { VALUES = 4, MEAN_BYTES_DEFAULT = 512 << 10, TEXT_BYTES_MAX = 4096 /* a path */ };
 
 /* What takes part in an alloc or a growing arena; not callbacks' callers, such as lido_cache_get_or_create, above which the program goes on. */
 static const char lidos_own[] =
@@ -70,7 +71,9 @@ static void pack(pprof_writer *writer, const profile *piece) {
 /* ---- Texts ---- */
 
 static int64_t text(pprof_writer *writer, const char *characters) {
-  uint32_t number = profile_table_put(&writer->texts, characters, strlen(characters));
+  char valid[TEXT_BYTES_MAX];
+  size_t length = pprof_text(characters, valid, sizeof valid);
+  uint32_t number = profile_table_put(&writer->texts, valid, length);
   if (number != PROFILE_TABLE_FULL) return number;
   writer->error = ENOMEM;
   return 0;

@@ -1,6 +1,6 @@
-/* valid_text.h: any bytes as a JSON text. */
-#ifndef LIDO_LIB_ADAPTERS_JSON_VALID_TEXT_H
-#define LIDO_LIB_ADAPTERS_JSON_VALID_TEXT_H
+/* json_text.h: any bytes as a JSON text. */
+#ifndef LIDO_LIB_ADAPTERS_JSON_JSON_TEXT_H
+#define LIDO_LIB_ADAPTERS_JSON_JSON_TEXT_H
 
 #include <jansson.h>
 
