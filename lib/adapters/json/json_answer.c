@@ -20,9 +20,9 @@ typedef struct asking {
 static int put(const asking *a, const char *text) { return a->sink(text, strlen(text), a->sink_context); }
 
 static int say_error(asking *a, const char *text) {
-  json_tree tree = json_tree_begin();
-  json_tree_text(&tree, "error", text);
-  return json_tree_write(json_tree_end(&tree), a->sink, a->sink_context, &a->began);
+  json_tree tree = lido_json_tree_begin();
+  lido_json_tree_text(&tree, "error", text);
+  return lido_json_tree_write(lido_json_tree_end(&tree), a->sink, a->sink_context, &a->began);
 }
 
 /* ---- Each request ---- */
@@ -32,7 +32,7 @@ static int answer_snapshot(asking *a, const char *argument) {
   lido_snapshot *snapshot = lido_snapshot_create();
   if (snapshot == NULL) return ENOMEM;
   int error = lido_snapshot_take(snapshot, a->manager);
-  if (error == 0) error = json_snapshot_write(snapshot, a->sink, a->sink_context, &a->began);
+  if (error == 0) error = lido_json_snapshot_write(snapshot, a->sink, a->sink_context, &a->began);
   lido_snapshot_destroy(snapshot);
   return error;
 }
@@ -67,7 +67,7 @@ static int answer_samples(asking *a, const char *argument) {
   if (count == 0) return say_error(a, "'samples' takes a number from 1 to 1000000");
   lido_sample *samples = get_samples(a->manager, count, &count);
   if (samples == NULL) return ENOMEM;
-  int error = json_samples_write(samples, count, a->sink, a->sink_context, &a->began);
+  int error = lido_json_samples_write(samples, count, a->sink, a->sink_context, &a->began);
   free(samples);
   return error;
 }
@@ -77,20 +77,20 @@ enum { SLABS_MOST = 1 << 14 }; /* more are no map any more */
 static json_t *slab(const void *items, size_t i) {
   const lido_slab_use *use = (const lido_slab_use *)items + i;
   json_t *pair = json_array();
-  bool failed = json_array_append_new(pair, json_number(use->objects)) != 0 ||
-                json_array_append_new(pair, json_number(use->used)) != 0;
+  bool failed = json_array_append_new(pair, lido_json_number(use->objects)) != 0 ||
+                json_array_append_new(pair, lido_json_number(use->used)) != 0;
   if (!failed) return pair;
   json_decref(pair);
   return NULL;
 }
 
 static int write_slabs(asking *a, const char *pool, const lido_slab_use *uses, size_t count, size_t slabs) {
-  json_tree tree = json_tree_begin();
-  json_tree_number(&tree, "version", LIDO_JSON_VERSION);
-  json_tree_text(&tree, "pool", pool);
-  json_tree_number(&tree, "slabs", slabs);
-  json_tree_value(&tree, "use", json_array_of(uses, count, slab));
-  return json_tree_write(json_tree_end(&tree), a->sink, a->sink_context, &a->began);
+  json_tree tree = lido_json_tree_begin();
+  lido_json_tree_number(&tree, "version", LIDO_JSON_VERSION);
+  lido_json_tree_text(&tree, "pool", pool);
+  lido_json_tree_number(&tree, "slabs", slabs);
+  lido_json_tree_value(&tree, "use", lido_json_array_of(uses, count, slab));
+  return lido_json_tree_write(lido_json_tree_end(&tree), a->sink, a->sink_context, &a->began);
 }
 
 static int answer_slabs(asking *a, const char *pool) {

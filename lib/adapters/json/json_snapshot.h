@@ -5,7 +5,7 @@
 #include "lido/json.h"
 
 /* As lido_json_write and lido_json_write_samples. */
-int json_snapshot_write(const lido_snapshot *snapshot, lido_text_sink sink, void *context, bool *began);
-int json_samples_write(const lido_sample *samples, size_t count, lido_text_sink sink, void *context, bool *began);
+int lido_json_snapshot_write(const lido_snapshot *snapshot, lido_text_sink sink, void *context, bool *began);
+int lido_json_samples_write(const lido_sample *samples, size_t count, lido_text_sink sink, void *context, bool *began);
 
 #endif

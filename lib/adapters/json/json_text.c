@@ -29,7 +29,7 @@ static bool is_valid(const char *text) {
   return *text == '\0';
 }
 
-json_t *json_valid_text(const char *text) {
+json_t *lido_json_valid_text(const char *text) {
   if (is_valid(text)) return json_string(text);
   char *valid = malloc(strlen(text) * REPLACEMENT_BYTES);
   if (valid == NULL) return NULL;

@@ -5,6 +5,6 @@
 #include <jansson.h>
 
 /* Each byte that is not part of a character becomes U+FFFD. NULL: no memory. */
-json_t *json_valid_text(const char *text);
+json_t *lido_json_valid_text(const char *text);
 
 #endif

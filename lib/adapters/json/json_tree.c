@@ -6,34 +6,36 @@
 
 #include "lib/adapters/json/json_text.h"
 
-json_tree json_tree_begin(void) {
+json_tree lido_json_tree_begin(void) {
   json_t *object = json_object();
   return (json_tree){.object = object, .failed = object == NULL};
 }
 
-void json_tree_value(json_tree *tree, const char *name, json_t *value) {
+void lido_json_tree_value(json_tree *tree, const char *name, json_t *value) {
   if (json_object_set_new(tree->object, name, value) != 0) tree->failed = true;
 }
 
 json_t *lido_json_number(uint64_t number) { return json_integer(number < INT64_MAX ? (json_int_t)number : INT64_MAX); }
 
-void json_tree_number(json_tree *tree, const char *name, uint64_t number) {
-  json_tree_value(tree, name, lido_json_number(number));
+void lido_json_tree_number(json_tree *tree, const char *name, uint64_t number) {
+  lido_json_tree_value(tree, name, lido_json_number(number));
 }
 
-void json_tree_bool(json_tree *tree, const char *name, bool value) { json_tree_value(tree, name, json_boolean(value)); }
-
-void json_tree_text(json_tree *tree, const char *name, const char *text) {
-  json_tree_value(tree, name, json_valid_text(text));
+void lido_json_tree_bool(json_tree *tree, const char *name, bool value) {
+  lido_json_tree_value(tree, name, json_boolean(value));
 }
 
-json_t *json_tree_end(json_tree *tree) {
+void lido_json_tree_text(json_tree *tree, const char *name, const char *text) {
+  lido_json_tree_value(tree, name, lido_json_valid_text(text));
+}
+
+json_t *lido_json_tree_end(json_tree *tree) {
   if (!tree->failed) return tree->object;
   json_decref(tree->object);
   return NULL;
 }
 
-json_t *json_array_of(const void *items, size_t count, json_t *(*make)(const void *items, size_t i)) {
+json_t *lido_json_array_of(const void *items, size_t count, json_t *(*make)(const void *items, size_t i)) {
   json_t *array = json_array();
   for (size_t i = 0; i < count && array != NULL; i++) {
     if (json_array_append_new(array, make(items, i)) == 0) continue;
@@ -78,7 +80,7 @@ static int take(const char *text, size_t bytes, void *context) {
   return 0;
 }
 
-int json_tree_write(json_t *root, lido_text_sink sink, void *context, bool *began) {
+int lido_json_tree_write(json_t *root, lido_text_sink sink, void *context, bool *began) {
   outlet out = {.sink = sink, .context = context};
   bool whole = root != NULL && json_dump_callback(root, take, &out, JSON_COMPACT) == 0 && take("\n", 1, &out) == 0 &&
                flush(&out) == 0;

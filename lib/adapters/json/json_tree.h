@@ -16,25 +16,25 @@ typedef struct json_tree {
   bool failed;
 } json_tree;
 
-json_tree json_tree_begin(void);
+json_tree lido_json_tree_begin(void);
 
 /* Enter a value that is given away; NULL: there was no memory for it. */
-void json_tree_value(json_tree *tree, const char *name, json_t *value);
-void json_tree_number(json_tree *tree, const char *name, uint64_t number);
-void json_tree_bool(json_tree *tree, const char *name, bool value);
+void lido_json_tree_value(json_tree *tree, const char *name, json_t *value);
+void lido_json_tree_number(json_tree *tree, const char *name, uint64_t number);
+void lido_json_tree_bool(json_tree *tree, const char *name, bool value);
 /* Any bytes; made UTF-8. */
-void json_tree_text(json_tree *tree, const char *name, const char *text);
+void lido_json_tree_text(json_tree *tree, const char *name, const char *text);
 
 /* The object, or NULL when something is missing. */
-json_t *json_tree_end(json_tree *tree);
+json_t *lido_json_tree_end(json_tree *tree);
 
 /* 2^63 - 1 at most. */
 json_t *lido_json_number(uint64_t number);
 
 /* An array of make(items, i) for each i below `count`, or NULL. */
-json_t *json_array_of(const void *items, size_t count, json_t *(*make)(const void *items, size_t i));
+json_t *lido_json_array_of(const void *items, size_t count, json_t *(*make)(const void *items, size_t i));
 
 /* Write on one line, and give the tree back. NULL is ENOMEM. `began`, if not NULL, tells whether the sink was called. */
-int json_tree_write(json_t *root, lido_text_sink sink, void *context, bool *began);
+int lido_json_tree_write(json_t *root, lido_text_sink sink, void *context, bool *began);
 
 #endif
