@@ -3,6 +3,7 @@
  * The pages are brought without a lock. A slab that is in the lists can't go back meanwhile, because this announces itself
  * as a walk does (slab_lists.h); others may take objects of it and write to them, which lido_os_pages_populate() allows.
  * Once ready, a slab is ready until it goes back: nothing takes pages from a slab.
+ * A call adds no more slabs than are wanted in all: each may bring a budget's soft limit to have the pool trimmed, and the others with it.
  */
 #include <errno.h>
 
@@ -81,7 +82,7 @@ size_t lido_pool_prepare(lido_pool *pool) {
   bool enough = true;
   size_t slabs = prepare_old(core, wanted, &enough);
   if (!enough) errno = ENOMEM;
-  while (enough && wants_more(core, wanted)) {
+  for (size_t added = 0; enough && added < wanted && wants_more(core, wanted); added++) {
     enough = lido_core_add_ready(core);
     slabs += enough;
   }

@@ -13,12 +13,21 @@ static void set_threads(lido_pool_options *options) {
   }
 }
 
+/* With a hard limit, connections get at most half of it: however many clients come, some memory is left to answer them. */
+static void leave_room_for_requests(lido_pool_options *options) {
+  lido_budget_stats budget;
+  lido_budget_stats_get(lido_manager_budget(memory_manager()), &budget);
+  size_t most = budget.hard / 2 / options->object_size;
+  if (budget.hard != 0 && options->max_objects > most) options->max_objects = most == 0 ? 1 : most;
+}
+
 bool connection_memory_setup(size_t bytes, size_t max_connections) {
   lido_pool_options options = {.name = "connections", .object_size = bytes};
   if (!memory_manager_configure_pool(&options)) return false;
   set_threads(&options);
   if (max_connections != 0) options.max_objects = max_connections;
   if (options.max_objects == 0) options.max_objects = CONNECTIONS_DEFAULT;
+  leave_room_for_requests(&options);
   pool = lido_manager_pool(memory_manager(), &options);
   return pool != NULL;
 }

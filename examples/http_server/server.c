@@ -89,6 +89,12 @@ static int announce(struct server *server) {
   return 0;
 }
 
+/* Connections get what their listener has. */
+static int limit_send_buffer(struct server *server) {
+  int bytes = (int)server->options->send_buffer;
+  return bytes == 0 ? 0 : uv_send_buffer_size((uv_handle_t *)&server->listener, &bytes);
+}
+
 static int start_signals(struct server *server) {
   for (int i = 0; i < SERVER_SIGNALS; i++) {
     int error = uv_signal_start(&server->signals[i], on_signal, ending_signals[i]);
@@ -119,7 +125,7 @@ static void init_handles(struct server *server) {
 }
 
 static bool start(struct server *server) {
-  return works(server->options->host, bind_listener(server)) &&
+  return works(server->options->host, bind_listener(server)) && works("send buffer", limit_send_buffer(server)) &&
          works("listen", uv_listen((uv_stream_t *)&server->listener, BACKLOG, on_client)) &&
          works("signals", start_signals(server)) && works("ticks", start_ticks(server)) &&
          works("port", announce(server));

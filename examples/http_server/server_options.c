@@ -17,6 +17,7 @@ static const char usage[] =
     "  --max-header BYTES         of a request's target, and of its header fields together: 8192\n"
     "  --max-body BYTES           of a request's body: 65536\n"
     "  --max-request-bytes BYTES  of memory for one request and its answer: 0, no limit\n"
+    "  --send-buffer SIZE         what the system may hold of answers that a client has not read; else some MiB\n"
     "  --idle-timeout-ms N        without a byte from or to the client: 10000\n"
     "  --request-timeout-ms N     for a request to come in: 30000\n"
     "  --database FILE            kept for the next start; else it is in memory\n"
@@ -44,6 +45,7 @@ enum option_name {
   MAX_HEADER,
   MAX_BODY,
   MAX_REQUEST_BYTES,
+  SEND_BUFFER,
   IDLE_TIMEOUT,
   REQUEST_TIMEOUT,
   DATABASE,
@@ -70,6 +72,7 @@ static const struct option long_options[] = {
     {"max-header", required_argument, NULL, MAX_HEADER},
     {"max-body", required_argument, NULL, MAX_BODY},
     {"max-request-bytes", required_argument, NULL, MAX_REQUEST_BYTES},
+    {"send-buffer", required_argument, NULL, SEND_BUFFER},
     {"idle-timeout-ms", required_argument, NULL, IDLE_TIMEOUT},
     {"request-timeout-ms", required_argument, NULL, REQUEST_TIMEOUT},
     {"database", required_argument, NULL, DATABASE},
@@ -153,6 +156,7 @@ static const struct number_option number_options[NAMES] = {
     [MAX_HEADER] = {offsetof(struct server_options, max_header), 64, 1 << 24},
     [MAX_BODY] = {offsetof(struct server_options, max_body), 0, 1 << 30},
     [MAX_REQUEST_BYTES] = {offsetof(struct server_options, max_request_bytes), 0, SIZE_MAX / 2},
+    [SEND_BUFFER] = {offsetof(struct server_options, send_buffer), 1, 1 << 30, true},
     [IDLE_TIMEOUT] = {offsetof(struct server_options, idle_timeout_ms), 1, DAY_MS},
     [SOFT_BYTES] = {offsetof(struct server_options, memory.soft_bytes), 1, SIZE_MAX / 2, true},
     [HARD_BYTES] = {offsetof(struct server_options, memory.hard_bytes), 1, SIZE_MAX / 2, true},

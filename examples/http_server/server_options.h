@@ -11,6 +11,7 @@ struct server_options {
   uint64_t max_header;         /* bytes: of a target, and of all header fields of a request */
   uint64_t max_body;           /* bytes */
   uint64_t max_request_bytes;  /* of memory; 0 = no limit */
+  uint64_t send_buffer;        /* bytes; 0 = as the system likes */
   uint64_t idle_timeout_ms;    /* without a byte from or to the client */
   uint64_t request_timeout_ms; /* from a request's first byte to its last */
   const char *database;

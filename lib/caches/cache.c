@@ -17,7 +17,7 @@ static void end_cache(void *object, void *context) {
   lido_lock_end(&cache->kept.lock);
 }
 
-LIDO_POOL_DEFINE(cache_object, lido_cache, .flags = LIDO_POOL_HANDLES, .destroy = end_cache)
+LIDO_POOL_DEFINE(lido_cache_object, lido_cache, .flags = LIDO_POOL_HANDLES, .destroy = end_cache)
 
 /* ---- Fork ---- */
 
@@ -99,7 +99,7 @@ lido_cache *lido_cache_create(const lido_cache_options *options) {
     errno = EINVAL;
     return NULL;
   }
-  lido_cache *cache = cache_object_alloc();
+  lido_cache *cache = lido_cache_object_alloc();
   if (cache == NULL) return NULL;
   set_up(cache, options);
   int error = begin(cache);

@@ -288,7 +288,7 @@ static void end_map(void *object, void *context) {
   lido_sized_end(&map->attachments);
 }
 
-LIDO_POOL_DEFINE(ephemerons_object, lido_ephemerons, .flags = LIDO_POOL_HANDLES, .destroy = end_map)
+LIDO_POOL_DEFINE(lido_ephemerons_object, lido_ephemerons, .flags = LIDO_POOL_HANDLES, .destroy = end_map)
 
 static void set_up(lido_ephemerons *map, const lido_ephemerons_options *options) {
   memset(map, 0, sizeof *map);
@@ -302,7 +302,7 @@ static void set_up(lido_ephemerons *map, const lido_ephemerons_options *options)
 
 lido_ephemerons *lido_ephemerons_create(const lido_ephemerons_options *options) {
   static const lido_ephemerons_options defaults = {0};
-  lido_ephemerons *map = ephemerons_object_alloc();
+  lido_ephemerons *map = lido_ephemerons_object_alloc();
   if (map == NULL) return NULL;
   set_up(map, options != NULL ? options : &defaults);
   int error = lido_table_init(&map->table);

@@ -23,13 +23,13 @@ static void end_array(void *object, void *context) {
   lido_metadata_free(lido_metadata_system(), first_of(array->chains), bytes_of(array->chains));
 }
 
-LIDO_POOL_DEFINE(table_array, lido_table_array, .align = 8, .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED,
+LIDO_POOL_DEFINE(lido_table_array, lido_table_array, .align = 8, .flags = LIDO_POOL_HANDLES | LIDO_POOL_GUARDED,
                  .destroy = end_array)
 
 static lido_table_array *make_array(size_t number) {
   lido_table_node **first = lido_metadata_alloc(lido_metadata_system(), number * sizeof *first);
   if (first == NULL) return NULL;
-  lido_table_array *array = table_array_alloc();
+  lido_table_array *array = lido_table_array_alloc();
   if (array == NULL) {
     lido_metadata_free(lido_metadata_system(), first, number * sizeof *first);
     return NULL;
@@ -45,7 +45,7 @@ int lido_table_init(lido_table *table) {
     table->shards[i] = (lido_table_shard){.count = 0};
     lido_lock_init(&table->shards[i].lock, LIDO_RANK_SHARD);
   }
-  lido_pool *arrays = table_array_pool();
+  lido_pool *arrays = lido_table_array_pool();
   if (arrays == NULL) return errno;
   lido_store_relaxed(&lido_core_of(arrays)->refs.quiet, true); /* RELAXED: always the same */
   return 0;
@@ -173,7 +173,7 @@ static void drop_arrays(lido_table *table) {
 size_t lido_table_trim(lido_table *table) {
   drop_arrays(table);
   lido_guard_collect();
-  return lido_pool_trim(table_array_pool());
+  return lido_pool_trim(lido_table_array_pool());
 }
 
 void lido_table_end(lido_table *table) {

@@ -187,13 +187,25 @@ static void decide(lido_manager *manager) {
   tell(manager, before, after);
 }
 
+/* How much more may be used before a pass takes it back. */
+static uint64_t room_below_soft(const lido_manager *manager) {
+  lido_budget_stats stats;
+  lido_budget_stats_get(manager->budget, &stats);
+  if (stats.soft == 0) return UINT64_MAX;
+  return stats.soft > stats.used ? stats.soft - stats.used : 0;
+}
+
 /* Slabs made ready in advance, by how many are in use. */
-static void make_ready(const lido_policy_settings *settings, lido_pool *pool, size_t slab_bytes, size_t in_use) {
+static void make_ready(const lido_manager *manager, const lido_policy_settings *settings, lido_pool *pool,
+                       const lido_pool_stats *stats) {
+  size_t slab_bytes = lido_core_of(pool)->geometry.slab_bytes;
+  size_t in_use = (stats->slabs - stats->slabs_empty) * slab_bytes;
   if (settings->ready_percent == 0 || in_use == 0) return;
   lido_pool_tuning tuning = settings->tuning;
   tuning.ready_bytes = lido_max(lido_min(in_use / 100 * settings->ready_percent, settings->ready_most), slab_bytes);
   lido_pool_tune(pool, &tuning);
-  lido_pool_prepare(pool);
+  uint64_t missing = tuning.ready_bytes - lido_min(tuning.ready_bytes, stats->slabs_ready * slab_bytes);
+  if (missing + slab_bytes <= room_below_soft(manager)) lido_pool_prepare(pool);
 }
 
 /* What is left of it after some time: half after each forget_ns, and in between on a straight line. */
@@ -241,8 +253,7 @@ static size_t tend_pool(lido_manager *manager, const lido_policy_settings *setti
   lido_pool_stats stats;
   if (!lido_pool_is_trimmable(pool)) return 0;
   lido_pool_stats_get(pool, &stats);
-  size_t slab_bytes = lido_core_of(pool)->geometry.slab_bytes;
-  make_ready(settings, pool, slab_bytes, (stats.slabs - stats.slabs_empty) * slab_bytes);
+  make_ready(manager, settings, pool, &stats);
   return give_back(manager, settings, member, &stats, now);
 }
 

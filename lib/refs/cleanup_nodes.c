@@ -18,7 +18,7 @@ enum {
   COMMIT_NODES = 1 << 12,
   RANGE_LOG2_MAX = 26,
   RANGE_LOG2_MIN = 16,
-  CACHE_NODES = 116, /* so that a cache is one block of 512 bytes */
+  CACHE_NODES = 114, /* so that a cache is one block of 512 bytes */
   MOVED_NODES = CACHE_NODES / 2,
 };
 
@@ -27,6 +27,7 @@ typedef struct node_cache {
   struct node_cache *next; /* under the lock, like previous */
   struct node_cache *previous;
   uint64_t registered; /* statistics: cleanups; the thread's own */
+  uint64_t queued;
   uint64_t ran;
   uint32_t count;
   uint32_t nodes[CACHE_NODES];
@@ -49,6 +50,7 @@ static node_cache *first_cache;
 
 /* Statistics: cleanups of threads that are gone, or have no cache. */
 static uint64_t registered_elsewhere;
+static uint64_t queued_elsewhere;
 static uint64_t ran_elsewhere;
 
 static int64_t stopped_on_the_way; /* nodes in this state: a statistic */
@@ -143,6 +145,7 @@ static void unlink_cache_locked(node_cache *cache) {
 static void end_cache(node_cache *cache) {
   lido_lock_take(&nodes_lock);
   lido_add_relaxed(&registered_elsewhere, cache->registered); /* RELAXED: statistics, and nobody else adds to them */
+  lido_add_relaxed(&queued_elsewhere, cache->queued);
   lido_add_relaxed(&ran_elsewhere, cache->ran);
   empty_cache_locked(cache, 0);
   unlink_cache_locked(cache);
@@ -273,6 +276,15 @@ void lido_cleanup_node_note_registered(void) {
 }
 
 /* RELAXED: statistics */
+void lido_cleanup_node_note_queued(void) {
+  if (LIDO_LIKELY(this_thread.cache != NULL)) {
+    lido_count_owned(&this_thread.cache->queued);
+  } else {
+    lido_add_relaxed(&queued_elsewhere, 1);
+  }
+}
+
+/* RELAXED: statistics */
 void lido_cleanup_node_note_run(void) {
   if (LIDO_LIKELY(this_thread.cache != NULL)) {
     lido_count_owned(&this_thread.cache->ran);
@@ -290,12 +302,14 @@ void *lido_cleanup_node_argument(lido_cleanup_node *node) {
 
 /* ---- Numbers, checks, fork ---- */
 
-/* Free nodes in caches; and what their threads registered and ran is added to the numbers. RELAXED: statistics */
+/* Free nodes in caches; and what their threads did is added to the numbers. */
 static uint64_t cached_locked(lido_weak_stats *stats) {
   uint64_t count = 0;
+  /* RELAXED: statistics, all of them */
   for (const node_cache *cache = first_cache; cache != NULL; cache = cache->next) {
     count += lido_load_relaxed(&cache->count);
     stats->cleanups_registered += lido_load_relaxed(&cache->registered);
+    stats->cleanups_queued += lido_load_relaxed(&cache->queued);
     stats->cleanups_run += lido_load_relaxed(&cache->ran);
   }
   return count;
@@ -305,6 +319,7 @@ void lido_cleanup_nodes_count(lido_weak_stats *stats) {
   lido_lock_take(&nodes_lock);
   /* RELAXED: statistics. Under the lock, so that a cache that ends is counted once. */
   stats->cleanups_registered = lido_load_relaxed(&registered_elsewhere);
+  stats->cleanups_queued = lido_load_relaxed(&queued_elsewhere);
   stats->cleanups_run = lido_load_relaxed(&ran_elsewhere);
   uint64_t idle = free_count + cached_locked(stats) + retired;
   uint64_t taken = range == 0 ? 0 : frontier - 1;

@@ -80,8 +80,9 @@ static inline bool lido_cleanup_node_step(lido_cleanup_node *node, unsigned from
 /* From `word`, in which it is listed or queued, to stopped. false: it is no longer as the word says. */
 bool lido_cleanup_node_stop(lido_cleanup_node *node, uint64_t word);
 
-/* One more was put on an object's list; one more has run. Counts of this thread's. */
+/* One more was put on an object's list; on a queue; one more has run. Counts of this thread's, whose sums never fall. */
 void lido_cleanup_node_note_registered(void);
+void lido_cleanup_node_note_queued(void);
 void lido_cleanup_node_note_run(void);
 
 /* What fn is called with. */

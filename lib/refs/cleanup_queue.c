@@ -17,7 +17,6 @@ static lido_lock queues_lock = LIDO_LOCK_INITIAL(LIDO_RANK_LEAF);
 
 /* Under the lock. */
 static lido_cleanup_queue *first_queue;
-static uint64_t taken_before; /* statistic: from queues that are gone */
 
 /* This thread's. */
 static __thread struct {
@@ -39,7 +38,6 @@ static void link_queue(lido_cleanup_queue *queue) {
 
 static void unlink_queue(lido_cleanup_queue *queue) {
   lido_lock_take(&queues_lock);
-  taken_before += queue->taken;
   if (queue->next != NULL) queue->next->previous = queue->previous;
   if (queue->previous != NULL) {
     queue->previous->next = queue->next;
@@ -167,7 +165,6 @@ static void lower_locked(lido_cleanup_queue *queue) {
 /* RELAXED: a hint, made by whoever comes first. */
 static void note_taken_locked(lido_cleanup_queue *queue) {
   uint64_t left = lido_sub_relaxed(&queue->pending, 1) - 1;
-  lido_store_relaxed(&queue->taken, queue->taken + 1);
   if (left * 2 < queue->options.high_water && lido_load_relaxed(&queue->crowded) != 0) {
     lido_store_relaxed(&queue->crowded, 0);
   }
@@ -422,16 +419,6 @@ const char *lido_cleanup_queue_name(const lido_cleanup_queue *queue) { return qu
 int lido_cleanup_queue_eventfd(const lido_cleanup_queue *queue) { return queue->event; }
 
 /* ---- Numbers, checks, fork ---- */
-
-void lido_cleanup_queues_count(lido_weak_stats *stats) {
-  lido_lock_take(&queues_lock);
-  stats->cleanups_queued = taken_before;
-  for (const lido_cleanup_queue *queue = first_queue; queue != NULL; queue = queue->next) {
-    /* RELAXED: statistics. */
-    stats->cleanups_queued += lido_load_relaxed(&queue->taken) + lido_load_relaxed(&queue->pending);
-  }
-  lido_lock_give(&queues_lock);
-}
 
 /* From `index` on. -> how many, or UINT64_MAX: one does not belong there. */
 static uint64_t count_chain(const lido_cleanup_queue *queue, uint32_t index) {

@@ -21,7 +21,7 @@
  * Memory orders: push releases the node and what its thread did, the taker acquires it (queue.pushed).
  * References: the creator's until destroy, one for each node registered, each visit, and each owner whose default it is. Who drops the
  * last one frees the memory.
- * Threads: any. Locks: LEAF; one for each queue, one for the list of all, which fork and statistics need.
+ * Threads: any. Locks: LEAF; one for each queue, one for the list of all, which fork needs.
  * Failure: create: ENOMEM or what the system says of the event; the worker's thread: ENOMEM, EAGAIN. Nothing else can fail.
  * Fork: the child has the queue with what is on it, without a worker, and with an event of its own. What other threads were just
  * running is lost to the child, and a queue that they were visiting is never freed there.
@@ -57,7 +57,6 @@ struct lido_cleanup_queue {
   size_t visits;
   lido_worker_state worker;
   lido_os_thread worker_thread;
-  uint64_t taken; /* statistic: nodes ever; others read it */
   /* under the lock of the list of all */
   lido_cleanup_queue *next;
   lido_cleanup_queue *previous;
@@ -95,7 +94,6 @@ lido_cleanup_node *lido_cleanup_queue_take_locked(lido_cleanup_queue *queue, siz
 /* After deaths: see cleanups.h. */
 void lido_cleanup_queues_assist(void);
 
-void lido_cleanup_queues_count(lido_weak_stats *stats);
 const char *lido_cleanup_queues_check(void);
 void lido_cleanup_queues_lock_for_fork(void);
 void lido_cleanup_queues_unlock_after_fork(void);

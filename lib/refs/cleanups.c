@@ -249,7 +249,9 @@ uint32_t lido_cleanups_close(lido_slot *slot) {
 static void run_elsewhere(lido_cleanup_node *node) {
   if (!lido_cleanup_node_step(node, LIDO_NODE_LISTED, LIDO_NODE_QUEUED)) {
     end_node(node);
-  } else if (!lido_cleanup_queue_push(node)) {
+  } else if (lido_cleanup_queue_push(node)) {
+    lido_cleanup_node_note_queued();
+  } else {
     lido_cleanup_run(node, LIDO_NODE_QUEUED);
   }
 }
@@ -281,7 +283,6 @@ void lido_cleanups_assist(void) { lido_cleanup_queues_assist(); }
 
 void lido_cleanups_count(lido_weak_stats *stats) {
   lido_cleanup_nodes_count(stats);
-  lido_cleanup_queues_count(stats);
   stats->cleanups_stopped = lido_load_relaxed(&stopped); /* RELAXED: statistic */
 }
 

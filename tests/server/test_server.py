@@ -12,7 +12,8 @@ import unittest
 import suite_fuzz
 from server_process import Server, Settings, check_end
 
-SUITES = ("suite_routes", "suite_protocol", "suite_clients", "suite_life", "suite_memory", "suite_fuzz")
+SUITES = ("suite_routes", "suite_protocol", "suite_clients", "suite_life", "suite_memory", "suite_limits",
+          "suite_fuzz")
 
 
 def fill_database():

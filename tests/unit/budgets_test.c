@@ -1,5 +1,8 @@
 /* budgets_test.c: one limit over pools, arenas and caches. What arenas alone do with it is in arena_limits_test.c. */
+#include <pthread.h>
+
 #include "tests/support/objects.h"
+#include "tests/support/random.h"
 
 enum { SLAB = 64 << 10, OBJECT = 1024, MEBI = 1 << 20 };
 
@@ -225,4 +228,85 @@ TEST(budgets, a_lower_limit_refuses_until_enough_is_free) {
   lido_pool_destroy(pool);
   CHECK_EQ(lido_budget_destroy(budget), 0);
   object_list_end(&list);
+}
+
+TEST(budgets, slabs_made_ready_come_to_an_end_though_each_is_trimmed_at_once) {
+  calls c = {0};
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){.soft_bytes = 1, .on_soft = on_soft, .context = &c});
+  lido_pool *pool = pool_on(budget);
+  c.trimmed = pool;
+  CHECK_EQ(lido_pool_tune(pool, &(lido_pool_tuning){.ready_bytes = 8 * SLAB}), 0);
+  CHECK_LE(lido_pool_prepare(pool), 8 * SLAB);
+  CHECK_GE(c.soft, 1);
+  CHECK_EQ(lido_pool_destroy(pool), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
+}
+
+/* ---- Threads ---- */
+
+enum { THREADS = 4, HELD = 200, HARD = 40 * SLAB };
+
+typedef struct spender {
+  lido_budget *budget;
+  lido_pool *shared;
+  uint64_t seed;
+  size_t rounds;
+  size_t served;
+  size_t refused;
+  size_t above; /* times that more was used than is allowed */
+} spender;
+
+/* It holds objects of a shared pool, and bytes of an arena of its own. */
+static void *spend(void *argument) {
+  spender *s = argument;
+  testing_random random = {s->seed};
+  void *held[HELD] = {0};
+  lido_arena *arena = lido_arena_create(&(lido_arena_options){.budget = s->budget, .retain = LIDO_ARENA_RETAIN_NONE});
+  for (size_t i = 0; i < s->rounds && arena != NULL; i++) {
+    void **place = &held[testing_below(&random, HELD)];
+    lido_pool_free(s->shared, *place);
+    *place = lido_pool_alloc(s->shared);
+    bool served = *place != NULL;
+    if (i % 64 == 0) served = lido_arena_alloc(arena, testing_below(&random, 4 * SLAB)) != NULL;
+    if (i % 256 == 0) lido_arena_reset(arena);
+    if (i % 1024 == 0) lido_pool_trim(s->shared);
+    s->served += served;
+    s->refused += !served;
+    s->above += lido_budget_used(s->budget) > HARD;
+  }
+  for (size_t i = 0; i < HELD; i++) lido_pool_free(s->shared, held[i]);
+  lido_arena_destroy(arena);
+  return NULL;
+}
+
+static size_t charged_for(const lido_pool *pool) {
+  lido_pool_stats stats = objects_stats(pool);
+  return stats.bytes_reserved - stats.bytes_metadata;
+}
+
+TEST(budgets, threads_never_pass_the_hard_limit_and_the_sum_is_exact) {
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){.soft_bytes = HARD / 2, .hard_bytes = HARD});
+  lido_pool *pool = pool_on(budget);
+  spender spenders[THREADS];
+  pthread_t threads[THREADS];
+  uint64_t seed = testing_seed();
+  size_t served = 0;
+  size_t refused = 0;
+  for (size_t t = 0; t < THREADS; t++) {
+    spenders[t] = (spender){.budget = budget, .shared = pool, .seed = seed + t, .rounds = testing_scaled(100000)};
+    CHECK_EQ(pthread_create(&threads[t], NULL, spend, &spenders[t]), 0);
+  }
+  for (size_t t = 0; t < THREADS; t++) {
+    pthread_join(threads[t], NULL);
+    CHECK_EQ(spenders[t].above, 0);
+    served += spenders[t].served;
+    refused += spenders[t].refused;
+  }
+  CHECK_GT(served, 0);
+  CHECK_LE(stats_of(budget).peak, HARD);
+  CHECK_EQ(refused != 0, stats_of(budget).refusals != 0);
+  CHECK_EQ(lido_budget_used(budget), charged_for(pool));
+  CHECK_EQ(lido_pool_destroy(pool), 0);
+  CHECK_EQ(lido_budget_used(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
 }

@@ -19,7 +19,7 @@ static void without_control_letters(char *text) {
   }
 }
 
-void config_say(lido_message *message, const char *format, ...) {
+void lido_config_say(lido_message *message, const char *format, ...) {
   if (message == NULL) return;
   va_list arguments;
   va_start(arguments, format);
@@ -30,10 +30,10 @@ void config_say(lido_message *message, const char *format, ...) {
 
 /* ---- Life ---- */
 
-lido_config *config_create(void) {
+lido_config *lido_config_create(void) {
   lido_config *config = calloc(1, sizeof *config);
   if (config == NULL) return NULL;
-  config->program = config_section_create(&config_shape_program, NULL, NULL);
+  config->program = lido_config_section_create(&lido_config_shape_program, NULL, NULL);
   if (config->program != NULL) return config;
   free(config);
   return NULL;
@@ -42,25 +42,25 @@ lido_config *config_create(void) {
 static void destroy_list(config_section *sections) {
   while (sections != NULL) {
     config_section *next = sections->next;
-    config_section_destroy(sections);
+    lido_config_section_destroy(sections);
     sections = next;
   }
 }
 
 void lido_config_destroy(lido_config *config) {
   if (config == NULL) return;
-  config_section_destroy(config->program);
+  lido_config_section_destroy(config->program);
   destroy_list(config->sections);
   free(config);
 }
 
-config_section *config_section_find(const lido_config *config, const config_shape *shape, const char *title) {
+config_section *lido_config_section_find(const lido_config *config, const config_shape *shape, const char *title) {
   config_section *section = config->sections;
   while (section != NULL && (section->shape != shape || strcmp(section->title, title) != 0)) section = section->next;
   return section;
 }
 
-void config_section_add(lido_config *config, config_section *section) {
+void lido_config_section_add(lido_config *config, config_section *section) {
   config_section **end = &config->sections;
   while (*end != NULL) end = &(*end)->next;
   *end = section;
@@ -71,24 +71,24 @@ void config_section_add(lido_config *config, config_section *section) {
 /* Add to `merged` what `from` has and it has not yet, together with what `over` has of that name. */
 static int merge_sections(lido_config *merged, const lido_config *from, const lido_config *over) {
   for (const config_section *section = from->sections; section != NULL; section = section->next) {
-    if (config_section_find(merged, section->shape, section->title) != NULL) continue;
-    const config_section *other = config_section_find(over, section->shape, section->title);
-    config_section *both = config_section_merged(section, other != NULL ? other : section);
+    if (lido_config_section_find(merged, section->shape, section->title) != NULL) continue;
+    const config_section *other = lido_config_section_find(over, section->shape, section->title);
+    config_section *both = lido_config_section_merged(section, other != NULL ? other : section);
     if (both == NULL) return ENOMEM;
-    config_section_add(merged, both);
+    lido_config_section_add(merged, both);
   }
   return 0;
 }
 
 int lido_config_merge(lido_config *config, const lido_config *over) {
-  lido_config merged = {.program = config_section_merged(config->program, over->program)};
+  lido_config merged = {.program = lido_config_section_merged(config->program, over->program)};
   if (merged.program == NULL || merge_sections(&merged, config, over) != 0 ||
       merge_sections(&merged, over, over) != 0) {
-    config_section_destroy(merged.program);
+    lido_config_section_destroy(merged.program);
     destroy_list(merged.sections);
     return ENOMEM;
   }
-  config_section_destroy(config->program);
+  lido_config_section_destroy(config->program);
   destroy_list(config->sections);
   *config = merged;
   return 0;
@@ -97,19 +97,19 @@ int lido_config_merge(lido_config *config, const lido_config *over) {
 /* ---- Apply ---- */
 
 void lido_config_apply(const lido_config *config, lido_manager_options *options) {
-  config_section_apply(config->program, options, sizeof *options);
+  lido_config_section_apply(config->program, options, sizeof *options);
 }
 
 static int disagree(lido_message *message, const config_section *section, const char *field, size_t value,
                     const char *but, size_t program) {
-  config_say(message, "%s: %s \"%.40s\": %s: %zu, but %s %zu", section->place, section->shape->name, section->title,
-             field, value, but, program);
+  lido_config_say(message, "%s: %s \"%.40s\": %s: %zu, but %s %zu", section->place, section->shape->name,
+                  section->title, field, value, but, program);
   return EINVAL;
 }
 
 static int check_pool(const config_section *section, const lido_pool_options *options, lido_message *message) {
   lido_pool_options wanted = {0};
-  config_section_apply(section, &wanted, sizeof wanted);
+  lido_config_section_apply(section, &wanted, sizeof wanted);
   if (wanted.object_size != 0 && options->object_size != 0 && wanted.object_size != options->object_size) {
     return disagree(message, section, "object_size", wanted.object_size, "the program's objects have",
                     options->object_size);
@@ -122,7 +122,7 @@ static int check_pool(const config_section *section, const lido_pool_options *op
 
 static int check_arena(const config_section *section, const lido_arena_options *options, lido_message *message) {
   lido_arena_options wanted = {0};
-  config_section_apply(section, &wanted, sizeof wanted);
+  lido_config_section_apply(section, &wanted, sizeof wanted);
   if (wanted.reserve_bytes != 0 && options->buffer != NULL) {
     return disagree(message, section, "reserve_bytes", wanted.reserve_bytes, "the program has a buffer of",
                     options->buffer_bytes);
@@ -132,21 +132,21 @@ static int check_arena(const config_section *section, const lido_arena_options *
 
 int lido_config_pool_options(const lido_config *config, const char *name, lido_pool_options *options,
                              lido_message *message) {
-  config_say(message, "%s", "");
-  const config_section *section = config_section_find(config, &config_shape_pool, name);
+  lido_config_say(message, "%s", "");
+  const config_section *section = lido_config_section_find(config, &lido_config_shape_pool, name);
   if (section == NULL) return 0;
   int error = check_pool(section, options, message);
-  if (error == 0) config_section_apply(section, options, sizeof *options);
+  if (error == 0) lido_config_section_apply(section, options, sizeof *options);
   return error;
 }
 
 int lido_config_arena_options(const lido_config *config, const char *name, lido_arena_options *options,
                               lido_message *message) {
-  config_say(message, "%s", "");
-  const config_section *section = config_section_find(config, &config_shape_arena, name);
+  lido_config_say(message, "%s", "");
+  const config_section *section = lido_config_section_find(config, &lido_config_shape_arena, name);
   if (section == NULL) return 0;
   int error = check_arena(section, options, message);
-  if (error == 0) config_section_apply(section, options, sizeof *options);
+  if (error == 0) lido_config_section_apply(section, options, sizeof *options);
   return error;
 }
 
@@ -161,16 +161,16 @@ static const char *title_at(const lido_config *config, const config_shape *shape
 }
 
 const char *lido_config_pool_name(const lido_config *config, size_t index) {
-  return title_at(config, &config_shape_pool, index);
+  return title_at(config, &lido_config_shape_pool, index);
 }
 
 const char *lido_config_arena_name(const lido_config *config, size_t index) {
-  return title_at(config, &config_shape_arena, index);
+  return title_at(config, &lido_config_shape_arena, index);
 }
 
 static config_program program_of(const lido_config *config, uint64_t interval_ns, bool passthrough) {
   config_program program = {.interval_ns = interval_ns, .passthrough = passthrough};
-  config_section_apply(config->program, &program, sizeof program);
+  lido_config_section_apply(config->program, &program, sizeof program);
   return program;
 }
 

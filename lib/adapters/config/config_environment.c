@@ -28,13 +28,13 @@ static bool key_of(const char *name, size_t length, char key[KEY_MAX]) {
 
 static int refuse_name(const char *prefix, const char *name, size_t length, const char *key, lido_message *message) {
   char capitals[KEY_MAX];
-  const char *near = config_field_near(&config_shape_program, key, LETTERS_OFF_MOST);
+  const char *near = lido_config_field_near(&lido_config_shape_program, key, LETTERS_OFF_MOST);
   if (near == NULL) return 0;
   size_t i = 0;
   for (; near[i] != '\0'; i++) capitals[i] = (char)toupper((unsigned char)near[i]);
   capitals[i] = '\0';
-  config_say(message, "%.40s%.*s: there is no such setting; is %.40s%s meant?", prefix, (int)length, name, prefix,
-             capitals);
+  lido_config_say(message, "%.40s%.*s: there is no such setting; is %.40s%s meant?", prefix, (int)length, name, prefix,
+                  capitals);
   return EINVAL;
 }
 
@@ -44,12 +44,12 @@ static int take_variable(lido_config *config, const char *prefix, const char *re
   char complaint[CONFIG_COMPLAINT_MAX];
   const char *equals = strchr(rest, '=');
   if (equals == NULL || !key_of(rest, (size_t)(equals - rest), key)) return 0;
-  size_t field = config_field_find(config->program->shape, key);
+  size_t field = lido_config_field_find(config->program->shape, key);
   if (field == config->program->shape->count) return refuse_name(prefix, rest, (size_t)(equals - rest), key, message);
-  int error = config_section_set(config->program, field, equals + 1, complaint);
+  int error = lido_config_section_set(config->program, field, equals + 1, complaint);
   if (error == EINVAL) {
     /* The complaint begins with the field's name, which the variable's own replaces. */
-    config_say(message, "%.40s%.*s%s", prefix, (int)(equals - rest), rest, complaint + strlen(key));
+    lido_config_say(message, "%.40s%.*s%s", prefix, (int)(equals - rest), rest, complaint + strlen(key));
   }
   return error;
 }
@@ -63,17 +63,17 @@ static int take_environment(lido_config *config, const char *prefix, lido_messag
     int error = take_variable(config, prefix, *variable + length, message);
     if (error != 0) return error;
   }
-  int error = config_section_check(config->program, &field, complaint);
-  if (error != 0) config_say(message, "variables %.40s...: %s", prefix, complaint);
+  int error = lido_config_section_check(config->program, &field, complaint);
+  if (error != 0) lido_config_say(message, "variables %.40s...: %s", prefix, complaint);
   return error;
 }
 
 lido_config *lido_config_from_environment(const char *prefix, lido_message *message) {
-  config_say(message, "%s", "");
-  lido_config *config = config_create();
+  lido_config_say(message, "%s", "");
+  lido_config *config = lido_config_create();
   int error = config == NULL ? ENOMEM : take_environment(config, prefix == NULL ? "LIDO_" : prefix, message);
   if (error == 0) return config;
-  if (error == ENOMEM) config_say(message, "no memory for the settings of the environment");
+  if (error == ENOMEM) lido_config_say(message, "no memory for the settings of the environment");
   lido_config_destroy(config);
   errno = error;
   return NULL;

@@ -76,15 +76,15 @@ static const config_field arena_fields[] = {
 
 #define SHAPE(name, fields) \
   { name, fields, sizeof(fields) / sizeof *(fields) }
-const config_shape config_shape_program = SHAPE("", program_fields);
-const config_shape config_shape_pool = SHAPE("pool", pool_fields);
-const config_shape config_shape_arena = SHAPE("arena", arena_fields);
+const config_shape lido_config_shape_program = SHAPE("", program_fields);
+const config_shape lido_config_shape_pool = SHAPE("pool", pool_fields);
+const config_shape lido_config_shape_arena = SHAPE("arena", arena_fields);
 
 _Static_assert(sizeof pool_fields / sizeof *pool_fields <= CONFIG_FIELDS_MAX, "a section has a line for each field");
 _Static_assert(sizeof(lido_arena_options) <= sizeof(((config_section *)0)->values.bytes), "the bytes are all of them");
 _Static_assert(offsetof(config_program, interval_ns) >= sizeof(lido_manager_options), "the manager's come first");
 
-size_t config_field_find(const config_shape *shape, const char *name) {
+size_t lido_config_field_find(const config_shape *shape, const char *name) {
   size_t i = 0;
   while (i < shape->count && strcmp(shape->fields[i].name, name) != 0) i++;
   return i;
@@ -116,7 +116,7 @@ static size_t distance(const char *left, const char *right) {
   return row[length];
 }
 
-const char *config_field_near(const config_shape *shape, const char *name, size_t distance_most) {
+const char *lido_config_field_near(const config_shape *shape, const char *name, size_t distance_most) {
   const char *nearest = NULL;
   if (strlen(name) > NEAR_NAME_MAX) return NULL;
   for (size_t i = 0; i < shape->count; i++) {
@@ -131,20 +131,22 @@ const char *config_field_near(const config_shape *shape, const char *name, size_
 
 /* ---- Sections ---- */
 
-config_section *config_section_create(const config_shape *shape, const char *title, const char *place) {
+config_section *lido_config_section_create(const config_shape *shape, const char *title, const char *place) {
   config_section *section = calloc(1, sizeof *section);
   if (section == NULL) return NULL;
   section->shape = shape;
   if (title != NULL) section->title = strdup(title);
   if (place != NULL) section->place = strdup(place);
   if ((title != NULL && section->title == NULL) || (place != NULL && section->place == NULL)) {
-    config_section_destroy(section);
+    lido_config_section_destroy(section);
     return NULL;
   }
   return section;
 }
 
-bool config_section_gives(const config_section *section, size_t field) { return (section->given >> field & 1) != 0; }
+bool lido_config_section_gives(const config_section *section, size_t field) {
+  return (section->given >> field & 1) != 0;
+}
 
 static void *value_of(config_section *section, size_t field) {
   return section->values.bytes + section->shape->fields[field].offset;
@@ -156,12 +158,12 @@ static const void *value_in(const config_section *section, size_t field) {
 
 static void forget_text(config_section *section, size_t field) {
   char *text;
-  if (section->shape->fields[field].kind != CONFIG_TEXT || !config_section_gives(section, field)) return;
+  if (section->shape->fields[field].kind != CONFIG_TEXT || !lido_config_section_gives(section, field)) return;
   memcpy(&text, value_in(section, field), sizeof text);
   free(text);
 }
 
-void config_section_destroy(config_section *section) {
+void lido_config_section_destroy(config_section *section) {
   if (section == NULL) return;
   for (size_t i = 0; i < section->shape->count; i++) forget_text(section, i);
   free(section->title);
@@ -196,7 +198,7 @@ static uint64_t number_read(const void *at, size_t width) {
 }
 
 static uint64_t number_of(const config_section *section, size_t field) {
-  if (!config_section_gives(section, field)) return 0;
+  if (!lido_config_section_gives(section, field)) return 0;
   return number_read(value_in(section, field), section->shape->fields[field].width);
 }
 
@@ -231,22 +233,22 @@ static const char *number_from(const config_field *field, const char *text, uint
   switch (field->kind) {
     case CONFIG_BYTES:
     case CONFIG_ALIGNMENT:
-      return config_bytes_of(text, out);
+      return lido_config_bytes_of(text, out);
     case CONFIG_NANOSECONDS:
-      return config_nanoseconds_of(text, out);
+      return lido_config_nanoseconds_of(text, out);
     case CONFIG_PERCENT:
-      return config_percent_of(text, out);
+      return lido_config_percent_of(text, out);
     case CONFIG_BOOLEAN:
-      return config_boolean_of(text, out);
+      return lido_config_boolean_of(text, out);
     default:
-      return config_count_of(text, out);
+      return lido_config_count_of(text, out);
   }
 }
 
 static int set_number(config_section *section, size_t index, const char *text, char *complaint) {
   const config_field *field = &section->shape->fields[index];
   uint64_t number = 0;
-  if (field->words == NULL || !config_word_of(field->words, text, &number)) {
+  if (field->words == NULL || !lido_config_word_of(field->words, text, &number)) {
     const char *wrong = number_from(field, text, &number);
     if (wrong == NULL && field->kind == CONFIG_ALIGNMENT && (number & (number - 1)) != 0) wrong = "no power of two";
     if (wrong != NULL) {
@@ -265,7 +267,7 @@ static int set_number(config_section *section, size_t index, const char *text, c
 static int set_factor(config_section *section, size_t index, const char *text, char *complaint) {
   const config_field *field = &section->shape->fields[index];
   double factor = 0;
-  const char *wrong = config_factor_of(text, &factor);
+  const char *wrong = lido_config_factor_of(text, &factor);
   if (wrong != NULL) {
     complain(complaint, field, text, wrong);
     return EINVAL;
@@ -281,7 +283,7 @@ static int set_factor(config_section *section, size_t index, const char *text, c
 static int set_words(config_section *section, size_t index, const char *text, char *complaint) {
   const config_field *field = &section->shape->fields[index];
   uint64_t number = 0;
-  if (!config_word_of(field->words, text, &number)) {
+  if (!lido_config_word_of(field->words, text, &number)) {
     complain_of_words(complaint, field, text);
     return EINVAL;
   }
@@ -304,7 +306,8 @@ static int set_text(config_section *section, size_t index, const char *text, cha
   return 0;
 }
 
-int config_section_set(config_section *section, size_t field, const char *text, char complaint[CONFIG_COMPLAINT_MAX]) {
+int lido_config_section_set(config_section *section, size_t field, const char *text,
+                            char complaint[CONFIG_COMPLAINT_MAX]) {
   int error;
   switch (section->shape->fields[field].kind) {
     case CONFIG_TEXT:
@@ -329,8 +332,8 @@ int config_section_set(config_section *section, size_t field, const char *text, 
 /* Both are given and `small` is the larger one. */
 static bool is_beyond(const config_section *section, const char *small, const char *large, size_t *field,
                       char complaint[CONFIG_COMPLAINT_MAX]) {
-  size_t first = config_field_find(section->shape, small);
-  *field = config_field_find(section->shape, large);
+  size_t first = lido_config_field_find(section->shape, small);
+  *field = lido_config_field_find(section->shape, large);
   uint64_t low = number_of(section, first);
   uint64_t high = number_of(section, *field);
   if (low == 0 || high == 0 || low <= high) return false;
@@ -339,11 +342,11 @@ static bool is_beyond(const config_section *section, const char *small, const ch
   return true;
 }
 
-int config_section_check(const config_section *section, size_t *field, char complaint[CONFIG_COMPLAINT_MAX]) {
+int lido_config_section_check(const config_section *section, size_t *field, char complaint[CONFIG_COMPLAINT_MAX]) {
   bool wrong;
-  if (section->shape == &config_shape_pool) {
+  if (section->shape == &lido_config_shape_pool) {
     wrong = is_beyond(section, "prealloc", "max_objects", field, complaint);
-  } else if (section->shape == &config_shape_arena) {
+  } else if (section->shape == &lido_config_shape_arena) {
     wrong = is_beyond(section, "chunk_bytes", "chunk_bytes_max", field, complaint);
   } else {
     wrong = is_beyond(section, "soft_bytes", "hard_bytes", field, complaint);
@@ -357,7 +360,7 @@ int config_section_check(const config_section *section, size_t *field, char comp
 static int take_all(config_section *section, const config_section *from) {
   for (size_t i = 0; i < from->shape->count; i++) {
     const config_field *field = &from->shape->fields[i];
-    if (!config_section_gives(from, i)) continue;
+    if (!lido_config_section_gives(from, i)) continue;
     if (field->kind == CONFIG_TEXT) {
       const char *text;
       memcpy(&text, value_in(from, i), sizeof text);
@@ -370,21 +373,21 @@ static int take_all(config_section *section, const config_section *from) {
   return 0;
 }
 
-config_section *config_section_merged(const config_section *section, const config_section *over) {
+config_section *lido_config_section_merged(const config_section *section, const config_section *over) {
   const config_section *named = over->place != NULL ? over : section;
-  config_section *merged = config_section_create(section->shape, section->title, named->place);
+  config_section *merged = lido_config_section_create(section->shape, section->title, named->place);
   if (merged == NULL) return NULL;
   if (take_all(merged, section) != 0 || take_all(merged, over) != 0) {
-    config_section_destroy(merged);
+    lido_config_section_destroy(merged);
     return NULL;
   }
   return merged;
 }
 
-void config_section_apply(const config_section *section, void *options, size_t bytes) {
+void lido_config_section_apply(const config_section *section, void *options, size_t bytes) {
   for (size_t i = 0; i < section->shape->count; i++) {
     const config_field *field = &section->shape->fields[i];
-    if (!config_section_gives(section, i) || field->offset >= bytes) continue;
+    if (!lido_config_section_gives(section, i) || field->offset >= bytes) continue;
     unsigned char *to = (unsigned char *)options + field->offset;
     if (field->kind == CONFIG_FLAGS) {
       number_write(to, field->width, number_read(to, field->width) | number_of(section, i));

@@ -55,9 +55,9 @@ typedef struct config_program {
   bool passthrough;
 } config_program;
 
-extern const config_shape config_shape_program;
-extern const config_shape config_shape_pool;
-extern const config_shape config_shape_arena;
+extern const config_shape lido_config_shape_program;
+extern const config_shape lido_config_shape_pool;
+extern const config_shape lido_config_shape_arena;
 
 typedef struct config_section {
   struct config_section *next;
@@ -76,27 +76,28 @@ typedef struct config_section {
 } config_section;
 
 /* The field's index, or `count`. */
-size_t config_field_find(const config_shape *shape, const char *name);
+size_t lido_config_field_find(const config_shape *shape, const char *name);
 
 /* The name of a field that `name` may have been meant for, or NULL; `distance_most` letters may be wrong. */
-const char *config_field_near(const config_shape *shape, const char *name, size_t distance_most);
+const char *lido_config_field_near(const config_shape *shape, const char *name, size_t distance_most);
 
 /* NULL: ENOMEM. `title` and `place` are copied and may be NULL. */
-config_section *config_section_create(const config_shape *shape, const char *title, const char *place);
-void config_section_destroy(config_section *section);
+config_section *lido_config_section_create(const config_shape *shape, const char *title, const char *place);
+void lido_config_section_destroy(config_section *section);
 
-bool config_section_gives(const config_section *section, size_t field);
+bool lido_config_section_gives(const config_section *section, size_t field);
 
 /* Set one field; a flag is added to those that are there. 0; ENOMEM; EINVAL and, in `complaint`, `NAME: "VALUE" is ...`. */
-int config_section_set(config_section *section, size_t field, const char *text, char complaint[CONFIG_COMPLAINT_MAX]);
+int lido_config_section_set(config_section *section, size_t field, const char *text,
+                            char complaint[CONFIG_COMPLAINT_MAX]);
 
 /* Do the fields go together? 0; EINVAL, a complaint, and in `field` the one that is wrong. */
-int config_section_check(const config_section *section, size_t *field, char complaint[CONFIG_COMPLAINT_MAX]);
+int lido_config_section_check(const config_section *section, size_t *field, char complaint[CONFIG_COMPLAINT_MAX]);
 
 /* A section with what both give; `over` goes before. NULL: ENOMEM. */
-config_section *config_section_merged(const config_section *section, const config_section *over);
+config_section *lido_config_section_merged(const config_section *section, const config_section *over);
 
 /* Write what is given to `options`, the first `bytes` bytes of the shape's struct. Flags are added. */
-void config_section_apply(const config_section *section, void *options, size_t bytes);
+void lido_config_section_apply(const config_section *section, void *options, size_t bytes);
 
 #endif

@@ -69,30 +69,32 @@ static __attribute__((format(printf, 3, 4))) int complain_at(read_state *state, 
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  config_say(state->message, "%s:%u: %s", state->path, line < state->lines ? line : state->lines, text);
+  lido_config_say(state->message, "%s:%u: %s", state->path, line < state->lines ? line : state->lines, text);
   return -1;
 }
 
 static const config_shape *shape_of(const cfg_t *cfg) {
-  if (cfg->title == NULL) return &config_shape_program;
-  return strcmp(cfg->name, "pool") == 0 ? &config_shape_pool : &config_shape_arena;
+  if (cfg->title == NULL) return &lido_config_shape_program;
+  return strcmp(cfg->name, "pool") == 0 ? &lido_config_shape_pool : &lido_config_shape_arena;
 }
 
-static bool is_key(const char *key, const config_shape *shape) { return config_field_find(shape, key) < shape->count; }
+static bool is_key(const char *key, const config_shape *shape) {
+  return lido_config_field_find(shape, key) < shape->count;
+}
 
 static void complain_of_key(read_state *state, const cfg_t *cfg, const char *key) {
   const config_shape *shape = shape_of(cfg);
   unsigned line = (unsigned)cfg->line;
-  const char *near = config_field_near(shape, key, LETTERS_OFF_MOST);
+  const char *near = lido_config_field_near(shape, key, LETTERS_OFF_MOST);
   if (strcmp(key, END_KEY) == 0) {
     complain_at(state, line, "%s \"%.40s\" has no closing brace", shape->name, cfg->title);
   } else if (near != NULL) {
     complain_at(state, line, "%.40s: there is no such key; is %s meant?", key, near);
-  } else if (shape != &config_shape_program && is_key(key, &config_shape_program)) {
+  } else if (shape != &lido_config_shape_program && is_key(key, &lido_config_shape_program)) {
     complain_at(state, line, "%.40s: this key stands outside of sections", key);
-  } else if (shape != &config_shape_pool && is_key(key, &config_shape_pool)) {
+  } else if (shape != &lido_config_shape_pool && is_key(key, &lido_config_shape_pool)) {
     complain_at(state, line, "%.40s: this key stands in a pool", key);
-  } else if (shape != &config_shape_arena && is_key(key, &config_shape_arena)) {
+  } else if (shape != &lido_config_shape_arena && is_key(key, &lido_config_shape_arena)) {
     complain_at(state, line, "%.40s: this key stands in an arena", key);
   } else {
     complain_at(state, line, "%.40s: there is no such key", key);
@@ -129,8 +131,8 @@ static void on_error(cfg_t *cfg, const char *format, va_list arguments) {
 /* The section that `cfg` stands for; made when it is first seen. NULL: complained, or no memory. */
 static config_section *section_of(read_state *state, const cfg_t *cfg) {
   const config_shape *shape = shape_of(cfg);
-  if (shape == &config_shape_program) return state->config->program;
-  config_section *section = config_section_find(state->config, shape, cfg->title);
+  if (shape == &lido_config_shape_program) return state->config->program;
+  config_section *section = lido_config_section_find(state->config, shape, cfg->title);
   if (section != NULL) return section;
   if (cfg->title[0] == '\0') {
     complain_at(state, (unsigned)cfg->line, "%s: the name is empty", shape->name);
@@ -138,12 +140,12 @@ static config_section *section_of(read_state *state, const cfg_t *cfg) {
   }
   char place[PATH_SHOWN + 32];
   snprintf(place, sizeof place, "%s:%d", state->path, cfg->line);
-  section = config_section_create(shape, cfg->title, place);
+  section = lido_config_section_create(shape, cfg->title, place);
   if (section == NULL) {
     state->error = ENOMEM;
     return NULL;
   }
-  config_section_add(state->config, section);
+  lido_config_section_add(state->config, section);
   return section;
 }
 
@@ -157,15 +159,15 @@ static int set_field(read_state *state, const cfg_t *cfg, const cfg_opt_t *optio
   unsigned line = (unsigned)cfg->line;
   config_section *section = section_of(state, cfg);
   if (section == NULL) return -1;
-  size_t field = config_field_find(section->shape, option->name);
+  size_t field = lido_config_field_find(section->shape, option->name);
   /* A key like pool|align would lead into a section from outside. */
   if (field == section->shape->count) return complain_at(state, line, "%s: this key stands in a section", option->name);
   /* Of a list the first value comes when there is none yet. */
-  if (config_section_gives(section, field) && option->nvalues <= 1) {
+  if (lido_config_section_gives(section, field) && option->nvalues <= 1) {
     snprintf(complaint, sizeof complaint, "%s: given in line %u already", option->name, section->lines[field]);
     return complain_in(state, section, line, complaint);
   }
-  int error = config_section_set(section, field, value, complaint);
+  int error = lido_config_section_set(section, field, value, complaint);
   if (error == EINVAL) return complain_in(state, section, line, complaint);
   state->error = error;
   section->lines[field] = line;
@@ -193,7 +195,7 @@ static int on_section(cfg_t *cfg, cfg_opt_t *option) {
   (void)cfg;
   config_section *section = section_of(reading, own);
   if (section == NULL) return -1;
-  if (config_section_check(section, &field, complaint) == 0) return 0;
+  if (lido_config_section_check(section, &field, complaint) == 0) return 0;
   return complain_in(reading, section, section->lines[field], complaint);
 }
 
@@ -215,9 +217,9 @@ static cfg_t *parser_create(void) {
   cfg_opt_t pool[OPTIONS_MAX];
   cfg_opt_t arena[OPTIONS_MAX];
   enum { SECTION = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES };
-  size_t count = options_of(&config_shape_program, options);
-  options_of(&config_shape_pool, pool);
-  options_of(&config_shape_arena, arena);
+  size_t count = options_of(&lido_config_shape_program, options);
+  options_of(&lido_config_shape_pool, pool);
+  options_of(&lido_config_shape_arena, arena);
   options[count++] = (cfg_opt_t)CFG_SEC("pool", pool, SECTION);
   options[count++] = (cfg_opt_t)CFG_SEC("arena", arena, SECTION);
   options[count++] = (cfg_opt_t)CFG_STR_CB(END_KEY, NULL, CFGF_NODEFAULT, on_value);
@@ -277,7 +279,7 @@ static int parse_in_turn(read_state *state, FILE *stream) {
   if (state->complained) return EINVAL;
   if (!state->at_end) complain_at(state, state->lines, "a comment is not closed");
   const config_section *program = state->config->program;
-  if (config_section_check(program, &field, complaint) != 0)
+  if (lido_config_section_check(program, &field, complaint) != 0)
     complain_in(state, program, program->lines[field], complaint);
   return state->complained ? EINVAL : 0;
 }
@@ -336,18 +338,18 @@ static void complain_of_file(const read_state *state, int error) {
   char reason[80];
   if (state->complained) return;
   if (error == EFBIG) {
-    config_say(state->message, "%s: larger than %d bytes", state->path, LIDO_CONFIG_FILE_MAX);
+    lido_config_say(state->message, "%s: larger than %d bytes", state->path, LIDO_CONFIG_FILE_MAX);
   } else if (strerror_r(error, reason, sizeof reason) == 0) {
-    config_say(state->message, "%s: %s", state->path, reason);
+    lido_config_say(state->message, "%s: %s", state->path, reason);
   }
 }
 
 lido_config *lido_config_read(const char *path, lido_message *message) {
   int errno_before = errno;
   size_t length = strlen(path);
-  config_say(message, "%s", "");
+  lido_config_say(message, "%s", "");
   read_state state = {.path = length > PATH_SHOWN ? path + length - PATH_SHOWN : path, .message = message};
-  state.config = config_create();
+  state.config = lido_config_create();
   int error = state.config == NULL ? ENOMEM : read_file(&state, path);
   errno = errno_before;
   if (error == 0) return state.config;

@@ -18,14 +18,14 @@ struct lido_config {
 };
 
 /* Nothing is given. NULL: ENOMEM. */
-lido_config *config_create(void);
+lido_config *lido_config_create(void);
 
-config_section *config_section_find(const lido_config *config, const config_shape *shape, const char *title);
+config_section *lido_config_section_find(const lido_config *config, const config_shape *shape, const char *title);
 
 /* At the end of the list. */
-void config_section_add(lido_config *config, config_section *section);
+void lido_config_section_add(lido_config *config, config_section *section);
 
 /* printf to a message that may be NULL. */
-__attribute__((format(printf, 2, 3))) void config_say(lido_message *message, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void lido_config_say(lido_message *message, const char *format, ...);
 
 #endif

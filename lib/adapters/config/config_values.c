@@ -61,7 +61,7 @@ static const char *in_units(const decimal *number, uint64_t unit, uint64_t *out)
   return __builtin_add_overflow(*out, fraction / number->scale, out) ? too_large : NULL;
 }
 
-bool config_word_of(const config_word *words, const char *text, uint64_t *out) {
+bool lido_config_word_of(const config_word *words, const char *text, uint64_t *out) {
   for (; words->name != NULL; words++) {
     if (strcasecmp(words->name, text) == 0) {
       *out = words->value;
@@ -76,11 +76,11 @@ static const char *with_unit(const char *text, const config_word *units, const c
   const char *wrong = read_decimal(text, &number);
   if (wrong != NULL) return wrong;
   uint64_t unit = 1;
-  if (*number.rest != '\0' && !config_word_of(units, number.rest, &unit)) return strange;
+  if (*number.rest != '\0' && !lido_config_word_of(units, number.rest, &unit)) return strange;
   return in_units(&number, unit, out);
 }
 
-const char *config_bytes_of(const char *text, uint64_t *out) {
+const char *lido_config_bytes_of(const char *text, uint64_t *out) {
   static const config_word units[] = {{"B", 1},
                                       {"KiB", UINT64_C(1) << 10},
                                       {"MiB", UINT64_C(1) << 20},
@@ -94,7 +94,7 @@ const char *config_bytes_of(const char *text, uint64_t *out) {
   return with_unit(text, units, "no size: its unit is none of B, KiB to TiB, kB to TB", out);
 }
 
-const char *config_nanoseconds_of(const char *text, uint64_t *out) {
+const char *lido_config_nanoseconds_of(const char *text, uint64_t *out) {
   static const config_word units[] = {{"ns", 1},
                                       {"us", 1000},
                                       {"ms", 1000000},
@@ -106,17 +106,17 @@ const char *config_nanoseconds_of(const char *text, uint64_t *out) {
   return with_unit(text, units, "no time: its unit is none of ns, us, ms, s, min, h, d", out);
 }
 
-const char *config_percent_of(const char *text, uint64_t *out) {
+const char *lido_config_percent_of(const char *text, uint64_t *out) {
   static const config_word units[] = {{"%", 1}, {NULL, 0}};
   return with_unit(text, units, "no share: only a % may follow the number", out);
 }
 
-const char *config_count_of(const char *text, uint64_t *out) {
+const char *lido_config_count_of(const char *text, uint64_t *out) {
   static const config_word none[] = {{NULL, 0}};
   return with_unit(text, none, "no number", out);
 }
 
-const char *config_factor_of(const char *text, double *out) {
+const char *lido_config_factor_of(const char *text, double *out) {
   decimal number;
   const char *wrong = read_decimal(text, &number);
   if (wrong != NULL) return wrong;
@@ -125,9 +125,9 @@ const char *config_factor_of(const char *text, double *out) {
   return NULL;
 }
 
-const char *config_boolean_of(const char *text, uint64_t *out) {
+const char *lido_config_boolean_of(const char *text, uint64_t *out) {
   static const config_word words[] = {{"true", 1}, {"yes", 1}, {"on", 1}, {"1", 1}, {"false", 0},
                                       {"no", 0},   {"off", 0}, {"0", 0},  {NULL, 0}};
   if (*text == '\0') return "empty";
-  return config_word_of(words, text, out) ? NULL : "neither true nor false";
+  return lido_config_word_of(words, text, out) ? NULL : "neither true nor false";
 }

@@ -19,13 +19,13 @@ typedef struct config_word {
 } config_word;
 
 /* Each gives NULL and `out`, or what is wrong. */
-const char *config_bytes_of(const char *text, uint64_t *out);
-const char *config_nanoseconds_of(const char *text, uint64_t *out);
-const char *config_percent_of(const char *text, uint64_t *out);
-const char *config_count_of(const char *text, uint64_t *out);
-const char *config_factor_of(const char *text, double *out);
-const char *config_boolean_of(const char *text, uint64_t *out);
+const char *lido_config_bytes_of(const char *text, uint64_t *out);
+const char *lido_config_nanoseconds_of(const char *text, uint64_t *out);
+const char *lido_config_percent_of(const char *text, uint64_t *out);
+const char *lido_config_count_of(const char *text, uint64_t *out);
+const char *lido_config_factor_of(const char *text, double *out);
+const char *lido_config_boolean_of(const char *text, uint64_t *out);
 
-bool config_word_of(const config_word *words, const char *text, uint64_t *out);
+bool lido_config_word_of(const config_word *words, const char *text, uint64_t *out);
 
 #endif

@@ -6,7 +6,7 @@
 
 enum { WINDOW_BITS = 15, AS_GZIP = 16, MEMORY_LEVEL = 8 };
 
-int gzip_stream_begin(gzip_stream *stream, lido_pprof_sink sink, void *context) {
+int lido_gzip_stream_begin(gzip_stream *stream, lido_pprof_sink sink, void *context) {
   memset(&stream->deflate, 0, sizeof stream->deflate);
   stream->sink = sink;
   stream->context = context;
@@ -31,7 +31,7 @@ static void compress_waiting(gzip_stream *stream, int flush) {
   } while (stream->error == 0 && stream->deflate.avail_out == 0);
 }
 
-void gzip_stream_write(gzip_stream *stream, const void *bytes, size_t count) {
+void lido_gzip_stream_write(gzip_stream *stream, const void *bytes, size_t count) {
   const unsigned char *from = bytes;
   while (count != 0 && stream->error == 0) {
     size_t room = sizeof stream->in - stream->waiting;
@@ -44,7 +44,7 @@ void gzip_stream_write(gzip_stream *stream, const void *bytes, size_t count) {
   }
 }
 
-int gzip_stream_end(gzip_stream *stream) {
+int lido_gzip_stream_end(gzip_stream *stream) {
   if (stream->error == 0) compress_waiting(stream, Z_FINISH);
   deflateEnd(&stream->deflate);
   return stream->error;

@@ -26,11 +26,11 @@ typedef struct gzip_stream {
 } gzip_stream;
 
 /* 0 or ENOMEM; then there is nothing to end. */
-int gzip_stream_begin(gzip_stream *stream, lido_pprof_sink sink, void *context);
+int lido_gzip_stream_begin(gzip_stream *stream, lido_pprof_sink sink, void *context);
 
-void gzip_stream_write(gzip_stream *stream, const void *bytes, size_t count);
+void lido_gzip_stream_write(gzip_stream *stream, const void *bytes, size_t count);
 
 /* Write what is left. 0, or the first error. */
-int gzip_stream_end(gzip_stream *stream);
+int lido_gzip_stream_end(gzip_stream *stream);
 
 #endif

@@ -11,12 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-void loaded_modules_end(loaded_modules *modules) {
+void lido_loaded_modules_end(loaded_modules *modules) {
   for (size_t i = 0; i < modules->count; i++) free(modules->list[i].path);
   free(modules->list);
 }
 
-size_t loaded_modules_find(const loaded_modules *modules, uint64_t address) {
+size_t lido_loaded_modules_find(const loaded_modules *modules, uint64_t address) {
   size_t i = 0;
   while (i < modules->count && (address < modules->list[i].start || address >= modules->list[i].limit)) i++;
   return i;
@@ -98,9 +98,9 @@ static int add_module(struct dl_phdr_info *info, size_t bytes, void *context) {
   return 0;
 }
 
-int loaded_modules_begin(loaded_modules *modules) {
+int lido_loaded_modules_begin(loaded_modules *modules) {
   *modules = (loaded_modules){0};
   int error = dl_iterate_phdr(add_module, modules);
-  if (error != 0) loaded_modules_end(modules);
+  if (error != 0) lido_loaded_modules_end(modules);
   return error;
 }

@@ -27,10 +27,10 @@ typedef struct loaded_modules {
 } loaded_modules;
 
 /* 0 or ENOMEM; then there is nothing to end. */
-int loaded_modules_begin(loaded_modules *modules);
-void loaded_modules_end(loaded_modules *modules);
+int lido_loaded_modules_begin(loaded_modules *modules);
+void lido_loaded_modules_end(loaded_modules *modules);
 
 /* The index of the one with that address, or `count`. O(modules). */
-size_t loaded_modules_find(const loaded_modules *modules, uint64_t address);
+size_t lido_loaded_modules_find(const loaded_modules *modules, uint64_t address);
 
 #endif

@@ -26,8 +26,8 @@
 
 #include "lib/adapters/pprof/gzip_stream.h"
 #include "lib/adapters/pprof/loaded_modules.h"
-#include "lib/adapters/pprof/profile_tables.h"
 #include "lib/adapters/pprof/pprof_text.h"
+#include "lib/adapters/pprof/profile_tables.h"
 
 /* Generated from heap_profile.proto. */
 #include <heap_profile.pb-c.h>
@@ -58,7 +58,7 @@ typedef struct packing {
 } packing;
 
 static void pack_bytes(ProtobufCBuffer *buffer, size_t count, const uint8_t *bytes) {
-  gzip_stream_write(&((packing *)buffer)->writer->stream, bytes, count);
+  lido_gzip_stream_write(&((packing *)buffer)->writer->stream, bytes, count);
 }
 
 static void pack(pprof_writer *writer, const profile *piece) {
@@ -72,8 +72,8 @@ static void pack(pprof_writer *writer, const profile *piece) {
 
 static int64_t text(pprof_writer *writer, const char *characters) {
   char valid[TEXT_BYTES_MAX];
-  size_t length = pprof_text(characters, valid, sizeof valid);
-  uint32_t number = profile_table_put(&writer->texts, valid, length);
+  size_t length = lido_pprof_text(characters, valid, sizeof valid);
+  uint32_t number = lido_profile_table_put(&writer->texts, valid, length);
   if (number != PROFILE_TABLE_FULL) return number;
   writer->error = ENOMEM;
   return 0;
@@ -126,7 +126,7 @@ static void pack_head(pprof_writer *writer, const lido_pprof_options *options) {
 
 static uint64_t location_of(pprof_writer *writer, const void *frame) {
   uint64_t address = (uint64_t)(uintptr_t)frame - 1;
-  uint32_t number = profile_table_put(&writer->addresses, &address, sizeof address);
+  uint32_t number = lido_profile_table_put(&writer->addresses, &address, sizeof address);
   if (number != PROFILE_TABLE_FULL) return (uint64_t)number + 1;
   writer->error = ENOMEM;
   return 0;
@@ -134,7 +134,7 @@ static uint64_t location_of(pprof_writer *writer, const void *frame) {
 
 static bool is_own_frame(const pprof_writer *writer, const void *frame) {
   if (writer->own_module == writer->modules.count) return false;
-  return loaded_modules_find(&writer->modules, (uint64_t)(uintptr_t)frame - 1) == writer->own_module;
+  return lido_loaded_modules_find(&writer->modules, (uint64_t)(uintptr_t)frame - 1) == writer->own_module;
 }
 
 /* Frames of the program, innermost first. -> how many. */
@@ -219,7 +219,7 @@ static void pack_location(pprof_writer *writer, uint32_t index) {
   Dl_info symbol;
   uint64_t address;
   memcpy(&address, writer->addresses.entries[index].key, sizeof address);
-  size_t module = loaded_modules_find(&writer->modules, address);
+  size_t module = lido_loaded_modules_find(&writer->modules, address);
   location.id = (uint64_t)index + 1;
   location.mapping_id = module == writer->modules.count ? 0 : module + 1;
   location.address = address;
@@ -235,7 +235,7 @@ static void pack_location(pprof_writer *writer, uint32_t index) {
 
 /* liblido.so's, if there is one: Lido may as well be a part of the program, or of a library of the program's. */
 static size_t own_module_of(const loaded_modules *modules) {
-  size_t own = loaded_modules_find(modules, (uint64_t)(uintptr_t)lido_heap_profile_read);
+  size_t own = lido_loaded_modules_find(modules, (uint64_t)(uintptr_t)lido_heap_profile_read);
   if (own == modules->count) return own;
   const char *slash = strrchr(modules->list[own].path, '/');
   const char *name = slash == NULL ? modules->list[own].path : slash + 1;
@@ -255,18 +255,18 @@ static void pack_all(pprof_writer *writer, const lido_pprof_options *options) {
 }
 
 static int write_profile(pprof_writer *writer, lido_pprof_sink sink, void *context, const lido_pprof_options *options) {
-  int error = gzip_stream_begin(&writer->stream, sink, context);
+  int error = lido_gzip_stream_begin(&writer->stream, sink, context);
   if (error != 0) return error;
-  writer->error = loaded_modules_begin(&writer->modules);
+  writer->error = lido_loaded_modules_begin(&writer->modules);
   if (writer->error == 0) {
     writer->own_module = own_module_of(&writer->modules);
     pack_all(writer, options);
-    loaded_modules_end(&writer->modules);
+    lido_loaded_modules_end(&writer->modules);
   }
   if (writer->error != 0) writer->stream.error = writer->error; /* nothing more goes to the sink */
-  profile_table_end(&writer->texts);
-  profile_table_end(&writer->addresses);
-  return gzip_stream_end(&writer->stream);
+  lido_profile_table_end(&writer->texts);
+  lido_profile_table_end(&writer->addresses);
+  return lido_gzip_stream_end(&writer->stream);
 }
 
 int lido_pprof_write(lido_pprof_sink sink, void *context, const lido_pprof_options *options) {

@@ -5,7 +5,7 @@
 
 #include "lido/inline/utf8_inline.h"
 
-size_t pprof_text(const char *text, char *out, size_t room) {
+size_t lido_pprof_text(const char *text, char *out, size_t room) {
   size_t at = 0;
   while (*text != '\0') {
     size_t length = lido_utf8_bytes(text);

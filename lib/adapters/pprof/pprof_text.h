@@ -9,6 +9,6 @@
 #include <stddef.h>
 
 /* -> bytes written to `out`, less than `room`; there is a zero behind them. */
-size_t pprof_text(const char *text, char *out, size_t room);
+size_t lido_pprof_text(const char *text, char *out, size_t room);
 
 #endif

@@ -7,7 +7,7 @@
 
 enum { SLOTS_FIRST = 256 };
 
-void profile_table_end(profile_table *table) {
+void lido_profile_table_end(profile_table *table) {
   for (uint32_t i = 0; i < table->count; i++) free(table->entries[i].key);
   free(table->entries);
   free(table->slots);
@@ -58,7 +58,7 @@ static uint32_t add(profile_table *table, uint32_t *slot, const char *key, size_
   return table->count - 1;
 }
 
-uint32_t profile_table_put(profile_table *table, const void *key, size_t length) {
+uint32_t lido_profile_table_put(profile_table *table, const void *key, size_t length) {
   if (!make_room(table)) return PROFILE_TABLE_FULL;
   uint32_t *slot = slot_of(table, key, length);
   return *slot != 0 ? *slot - 1 : add(table, slot, key, length);

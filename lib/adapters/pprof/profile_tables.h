@@ -28,9 +28,9 @@ typedef struct profile_table {
 } profile_table;
 
 /* {0} is an empty table. */
-void profile_table_end(profile_table *table);
+void lido_profile_table_end(profile_table *table);
 
 /* The key's number; new keys are copied. */
-uint32_t profile_table_put(profile_table *table, const void *key, size_t length);
+uint32_t lido_profile_table_put(profile_table *table, const void *key, size_t length);
 
 #endif
