@@ -112,7 +112,7 @@ static const char *scaled(char text[static 16], double value, double step, const
 }
 
 const char *number_text(char text[static 16], enum cell_format format, double value) {
-  if (isnan(value)) return strcpy(text, "-");
+  if (isnan(value)) return "-";
   if (format == CELL_PERCENT) {
     snprintf(text, 16, "%.1f", value);
   } else if (value < 0 || value >= 9999.5) {

@@ -49,7 +49,7 @@ static bool connect_to(int descriptor, const char *path) {
     errno = ENAMETOOLONG;
     return false;
   }
-  strcpy(address.sun_path, path);
+  memcpy(address.sun_path, path, strlen(path) + 1);
   return connect(descriptor, (const struct sockaddr *)&address, sizeof address) == 0 && is_trusted(descriptor);
 }
 

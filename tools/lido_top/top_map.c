@@ -43,7 +43,7 @@ static void put_summary(struct text_line *line, const char *name, const json_t *
   line_put(line, "Pool ");
   line_name(line, name, 0);
   line_put(line, ": %s slabs", number_text(slabs, CELL_COUNT, json_number_at(map, "slabs")));
-  line_put(line, ", %s of %s objects in use", number_text(used, CELL_COUNT, c.used),
+  line_put(line, ", %s of %s objects live or cached", number_text(used, CELL_COUNT, c.used),
            number_text(objects, CELL_COUNT, c.objects));
   if (c.objects > 0) line_put(line, " (%.1f %%)", 100 * c.used / c.objects);
   line_put(line, ", %zu slabs full, %zu empty", c.full, c.empty);

@@ -46,13 +46,19 @@ static void complain(FILE *out, const char *pattern, const glob_t *found, size_t
   for (size_t i = 0; i < live; i++) fprintf(out, "  %s\n", found->gl_pathv[i]);
 }
 
+static bool set_path(struct top_target *target, const char *path) {
+  size_t bytes = strlen(path);
+  if (bytes >= sizeof target->path) return false;
+  memcpy(target->path, path, bytes + 1);
+  return true;
+}
+
 static bool find_only_one(struct top_target *target, FILE *complaints) {
   char pattern[64];
   glob_t found = {0};
   snprintf(pattern, sizeof pattern, "/tmp/lido-%lu/*.sock", (unsigned long)geteuid());
   size_t live = glob(pattern, 0, NULL, &found) == 0 ? keep_live(&found) : 0;
-  bool is_one = live == 1 && strlen(found.gl_pathv[0]) < sizeof target->path;
-  if (is_one) strcpy(target->path, found.gl_pathv[0]);
+  bool is_one = live == 1 && set_path(target, found.gl_pathv[0]);
   if (!is_one && complaints != NULL) complain(complaints, pattern, &found, live);
   globfree(&found);
   return is_one;
@@ -65,10 +71,7 @@ bool target_find(struct top_target *target, const char *name, FILE *complaints) 
     path_of_process(target->path, name);
     return true;
   }
-  if (strlen(name) < sizeof target->path) {
-    strcpy(target->path, name);
-    return true;
-  }
+  if (set_path(target, name)) return true;
   if (complaints != NULL) fprintf(complaints, "lido top: the path is too long\n");
   return false;
 }

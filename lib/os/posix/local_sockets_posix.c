@@ -135,6 +135,13 @@ static int fail_to_listen(lido_os_listener *listener, bool is_bound) {
   return error;
 }
 
+/* A umask may have taken from the owner. Not by way of a link that somebody has put in its place. */
+static bool has_owners_mode(const char *path, struct stat *status) {
+  if (lstat(path, status) != 0) return false;
+  if ((status->st_mode & (S_IRWXU | S_IRWXG | S_IRWXO)) == OWNER_ONLY) return true;
+  return fchmodat(AT_FDCWD, path, OWNER_ONLY, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static int listen_here(lido_os_listener *listener) {
   struct sockaddr_un address = address_of(listener->path);
   struct stat status;
@@ -144,8 +151,7 @@ static int listen_here(lido_os_listener *listener) {
       bind(listener->descriptor, (const struct sockaddr *)&address, sizeof address) != 0) {
     return fail_to_listen(listener, false);
   }
-  if (chmod(listener->path, OWNER_ONLY) != 0 || lstat(listener->path, &status) != 0 ||
-      listen(listener->descriptor, BACKLOG) != 0) {
+  if (!has_owners_mode(listener->path, &status) || listen(listener->descriptor, BACKLOG) != 0) {
     return fail_to_listen(listener, true);
   }
   listener->device = status.st_dev;
