@@ -77,8 +77,8 @@ enum { SLABS_MOST = 1 << 14 }; /* more are no map any more */
 static json_t *slab(const void *items, size_t i) {
   const lido_slab_use *use = (const lido_slab_use *)items + i;
   json_t *pair = json_array();
-  bool failed = json_array_append_new(pair, json_number(use->objects)) != 0 ||
-                json_array_append_new(pair, json_number(use->used)) != 0;
+  bool failed = json_array_append_new(pair, lido_json_number(use->objects)) != 0 ||
+                json_array_append_new(pair, lido_json_number(use->used)) != 0;
   if (!failed) return pair;
   json_decref(pair);
   return NULL;
