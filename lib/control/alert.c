@@ -165,7 +165,8 @@ static size_t count_locked(const lido_alerts *alerts) {
 }
 
 static void copy_locked(rule_copies *copies, lido_alerts *alerts) {
-  for (lido_link *link = alerts->rules.next; link != &alerts->rules; link = link->next) {
+  for (lido_link *link = alerts->rules.next; link != &alerts->rules && copies->count < copies->room;
+       link = link->next) {
     const lido_rule *rule = rule_of(link);
     rule_copy *copy = &copies->items[copies->count++];
     copy->last = rule->last;
