@@ -19,6 +19,7 @@ sys.dont_write_bytecode = True
 
 import bench_arena
 import bench_caches
+import bench_control
 import bench_handles
 import bench_machine
 import bench_metrics
@@ -54,6 +55,7 @@ SUBJECTS = {
     "profile": (bench_profile, "The heap profile"),
     "policies": (bench_policies, "Policies"),
     "metrics": (bench_metrics, "Metrics"),
+    "control": (bench_control, "Managers"),
 }
 OTHER_STAGES = ("resident", "memory", "scale", "lua", "arena", *SUBJECTS, "parsers", "server")
 LUA_SIZES = {"json": 2, "trees": 4, "text": 30, "queens": 40}  # about a third of a second each

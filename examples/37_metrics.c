@@ -10,6 +10,27 @@ struct conn {
   char peer[60];
 };
 
+/* A clock and a pressure of the example's own, so that it says the same each time. */
+static uint64_t now_ns = 1000000000;
+
+static uint64_t example_now(void *context) {
+  (void)context;
+  return now_ns;
+}
+
+static int example_pressure(lido_pressure *out, void *context) {
+  (void)context;
+  *out = (lido_pressure){.stalled = 0.01};
+  return 0;
+}
+
+/* The policy looks at what has changed between two ticks. */
+static void tick_twice(lido_manager *manager) {
+  lido_manager_tick(manager);
+  now_ns += 1000000000;
+  lido_manager_tick(manager);
+}
+
 static int put(const char *text, size_t bytes, void *file) { return fwrite(text, 1, bytes, file) == bytes ? 0 : EIO; }
 
 /* A build without caches has none to show. */
@@ -48,11 +69,17 @@ static int show(const lido_snapshot *snapshot, const char *form) {
 }
 
 int main(int argc, char **argv) {
-  lido_manager *manager = lido_manager_create(
-      &(lido_manager_options){.name = "example", .soft_bytes = 64 << 20, .hard_bytes = 96 << 20}, NULL);
+  lido_manager *manager = lido_manager_create(&(lido_manager_options){.name = "example",
+                                                                      .soft_bytes = 64 << 20,
+                                                                      .hard_bytes = 96 << 20,
+                                                                      .policy = LIDO_POLICY_ADAPTIVE,
+                                                                      .pressure = example_pressure,
+                                                                      .now = example_now},
+                                              NULL);
   lido_snapshot *snapshot = lido_snapshot_create();
   if (manager == NULL || snapshot == NULL) return 1;
   int error = use_memory(manager);
+  tick_twice(manager);
   if (error == 0) error = lido_snapshot_take(snapshot, manager);
   if (error == 0) error = show(snapshot, argc > 1 ? argv[1] : "prometheus");
   lido_snapshot_destroy(snapshot);

@@ -1,6 +1,7 @@
 /* character_database.c: see character_database.h. */
 #include "examples/http_server/character_database.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,7 +135,8 @@ bool next_block(database_rows *rows, struct block_row *block) {
 }
 
 bool rows_end(database_rows *rows) {
-  bool ok = sqlite3_reset(rows) == SQLITE_OK;
+  int error = sqlite3_reset(rows); /* also of a text that found no memory */
   sqlite3_clear_bindings(rows);
-  return ok;
+  if (error != SQLITE_OK) errno = error == SQLITE_NOMEM ? ENOMEM : EIO;
+  return error == SQLITE_OK;
 }

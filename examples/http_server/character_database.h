@@ -60,7 +60,7 @@ bool next_character(database_rows *rows, struct character_row *row);
 bool next_character_details(database_rows *rows, struct character_details *details);
 bool next_block(database_rows *rows, struct block_row *block);
 
-/* -> false if an error ended the rows. */
+/* -> false if an error ended the rows: errno is ENOMEM or EIO. */
 bool rows_end(database_rows *rows);
 
 #endif

@@ -18,12 +18,16 @@ static enum http_status problem(struct exchange *exchange, enum http_status stat
   return status;
 }
 
+/* After rows_end. */
+static enum http_status rows_failed(void) {
+  return errno == ENOMEM ? HTTP_STATUS_SERVICE_UNAVAILABLE : HTTP_STATUS_INTERNAL_SERVER_ERROR;
+}
+
 /* The end of an answer whose rows came from `rows`. */
 static enum http_status finish(struct json_writer *json, database_rows *rows) {
-  bool read = rows_end(rows);
   bool written = json_end(json);
-  if (!written) return HTTP_STATUS_SERVICE_UNAVAILABLE;
-  return read ? HTTP_STATUS_OK : HTTP_STATUS_INTERNAL_SERVER_ERROR;
+  if (!rows_end(rows)) return rows_failed();
+  return written ? HTTP_STATUS_OK : HTTP_STATUS_SERVICE_UNAVAILABLE;
 }
 
 /* ---- Pieces of JSON ---- */
@@ -108,7 +112,7 @@ enum http_status answer_character(struct exchange *exchange, const struct source
   database_rows *rows = character_by_code(sources->database, code);
   struct character_details details;
   if (!next_character_details(rows, &details)) {
-    if (!rows_end(rows)) return HTTP_STATUS_INTERNAL_SERVER_ERROR;
+    if (!rows_end(rows)) return rows_failed();
     char *text = request_printf(exchange->memory, "U+%04" PRIX32 " has no name", code);
     return problem(exchange, HTTP_STATUS_NOT_FOUND, text);
   }
@@ -198,6 +202,6 @@ enum http_status answer_block(struct exchange *exchange, const struct sources *s
   struct block_row block;
   bool found = next_block(rows, &block);
   enum http_status status = found ? write_block_and_characters(exchange, sources, &block) : HTTP_STATUS_NOT_FOUND;
-  if (!rows_end(rows)) return HTTP_STATUS_INTERNAL_SERVER_ERROR;
+  if (!rows_end(rows)) return rows_failed();
   return found ? status : problem(exchange, status, "no block has this name");
 }

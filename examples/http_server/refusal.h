@@ -1,4 +1,4 @@
-/* refusal.h: how clients above the limit of connections are turned away: 503, and the end.
+/* refusal.h: how clients for whom there is no place, or no memory, are turned away: 503, and the end.
  *
  * Idea: a few places that need no memory. A client gets its answer and our end, and has a moment to read both. While
  * all places are taken, the next clients wait in the listener's queue, where they cost us nothing.

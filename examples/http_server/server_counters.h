@@ -5,14 +5,14 @@
 #include <stdint.h>
 
 /* X(name, kind, text) */
-#define SERVER_COUNTERS(X)                                                    \
-  X(connections_open, gauge, "connections")                                   \
-  X(answers_waiting, gauge, "answers that are being written")                 \
-  X(connections_accepted_total, counter, "connections that were let in")      \
-  X(connections_refused_total, counter, "connections above the limit")        \
-  X(timeouts_total, counter, "connections that took too long")                \
-  X(answers_aborted_total, counter, "answers whose connection went too soon") \
-  X(bytes_in_total, counter, "bytes read")                                    \
+#define SERVER_COUNTERS(X)                                                                       \
+  X(connections_open, gauge, "connections")                                                      \
+  X(answers_waiting, gauge, "answers that are being written")                                    \
+  X(connections_accepted_total, counter, "connections that were let in")                         \
+  X(connections_refused_total, counter, "connections for which there was no place or no memory") \
+  X(timeouts_total, counter, "connections that took too long")                                   \
+  X(answers_aborted_total, counter, "answers whose connection went too soon")                    \
+  X(bytes_in_total, counter, "bytes read")                                                       \
   X(bytes_out_total, counter, "bytes of answers that were written completely")
 
 enum { STATUS_CLASSES = 6 };

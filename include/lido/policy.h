@@ -70,13 +70,13 @@ LIDO_API int lido_pressure_read(lido_pressure *out);
 enum { LIDO_POLICY_CHOICES = 3 };
 
 /* What a policy would have cost since the tick before: all of it in nanoseconds a second, of which the least is best. */
-#define LIDO_POLICY_COSTS(X)                                                                   \
-  X(slow_ns, "slow paths of alloc and free")                                                   \
-  X(growth_ns, "slabs that allocs had to wait for")                                            \
-  X(stall_ns, "threads that waited for memory which this policy keeps: the system's pressure") \
-  X(idle_ns, "free memory that this policy keeps, at a price of 10 microseconds a second for each MiB")
+#define LIDO_POLICY_COSTS(X)                                                                \
+  X(slow, "slow paths of alloc and free")                                                   \
+  X(growth, "slabs that allocs had to wait for")                                            \
+  X(stall, "threads that waited for memory which this policy keeps: the system's pressure") \
+  X(idle, "free memory that this policy keeps, at a price of 10 microseconds a second for each MiB")
 
-#define LIDO_POLICY_COST_FIELD(name, text) double name;
+#define LIDO_POLICY_COST_FIELD(name, text) double name##_ns;
 typedef struct lido_policy_score {
   lido_policy policy;
   LIDO_POLICY_COSTS(LIDO_POLICY_COST_FIELD)

@@ -75,6 +75,32 @@ static void put_policy(lido_metrics_writer *writer, const char *name, const char
   }
 }
 
+/* Nanoseconds a second are billionths of one. */
+static void put_costs(lido_metrics_writer *writer) {
+  const lido_snapshot *snapshot = writer->snapshot;
+  if (snapshot->scores[0].total_ns == 0) return; /* ADAPTIVE has not looked yet, or is not asked */
+  lido_family family = lido_family_make(LIDO_METRIC_gauge, "policy_cost_ratio", "ratio",
+                                        "what ADAPTIVE takes a policy to cost, as a share of one processor's time");
+  lido_family_put(writer, &family);
+  for (unsigned i = 0; i < LIDO_POLICY_CHOICES; i++) {
+    const lido_policy_score *score = &snapshot->scores[i];
+    lido_label policy = {"policy", lido_policy_name(score->policy)};
+#define COST(name, text) \
+  lido_sample_put_seconds(writer, &family, policy, (lido_label){"cost", #name}, (uint64_t)score->name##_ns);
+    LIDO_POLICY_COSTS(COST)
+#undef COST
+  }
+}
+
+static void put_pressure(lido_metrics_writer *writer) {
+  const lido_pressure *pressure = &writer->snapshot->pressure;
+  if (writer->snapshot->scores[0].total_ns == 0) return;
+  lido_family family = lido_family_make(LIDO_METRIC_gauge, "memory_stalled_ratio", "ratio",
+                                        "share of the last ten seconds in which some thread waited for memory");
+  lido_family_put(writer, &family);
+  lido_sample_put_seconds(writer, &family, LIDO_NO_LABEL, LIDO_NO_LABEL, (uint64_t)(pressure->stalled * 1e9));
+}
+
 void lido_put_process_metrics(lido_metrics_writer *writer) {
   const lido_snapshot *snapshot = writer->snapshot;
   put_info(writer, "build", "the version of Lido", (lido_label){"version", lido_version()});
@@ -85,6 +111,8 @@ void lido_put_process_metrics(lido_metrics_writer *writer) {
   lido_sample_put_seconds(writer, &taken, LIDO_NO_LABEL, LIDO_NO_LABEL, snapshot->wall_ns);
   put_policy(writer, "policy", "1 for the policy that is set", snapshot->policy);
   put_policy(writer, "policy_chosen", "1 for the policy in force: of ADAPTIVE, what that has chosen", snapshot->chosen);
+  put_costs(writer);
+  put_pressure(writer);
 }
 
 /* ---- Reclaim and limits ---- */

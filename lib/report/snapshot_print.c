@@ -230,6 +230,18 @@ static void put_manager(lido_text_out *out, const lido_snapshot *snapshot) {
   put_amount(out, ", purged ", BYTES, snapshot->stats.purged_bytes);
 }
 
+/* All in one unit, so that they can be compared. */
+static void put_costs(lido_text_out *out, const lido_snapshot *snapshot) {
+  if (snapshot->scores[0].total_ns == 0) return;
+  lido_text(out, "\ncosts    ");
+  for (unsigned i = 0; i < LIDO_POLICY_CHOICES; i++) {
+    if (i != 0) lido_text(out, ", ");
+    lido_text(out, lido_policy_name(snapshot->scores[i].policy));
+    put_amount(out, " ", COUNT, (uint64_t)snapshot->scores[i].total_ns);
+  }
+  lido_text(out, " ns a second");
+}
+
 static void put_process(lido_text_out *out, const lido_snapshot *snapshot) {
   put_amount(out, "\nhandles  slots in use ", COUNT, snapshot->weak.slots_in_use);
   put_amount(out, ", retired ", COUNT, snapshot->weak.slots_retired);
@@ -242,6 +254,7 @@ int lido_snapshot_print(const lido_snapshot *snapshot, lido_metrics_sink sink, v
   lido_text_out out;
   lido_text_begin(&out, sink, context);
   put_manager(&out, snapshot);
+  put_costs(&out, snapshot);
   put_process(&out, snapshot);
   put_pools(&out, snapshot);
   put_arena_classes(&out, snapshot);

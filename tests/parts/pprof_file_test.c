@@ -48,10 +48,17 @@ TEST(pprof_file, a_program_without_a_profile_has_a_file_without_samples) {
   profile_end(profile);
 }
 
+/* Not time(), whose clock is a tick behind. */
+static uint64_t now_nanoseconds(void) {
+  struct timespec now;
+  CHECK_EQ(clock_gettime(CLOCK_REALTIME, &now), 0);
+  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 TEST(pprof_file, its_head_says_what_the_numbers_are) {
   static const char *const wanted[][2] = {
       {"alloc_objects", "count"}, {"alloc_space", "bytes"}, {"inuse_objects", "count"}, {"inuse_space", "bytes"}};
-  uint64_t before = (uint64_t)time(NULL);
+  uint64_t before = now_nanoseconds();
   read_profile *profile = written(&(lido_pprof_options){.mean_bytes = 12345, .duration_ns = 678});
   CHECK_EQ(profile->type_count, 4);
   for (size_t i = 0; i < 4; i++) {
@@ -63,8 +70,8 @@ TEST(pprof_file, its_head_says_what_the_numbers_are) {
   CHECK_TEXT(profile_text(profile, profile->period_type.unit), "bytes");
   CHECK_EQ(profile->period, 12345);
   CHECK_EQ(profile->duration, 678);
-  CHECK_GE(profile->time / 1000000000 + 1, before);
-  CHECK_LE(profile->time / 1000000000, (uint64_t)time(NULL) + 1); /* time() may be a tick behind */
+  CHECK_GE(profile->time, before);
+  CHECK_LE(profile->time, now_nanoseconds());
   profile_end(profile);
 }
 
@@ -272,17 +279,13 @@ TEST(pprof_file, many_stacks_add_up) {
   lido_pool *pool = many_stacks();
   read_profile *profile = written(NULL);
   int64_t objects = 0;
-  size_t with_stack = 0;
   for (size_t i = 0; i < profile->sample_count; i++) {
     const read_sample *sample = &profile->samples[i];
     objects += sample->values[2];
-    if (sample->location_count == 0) continue; /* for what came after the last sample */
     CHECK_EQ(sample->location_count, 20);
-    with_stack++;
     for (size_t j = 0; j < 20; j++) CHECK_EQ((location_of(profile, sample->locations[j])->address - 0x10000) % 64, 0);
   }
   CHECK_EQ(objects, MANY);
-  CHECK_GT(with_stack, MANY / 2);
   CHECK_LE(profile->location_count, 1000);
   for (size_t i = 0; i < profile->location_count; i++) {
     for (size_t j = 0; j < i; j++) CHECK_NE(profile->locations[i].address, profile->locations[j].address);

@@ -126,6 +126,19 @@ TEST(metrics_text, one_policy_is_1) {
   CHECK_HAS(snapshot, PROMETHEUS, "lido_policy_chosen{policy=\"adaptive\"} 0\n");
 }
 
+TEST(metrics_text, what_policies_cost_is_a_share_of_a_processors_time) {
+  made_snapshot made;
+  lido_snapshot *snapshot = made_with_all(&made);
+  made.snapshot.scores[0] =
+      (lido_policy_score){.policy = LIDO_POLICY_LOW_LATENCY, .slow_ns = 1500000, .stall_ns = 1e9, .total_ns = 1.0015e9};
+  made.snapshot.scores[1] = (lido_policy_score){.policy = LIDO_POLICY_HIGH_THROUGHPUT, .idle_ns = 7};
+  made.snapshot.pressure.stalled = 0.125;
+  CHECK_HAS(snapshot, PROMETHEUS, "lido_policy_cost_ratio{policy=\"low_latency\",cost=\"slow\"} 0.0015\n");
+  CHECK_HAS(snapshot, PROMETHEUS, "lido_policy_cost_ratio{policy=\"low_latency\",cost=\"stall\"} 1\n");
+  CHECK_HAS(snapshot, PROMETHEUS, "lido_policy_cost_ratio{policy=\"high_throughput\",cost=\"idle\"} 0.000000007\n");
+  CHECK_HAS(snapshot, PROMETHEUS, "lido_memory_stalled_ratio 0.125\n");
+}
+
 /* ---- Derived families ---- */
 
 TEST(metrics_text, the_states_of_a_pools_bytes_add_up) {
