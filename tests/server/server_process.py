@@ -23,6 +23,7 @@ class Settings:
     server = None
     unicode_data = None
     database = None
+    lido = None  # the program with `lido top`; None: it was not built
 
 
 def wait_until(condition, what, deadline=DEADLINE):

@@ -348,6 +348,15 @@ class Reports(LidoCase):
         self.assertEqual(snapshot["budget"]["soft"], 1000000)
         self.assertEqual(snapshot["pools"][0]["stats"]["live"], 1)
 
+    def test_lido_top_shows_it(self):
+        if not self.has_json or Settings.lido is None:
+            self.skipTest("lido top was not built")
+        result = subprocess.run([Settings.lido, "top", "--once", self.socket], capture_output=True, text=True,
+                                timeout=30, check=False)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        for word in ("http_server", f"process {self.server.process.pid}", "connections", "requests"):
+            self.assertIn(word, result.stdout)
+
 
 class Options(unittest.TestCase):
     def check_wrong(self, option, value, *words):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Test an http_server over real sockets.
 
-    test_server.py --server PROGRAM [--unicode-data FOLDER] [--seed N] [-k pipelin]
+    test_server.py --server PROGRAM [--unicode-data FOLDER] [--lido PROGRAM] [--seed N] [-k pipelin]
 """
 
 import argparse
@@ -25,10 +25,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", required=True)
     parser.add_argument("--unicode-data", default="/usr/share/unicode")
+    parser.add_argument("--lido", help="the program with `lido top`; without it, what needs it is left out")
     parser.add_argument("--seed", type=int, help="of the fuzz; it prints the one it used")
     parser.add_argument("-k", dest="patterns", action="append", default=[], help="only tests with this in their name")
     args = parser.parse_args()
     Settings.server, Settings.unicode_data = args.server, args.unicode_data
+    Settings.lido = args.lido
     suite_fuzz.Fuzz.seed = args.seed
     with tempfile.TemporaryDirectory() as folder:
         Settings.database = f"{folder}/characters.db"
