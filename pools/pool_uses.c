@@ -25,11 +25,14 @@ static size_t live_locked(lido_pool_core *core) {
   return taken > held ? taken - held : 0; /* other threads move objects while we count */
 }
 
+/* A pool of one thread has no locks; what is live in it only that thread can tell. */
+static bool may_be_asked(const lido_pool_core *core) { return core->slabs.locks || lido_core_is_only_thread(core); }
+
 static void copy_locked(lido_pool_core *core, lido_pool_use *out) {
-  lido_core_sweep_locked(core);
   memset(out->name, 0, sizeof out->name);
   strncpy(out->name, core->name, sizeof out->name - 1);
-  out->live = live_locked(core);
+  if (may_be_asked(core)) lido_core_sweep_locked(core);
+  out->live = may_be_asked(core) ? live_locked(core) : 0;
   out->bytes_live = out->live * core->geometry.stride;
 }
 

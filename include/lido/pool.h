@@ -254,7 +254,7 @@ LIDO_API void lido_pool_occupancy_histogram(lido_pool *pool, uint64_t bins[LIDO_
 /* What is live in a pool, by its name. */
 typedef struct lido_pool_use {
   char name[64];       /* as much as there is room for */
-  uint64_t live;       /* objects */
+  uint64_t live;       /* objects; 0 for a SINGLE_THREAD pool of another thread, unless a manager has it */
   uint64_t bytes_live; /* with their padding */
 } lido_pool_use;
 

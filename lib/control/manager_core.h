@@ -44,8 +44,8 @@ typedef struct lido_member {
   uint64_t remembered_ns;
   uint64_t misses_seen; /* of the pool, by the last tick */
   void *object;
-  uint64_t allocs_cached; /* of a pool: most that a snapshot said */
-  size_t bytes;           /* of this struct, with the name */
+  uint64_t most_said; /* of a pool's allocs by its caches, of a class's acquires: most that a snapshot said */
+  size_t bytes;       /* of this struct, with the name */
   char name[];
 } lido_member;
 

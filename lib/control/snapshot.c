@@ -104,11 +104,17 @@ static const char *copy_name(held_snapshot *held, const lido_member *member) {
  * and then lower. But who asks for a rate takes a counter that falls for one that began anew. */
 static void keep_from_falling(lido_member *member, lido_pool_stats *stats) {
   uint64_t cached = lido_pool_allocs_cached(stats);
-  if (cached >= member->allocs_cached) {
-    member->allocs_cached = cached;
+  if (cached >= member->most_said) {
+    member->most_said = cached;
   } else {
-    stats->allocs += member->allocs_cached - cached;
+    stats->allocs += member->most_said - cached;
   }
+}
+
+/* Likewise what is put together of counts of several threads. */
+static void read_class(lido_member *member, lido_arena_class_stats *out) {
+  lido_arena_class_stats_get(member->object, out);
+  out->acquires = member->most_said = lido_max(out->acquires, member->most_said);
 }
 
 static void fill_pool(lido_pool_snapshot *out, lido_member *member) {
@@ -168,7 +174,7 @@ static void fill_pools_locked(held_snapshot *held, const lido_member_list *list)
 static void fill_classes_locked(held_snapshot *held, const lido_member_list *list) {
   lido_snapshot *s = &held->face;
   for (size_t i = 0; i < list->count; i++) {
-    lido_arena_class_stats_get(list->items[i]->object, &s->arena_classes[i].stats);
+    read_class(list->items[i], &s->arena_classes[i].stats);
     s->arena_classes[i].name = copy_name(held, list->items[i]);
     add_class(&s->stats, &s->arena_classes[i].stats);
   }
@@ -271,7 +277,7 @@ void lido_manager_stats_locked(lido_manager *manager, lido_manager_stats *out) {
   const lido_member_list *classes = &manager->members[LIDO_KIND_ARENA_CLASS];
   for (size_t i = 0; i < classes->count; i++) {
     lido_arena_class_stats stats;
-    lido_arena_class_stats_get(classes->items[i]->object, &stats);
+    read_class(classes->items[i], &stats);
     add_class(out, &stats);
   }
   const lido_member_list *caches = &manager->members[LIDO_KIND_CACHE];

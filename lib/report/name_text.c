@@ -1,6 +1,8 @@
 /* name_text.c: see name_text.h. */
 #include "lib/report/name_text.h"
 
+#include <string.h>
+
 #include "lido/inline/utf8_inline.h"
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
@@ -31,13 +33,16 @@ static bool is_plain_ascii(unsigned byte) {
   return byte != '\0' && byte != '\n' && byte != '"';
 }
 
+/* U+FFFD itself is written as what stands for its bytes: else two names might become the same. */
+static bool is_replacement(const char *text) { return strncmp(text, REPLACEMENT, sizeof REPLACEMENT - 1) == 0; }
+
 /* Bytes up to the first that needs something done. Most names are ASCII, and each is written some dozens of times. */
 static size_t plain_bytes(const char *text) {
   size_t bytes = 0;
   for (;;) {
     while (is_plain_ascii(byte_at(text, bytes))) bytes++;
     size_t more = byte_at(text, bytes) >= 0x80 ? lido_utf8_bytes(text + bytes) : 0;
-    if (more == 0) return bytes;
+    if (more == 0 || is_replacement(text + bytes)) return bytes;
     bytes += more;
   }
 }

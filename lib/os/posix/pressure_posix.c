@@ -41,15 +41,16 @@ static bool read_bytes(const char *folder, const char *name, uint64_t *bytes) {
   return end != text;
 }
 
+/* A percentage with a point and two digits, whatever the locale says of points. */
 static bool read_stalled(const char *path, double *stalled) {
   char text[TEXT_BYTES];
   const char *percent = read_text(path, text) ? behind(text, "some avg10=") : NULL;
-  if (percent == NULL) return false;
-  char *end = NULL;
-  double value = strtod(percent, &end);
-  if (end == percent || !(value >= 0 && value <= 100)) return false;
-  *stalled = value / 100;
-  return true;
+  unsigned whole = 0;
+  unsigned hundredths = 0;
+  if (percent == NULL || sscanf(percent, "%3u.%2u", &whole, &hundredths) != 2) return false;
+  if (*percent == '+' || *percent == ' ' || whole > 100) return false;
+  *stalled = (100.0 * whole + hundredths) / 10000;
+  return *stalled <= 1;
 }
 
 /* The process's own cgroup below the root of cgroup v2. */
