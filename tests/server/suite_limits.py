@@ -183,6 +183,15 @@ class Doors(LidoCase):
         self.check_all_served(server)
         check_end(server)
 
+    def test_limits_of_all_sizes(self):
+        for hard, expected in (("1", {503}), ("64KiB", {503}), ("72KiB", {200, 503}), ("100KiB", {200, 503}),
+                               ("150KiB", {200, 503}), ("1MiB", {200})):
+            with self.subTest(hard=hard):
+                server = Server("--hard-bytes", hard, *COMMON)
+                answers = [server.get(target) for target in ALL_KINDS if not target.startswith("/debug")]
+                self.assertEqual(set(statuses(answers)), expected)
+                check_end(server)
+
     def test_requests_that_find_nothing_when_they_begin(self):
         """Others hold all there is. Each request gets an answer, whether it comes in pieces or with others."""
         server = Server("--hard-bytes", "1MiB", *COMMON)
