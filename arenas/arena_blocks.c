@@ -16,21 +16,25 @@ void lido_arena_note_held(lido_arena_core *core) {
   if (core->face.held > lido_arena_retain_bytes(core)) core->face.special |= LIDO_ARENA_ABOVE;
 }
 
-static bool charge(lido_arena_core *core, size_t bytes) {
+static bool charge(lido_arena_core *core, size_t bytes, bool (*take)(lido_budget *budget, size_t bytes)) {
   size_t most = core->options.max_bytes;
   if (most != 0 && (core->face.held > most || bytes > most - core->face.held)) return false;
-  if (!lido_budget_take(core->options.budget, bytes)) return false;
+  if (!take(core->options.budget, bytes)) return false;
   core->face.held += bytes;
   lido_arena_note_held(core);
   return true;
 }
 
 /* Blocks that are only kept for later must not be the reason for a failure. */
-bool lido_arena_charge(lido_arena_core *core, size_t bytes) {
-  if (charge(core, bytes)) return true;
+static bool charge_at_ease(lido_arena_core *core, size_t bytes) {
+  if (charge(core, bytes, lido_budget_try)) return true;
   if (core->spare == NULL) return false;
   lido_arena_spare_trim(core, 0);
-  return charge(core, bytes);
+  return charge(core, bytes, lido_budget_try);
+}
+
+bool lido_arena_charge(lido_arena_core *core, size_t bytes) {
+  return charge_at_ease(core, bytes) || charge(core, bytes, lido_budget_take);
 }
 
 void lido_arena_discharge(lido_arena_core *core, size_t bytes) {
@@ -57,8 +61,8 @@ lido_arena_block *lido_arena_block_borrow(lido_arena_core *core, char *memory, s
   return block_begin(core, memory, bytes, true);
 }
 
+/* Charged already. */
 static lido_arena_block *block_create(lido_arena_core *core, size_t bytes) {
-  if (!lido_arena_charge(core, bytes)) return NULL;
   char *memory = lido_backing_take(core->backing, bytes);
   if (memory == NULL) {
     lido_arena_discharge(core, bytes);
@@ -101,16 +105,23 @@ static lido_arena_block *spare_take(lido_arena_core *core, size_t room) {
   return NULL;
 }
 
-/* As large as it is due, or when that can't be had, half of it and so on, down to what it must be; then nothing failed. */
+/* One that the budget has room for without asking anybody to free some. */
+static lido_arena_block *block_at_ease(lido_arena_core *core, size_t bytes) {
+  return charge_at_ease(core, bytes) ? block_create(core, bytes) : NULL;
+}
+
+/* As large as it is due, or when that can't be had, half of it and so on; only for what it must be somebody is asked, once. Then nothing
+ * failed. */
 static lido_arena_block *block_due(lido_arena_core *core, size_t room) {
   size_t least = HEADER + room;
   size_t due = lido_max(core->next_bytes, least);
   int saved_errno = errno;
-  lido_arena_block *block = block_create(core, due);
+  lido_arena_block *block = block_at_ease(core, due);
   for (size_t bytes = due; block == NULL && bytes > least;) {
     bytes = lido_max(bytes / 2, least);
-    block = block_create(core, bytes);
+    block = block_at_ease(core, bytes);
   }
+  if (block == NULL && lido_arena_charge(core, least)) block = block_create(core, least);
   if (block == NULL) return NULL;
   errno = saved_errno;
   core->next_bytes = lido_max(core->next_bytes, lido_min(2 * due, core->options.chunk_bytes_max));

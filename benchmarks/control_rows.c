@@ -1,14 +1,14 @@
 /* control_rows.c: what a manager costs those who look, those who are looked at, and whoever is in a pass.
  *
  *     control_look       per pool, of 1,000: snapshot, tick; the same while another thread allocs and frees on all of them (_loaded)
- *     control_load       a pair on pools of the manager in turns: alone; while a monitor ticks each second, and a hundred times a second
+ *     control_load       a pair on pools of the manager in turns: alone; while another thread ticks a hundred times a second
  *     control_nothing    a pass with nothing to free: one pool of 1,000 live objects, one of 1,000,000; per pool, of 1,000
  *     control_free       a pass with that many MiB to free, per MiB
  */
 #include <lido/lido.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "timed_row.h"
 
@@ -64,10 +64,18 @@ static void pairs(size_t count) {
 
 static int goes_on; /* atomic */
 
-static void *load(void *unused) {
+static bool shall_go_on(void) { return __atomic_load_n(&goes_on, __ATOMIC_RELAXED) != 0; }
+
+/* On the two processors; a thread that this one made would share its own. `there` ends when `here` has. */
+static void beside(void (*here)(void *options), void (*there)(void *unused), const bench_options *options) {
+  bench_job jobs[] = {{.run = here, .argument = (void *)(uintptr_t)options}, {.run = there}};
+  __atomic_store_n(&goes_on, 1, __ATOMIC_RELAXED);
+  bench_together(&jobs[0], &jobs[1]);
+}
+
+static void load(void *unused) {
   (void)unused;
-  while (__atomic_load_n(&goes_on, __ATOMIC_RELAXED)) pairs(10 * (size_t)POOLS);
-  return NULL;
+  while (shall_go_on()) pairs(10 * (size_t)POOLS);
 }
 
 static void take(size_t count) {
@@ -80,36 +88,59 @@ static void tick(size_t count) {
   for (size_t i = 0; i < count; i++) lido_manager_tick(manager);
 }
 
+static void look_loaded(void *options) {
+  const timed_subject loaded[] = {{.name = "snapshot_loaded", .run = take, .parts = POOLS},
+                                  {.name = "tick_loaded", .run = tick, .parts = POOLS}};
+  timed_row(options, "control_look", loaded, 2);
+  __atomic_store_n(&goes_on, 0, __ATOMIC_RELAXED);
+}
+
 static void look_row(const bench_options *options) {
   const timed_subject quiet[] = {{.name = "snapshot", .run = take, .parts = POOLS},
                                  {.name = "tick", .run = tick, .parts = POOLS}};
-  const timed_subject loaded[] = {{.name = "snapshot_loaded", .run = take, .parts = POOLS},
-                                  {.name = "tick_loaded", .run = tick, .parts = POOLS}};
-  pthread_t loader;
   timed_row(options, "control_look", quiet, 2);
-  goes_on = 1;
-  if (pthread_create(&loader, NULL, load, NULL) != 0) bench_die("no thread");
-  timed_row(options, "control_look", loaded, 2);
-  __atomic_store_n(&goes_on, 0, __ATOMIC_RELAXED);
-  pthread_join(loader, NULL);
+  if (bench_two_cores()) {
+    beside(look_loaded, load, options);
+  } else {
+    bench_skipped("control_look", "under load: there is one processor");
+  }
 }
 
 /* ---- Being looked at ---- */
 
-static void with_monitor(size_t count, uint64_t interval_ns) {
-  if (lido_monitor_start(manager, interval_ns) != 0) bench_die("no monitor");
-  pairs(count);
-  lido_monitor_stop(manager);
+static int ticks; /* atomic: the other thread does, each time it wakes */
+
+/* It wakes alike in both cases, so that only the ticks differ. */
+static void wake_often(void *unused) {
+  const struct timespec hundredth = {.tv_nsec = 10000000};
+  (void)unused;
+  while (shall_go_on()) {
+    nanosleep(&hundredth, NULL);
+    if (__atomic_load_n(&ticks, __ATOMIC_RELAXED)) lido_manager_tick(manager);
+  }
 }
 
-static void each_second(size_t count) { with_monitor(count, 1000000000); }
-static void each_hundredth(size_t count) { with_monitor(count, 10000000); }
+static void pairs_with(size_t count, int with_ticks) {
+  __atomic_store_n(&ticks, with_ticks, __ATOMIC_RELAXED);
+  pairs(count);
+}
+
+static void pairs_alone(size_t count) { pairs_with(count, 0); }
+static void pairs_with_ticks(size_t count) { pairs_with(count, 1); }
+
+static void be_looked_at(void *options) {
+  const timed_subject subjects[] = {{.name = "alone", .run = pairs_alone},
+                                    {.name = "ticks_10ms", .run = pairs_with_ticks}};
+  timed_row(options, "control_load", subjects, 2);
+  __atomic_store_n(&goes_on, 0, __ATOMIC_RELAXED);
+}
 
 static void load_row(const bench_options *options) {
-  const timed_subject subjects[] = {{.name = "alone", .run = pairs},
-                                    {.name = "monitor_1s", .run = each_second},
-                                    {.name = "monitor_10ms", .run = each_hundredth}};
-  timed_row(options, "control_load", subjects, 3);
+  if (bench_two_cores()) {
+    beside(be_looked_at, wake_often, options);
+  } else {
+    bench_skipped("control_load", "there is one processor");
+  }
 }
 
 /* ---- Passes ---- */

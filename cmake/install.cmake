@@ -53,15 +53,17 @@ endfunction()
 lido_install_pc(cmake/lido.pc.in lido)
 
 # ---- Parts: find_package(lido COMPONENTS exporter) gives lido::exporter; for pkg-config it is lido_exporter ----
+#
+# Their files are called lido-part-...: lido-config.cmake is the package itself, and there is a part config.
 
 get_property(parts GLOBAL PROPERTY LIDO_PARTS)
 foreach(part IN LISTS parts)
   get_property(LIDO_PART_MODULES GLOBAL PROPERTY LIDO_PART_MODULES_${part})
   set(LIDO_PART ${part})
-  install(TARGETS lido_${part} EXPORT lido-${part}-targets)
-  install(EXPORT lido-${part}-targets NAMESPACE lido:: DESTINATION "${lido_cmake_folder}")
-  configure_file(cmake/lido-part.cmake.in lido-${part}.cmake @ONLY)
-  install(FILES "${PROJECT_BINARY_DIR}/lido-${part}.cmake" DESTINATION "${lido_cmake_folder}")
+  install(TARGETS lido_${part} EXPORT lido-part-${part}-targets)
+  install(EXPORT lido-part-${part}-targets NAMESPACE lido:: DESTINATION "${lido_cmake_folder}")
+  configure_file(cmake/lido-part.cmake.in lido-part-${part}.cmake @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/lido-part-${part}.cmake" DESTINATION "${lido_cmake_folder}")
   list(JOIN LIDO_PART_MODULES " " modules)
   # Which a static library's every user links, as above.
   set(LIDO_PART_REQUIRES "lido = ${PROJECT_VERSION}")

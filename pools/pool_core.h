@@ -140,6 +140,10 @@ bool lido_core_add_ready(lido_pool_core *core);
 /* Memory behind every page of a slab, which stays meanwhile. false: there is none. No lock is held. (pool_prepare.c) */
 bool lido_core_populate(lido_pool_core *core, const lido_slab *slab);
 
+/* What lido_pool_trim does but for the backing. Without `collects`, deaths that wait for readers go on waiting: then nothing of the program's
+ * is called but `destroy` of a slab's objects. */
+size_t lido_core_trim(lido_pool_core *core, bool collects);
+
 /* In the child of a fork: find the objects that caches of vanished threads held. */
 void lido_core_sweep(lido_pool_core *core);
 /* The same with the registry's lock held. */

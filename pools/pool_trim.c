@@ -7,15 +7,19 @@
 #include "pools/registry.h"
 #include "pools/thread_cache.h"
 
-size_t lido_pool_trim(lido_pool *pool) {
-  lido_pool_core *core = lido_core_of(pool);
-  int saved_errno = errno;
+size_t lido_core_trim(lido_pool_core *core, bool collects) {
   lido_core_sweep_if_needed(core);
-  lido_handles_collect(core);
+  if (collects) lido_handles_collect(core);
   lido_thread_cache_ask_flush(core);
   lido_thread_cache_flush_own(core);
   lido_core_drain_depot(core);
-  size_t bytes = lido_core_release_slabs(core, 0);
+  return lido_core_release_slabs(core, 0);
+}
+
+size_t lido_pool_trim(lido_pool *pool) {
+  lido_pool_core *core = lido_core_of(pool);
+  int saved_errno = errno;
+  size_t bytes = lido_core_trim(core, true);
   lido_backing_trim(core->backing);
   errno = saved_errno;
   return bytes;

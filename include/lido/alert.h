@@ -64,8 +64,8 @@ typedef struct lido_alert_rule {
 /* 0: EINVAL (what is needed is missing, a field that is none, a threshold that is no number, `clear` on the wrong side), ENOMEM. */
 LIDO_API lido_alert lido_alert_add(lido_manager *manager, const lido_alert_rule *rule);
 
-/* Without RESOLVED. Once it has returned, on_change is not called any more: if a thread is just in it, its end is waited for. Only from inside an on_change nobody is waited for;
- * then a call of a rule of another manager may still be under way. -> whether there was such a rule. */
+/* Without RESOLVED. Once it has returned, on_change is not called any more: if a thread is just in it, its end is waited for. Only from inside an on_change, or any other
+ * function of the program that a manager calls, nobody is waited for; then a call may still be under way in another thread. -> whether there was such a rule. */
 LIDO_API bool lido_alert_remove(lido_manager *manager, lido_alert alert);
 
 /* Never RESOLVED. */

@@ -27,7 +27,7 @@ typedef struct lido_budget_options {
   size_t hard_bytes; /* 0 = no such limit */
   /* Called when `used` bytes are more than soft_bytes; again when a sixteenth of soft_bytes (64 KiB at least) has been taken since, and not before. On the thread that takes the
    * memory, in the middle of its alloc, with no lock held; it may do anything but use the arena that is being served. What it
-   * allocates brings no further call on that thread. */
+   * allocates from this budget brings no further call on that thread. */
   void (*on_soft)(lido_budget *budget, size_t used, void *context);
   /* Called when `wanted` bytes more would pass hard_bytes, on the thread that wants them, as on_soft. After it the limit is looked at once more. */
   void (*on_hard)(lido_budget *budget, size_t wanted, void *context);

@@ -112,7 +112,7 @@ LIDO_API lido_arena_class *lido_manager_arena_class_find(lido_manager *manager, 
 LIDO_API lido_cache *lido_manager_cache_find(lido_manager *manager, const char *name);
 LIDO_API lido_cleanup_queue *lido_manager_cleanup_queue_find(lido_manager *manager, const char *name);
 
-/* End one before its time, as its own destroy function does; nobody uses it any more. 0; ENOENT: it is not the manager's; EBUSY: from inside a callback of a pass that is just at it, or arenas of
+/* End one before its time, as its own destroy function does; nobody uses it any more. 0; ENOENT: it is not the manager's; EBUSY: from inside a callback of a pass, tick or alert while such a walk, here or elsewhere, is just at it; or arenas of
  * the class are out. */
 LIDO_API int lido_manager_pool_end(lido_manager *manager, lido_pool *pool);
 LIDO_API int lido_manager_arena_class_end(lido_manager *manager, lido_arena_class *cls);
@@ -145,7 +145,7 @@ LIDO_API int lido_manager_own(lido_manager *manager, lido_stage stage, void (*en
 /* What all pools, arenas and caches of the manager are charged to. For more of them that the program makes itself. Ends with the manager. */
 LIDO_API lido_budget *lido_manager_budget(const lido_manager *manager);
 
-/* Other limits from now on. 0, or EINVAL. */
+/* Other limits from now on. If more than soft_bytes are in use, a pass runs, as when they are passed. 0, or EINVAL. */
 LIDO_API int lido_manager_limits_set(lido_manager *manager, size_t soft_bytes, size_t hard_bytes);
 
 /* Why a pass ran. */
@@ -173,7 +173,7 @@ struct lido_reclaim_report {
 };
 
 /* A pass now, on this thread: pending cleanups run, free memory of pools and of this thread's idle arenas goes back (other threads give theirs at their next slow path), and while more than soft_bytes are in use,
- * caches let go of values they keep. Several threads may be in passes at once. -> bytes that went back; `report`, if not NULL, says more. Costs by what it frees, and some
+ * caches let go of values they keep. Several threads may be in passes at once; inside a callback of a pass of this manager it does nothing. -> bytes that went back; `report`, if not NULL, says more. Costs by what it frees, and some
  * hundred nanoseconds for each pool and class. */
 LIDO_API size_t lido_manager_reclaim(lido_manager *manager, lido_reclaim_report *report);
 

@@ -120,7 +120,8 @@ static void take_out_locked(lido_monitor *monitor, lido_rule *rule) {
   }
   rule->is_removed = true;
   uint64_t over = alerts->calls_over;
-  while (alerts->calls_over == over && !lido_alerts_is_inside()) {
+  /* In a callback of a walk, another thread's on_change may be waiting for what this one holds. */
+  while (alerts->calls_over == over && !lido_alerts_is_inside() && !lido_members_is_walking()) {
     lido_os_condition_wait(&alerts->let_go, &monitor->lock, UINT64_MAX);
   }
 }
@@ -164,7 +165,8 @@ static size_t count_locked(const lido_alerts *alerts) {
 }
 
 static void copy_locked(rule_copies *copies, lido_alerts *alerts) {
-  for (lido_link *link = alerts->rules.next; link != &alerts->rules; link = link->next) {
+  for (lido_link *link = alerts->rules.next; link != &alerts->rules && copies->count < copies->room;
+       link = link->next) {
     const lido_rule *rule = rule_of(link);
     rule_copy *copy = &copies->items[copies->count++];
     copy->last = rule->last;

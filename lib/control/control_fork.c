@@ -1,6 +1,7 @@
 /* control_fork.c: all managers, for a fork. */
 #include "lib/control/manager_core.h"
 #include "lib/control/monitor_core.h"
+#include "lib/mem/budgets.h"
 
 static lido_lock managers_lock = LIDO_LOCK_INITIAL(LIDO_RANK_MANAGERS);
 static lido_link managers = LIDO_LIST_INITIAL(managers); /* under the lock */
@@ -28,6 +29,7 @@ static void in_child(void) {
   for (lido_link *link = managers.next; link != &managers; link = link->next) {
     lido_members_in_child(manager_of(link));
     manager_of(link)->is_reclaiming = false;
+    lido_budget_in_child(manager_of(link)->budget);
     lido_monitor_in_child(manager_of(link)->monitor);
   }
   lido_members_hold_again_in_child();

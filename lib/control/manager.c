@@ -7,6 +7,7 @@
 
 #include "lib/base/atomic.h"
 #include "lib/control/monitor_core.h"
+#include "lib/mem/budgets.h"
 #include "lib/mem/metadata.h"
 
 enum { FLAGS_ALL = LIDO_MANAGER_RECLAIM_AT_TICKS | LIDO_MANAGER_RESIDENT_BYTES };
@@ -68,6 +69,8 @@ static void settle(lido_manager *manager, const lido_manager_options *options) {
   snprintf(manager->name, sizeof manager->name, "%s", options->name != NULL ? options->name : "lido");
   manager->backing = options->backing != NULL ? options->backing : lido_backing_default();
   lido_policy_begin(manager);
+  manager->born_system_ns = lido_os_now_ns();
+  manager->born_ns = lido_manager_now(manager);
   lido_lock_init(&manager->lock, LIDO_RANK_MANAGER);
   lido_os_condition_init(&manager->let_go);
   for (unsigned stage = 0; stage < LIDO_STAGES; stage++) lido_list_init(&manager->owned[stage]);
@@ -118,10 +121,6 @@ lido_manager *lido_manager_create(const lido_manager_options *options, lido_mess
 const char *lido_manager_name(const lido_manager *manager) { return manager->name; }
 
 lido_budget *lido_manager_budget(const lido_manager *manager) { return manager->budget; }
-
-int lido_manager_limits_set(lido_manager *manager, size_t soft_bytes, size_t hard_bytes) {
-  return lido_budget_limits_set(manager->budget, soft_bytes, hard_bytes);
-}
 
 /* ---- What the program gave ---- */
 
@@ -186,9 +185,11 @@ static size_t end_all(lido_manager *manager) {
   return live;
 }
 
-/* From here on nobody calls the budget's functions: what still stands on it are arenas that are out, of classes that could not end. */
+/* First nobody shall come by the budget any more: arenas that are out may be used meanwhile. */
 static size_t end_everything(lido_manager *manager) {
   lido_monitor_stop(manager);
+  lido_budget_limits_set(manager->budget, 0, 0);
+  lido_budget_silence(manager->budget);
   size_t live = end_all(manager);
   lido_members_end(manager);
   lido_managers_leave(manager);
@@ -199,8 +200,7 @@ size_t lido_manager_destroy(lido_manager *manager) {
   if (manager == NULL) return 0;
   int saved_errno = errno;
   size_t live = end_everything(manager);
-  /* EBUSY: it stays for the arenas that are out, without limits and so without calls. */
-  lido_budget_limits_set(manager->budget, 0, 0);
+  /* EBUSY: it stays for the arenas that are out, silent and without limits. */
   lido_budget_destroy(manager->budget);
   manager_free(manager);
   errno = saved_errno;

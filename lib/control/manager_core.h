@@ -83,7 +83,9 @@ struct lido_manager {
   lido_backing *backing;
   lido_budget *budget;
   lido_monitor *monitor;
-  lido_link link; /* all managers, under their lock */
+  uint64_t born_ns;        /* the manager's clock, */
+  uint64_t born_system_ns; /* and the system's, at its birth */
+  lido_link link;          /* all managers, under their lock */
   /* under `lock` */
   lido_lock lock;
   lido_os_condition let_go; /* a hold was dropped whose member is ending */
@@ -132,6 +134,13 @@ lido_member *lido_members_next(lido_manager *manager, lido_kind kind, lido_membe
 lido_member *lido_members_hold(lido_manager *manager, lido_kind kind, const char *name);
 void lido_members_let_go(lido_manager *manager, lido_member *member);
 
+/* Does this thread hold any member, of whatever manager? Then it is inside a callback of a walk. */
+bool lido_members_is_walking(void);
+
+/* Call body(argument), which may walk; if the thread ends in there, let go what it holds since, and call abandoned(argument), if that is not NULL. */
+void lido_members_call(lido_manager *manager, void (*body)(void *argument), void (*abandoned)(void *argument),
+                       void *argument);
+
 /* In the child of a fork: nobody holds anything, of every manager; then, once, what this thread holds. */
 void lido_members_in_child(lido_manager *manager);
 void lido_members_hold_again_in_child(void);
@@ -159,9 +168,6 @@ void lido_manager_on_hard(lido_budget *budget, size_t wanted, void *context);
 
 /* May this thread trim the pool? Not one that belongs to another thread alone. */
 bool lido_pool_is_trimmable(const lido_pool *pool);
-
-/* A pass for that reason. */
-void lido_manager_pass(lido_manager *manager, lido_reclaim_reason reason, lido_reclaim_report *report);
 
 /* The pass for the soft limit that was put off to this tick, if there is one. */
 void lido_manager_pass_if_due(lido_manager *manager);

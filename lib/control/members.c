@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base/assertion.h"
+#include "lib/control/alert_rule.h"
 #include "lib/control/manager_core.h"
 #include "lib/mem/metadata.h"
 
@@ -129,7 +130,8 @@ static int remove_locked(lido_manager *manager, lido_kind kind, const void *obje
   lido_member_list *list = &manager->members[kind];
   size_t place = place_of_object_locked(list, object);
   if (place == list->count) return ENOENT;
-  if (list->items[place]->holds != 0 && holds_of_thread != 0) return EBUSY;
+  bool may_not_wait = holds_of_thread != 0 || lido_alerts_is_inside(); /* who holds it may be waiting for this */
+  if (list->items[place]->holds != 0 && may_not_wait) return EBUSY;
   lido_member *member = take_out_locked(list, place);
   while (member->holds != 0) lido_os_condition_wait(&manager->let_go, &manager->lock, UINT64_MAX);
   if (watched != NULL) *watched = member->watched;
@@ -211,6 +213,37 @@ void lido_members_let_go(lido_manager *manager, lido_member *member) {
   lido_lock_take(&manager->lock);
   let_go_locked(manager, member);
   lido_lock_give(&manager->lock);
+}
+
+bool lido_members_is_walking(void) { return holds_of_thread != 0; }
+
+typedef struct walking_call {
+  lido_manager *manager;
+  void (*body)(void *argument);
+  void (*abandoned)(void *argument);
+  void *argument;
+  unsigned holds; /* of this thread, before it */
+} walking_call;
+
+static void run_call(void *argument) {
+  const walking_call *call = argument;
+  call->body(call->argument);
+}
+
+static void abandon_call(void *argument) {
+  const walking_call *call = argument;
+  lido_lock_take(&call->manager->lock);
+  while (holds_of_thread > call->holds && holds_of_thread <= HELD_MOST) {
+    let_go_locked(call->manager, held[holds_of_thread - 1]);
+  }
+  lido_lock_give(&call->manager->lock);
+  if (call->abandoned != NULL) call->abandoned(call->argument);
+}
+
+void lido_members_call(lido_manager *manager, void (*body)(void *argument), void (*abandoned)(void *argument),
+                       void *argument) {
+  walking_call call = {manager, body, abandoned, argument, holds_of_thread};
+  lido_os_call_to_its_end(run_call, abandon_call, &call);
 }
 
 /* ---- Fork ---- */

@@ -61,7 +61,7 @@ int lido_policy_settings_get(lido_policy policy, lido_policy_settings *out) {
 /* ---- Applying it ---- */
 
 /* As the manager's options say it: a share of its own instead of the policy's bounds. */
-static lido_policy_settings settings_for(const lido_manager *manager, lido_policy chosen) {
+lido_policy_settings lido_policy_settings_for(const lido_manager *manager, lido_policy chosen) {
   lido_policy_settings settings = table[chosen];
   if (manager->options.retain_percent == 0) return settings;
   settings.tuning.retain_percent = manager->options.retain_percent;
@@ -69,35 +69,32 @@ static lido_policy_settings settings_for(const lido_manager *manager, lido_polic
   return settings;
 }
 
-static lido_policy chosen_of(lido_manager *manager) {
-  lido_lock_take(&manager->lock);
-  lido_policy chosen = manager->chosen;
-  lido_lock_give(&manager->lock);
-  return chosen;
-}
-
-static void tune(const lido_policy_settings *settings, lido_pool *pool) {
-  lido_pool_tune(pool, &settings->tuning); /* the table's values are in range, and so is what the options allow */
+/* Pools are tuned under the manager's lock (Y2), which lido_pool_tune allows: it calls nothing of the program's. The table's values are in range, and so is what the options
+ * allow. */
+static void tune_locked(const lido_manager *manager, lido_pool *pool) {
+  lido_policy_settings settings = lido_policy_settings_for(manager, manager->chosen);
+  lido_pool_tune(pool, &settings.tuning);
 }
 
 void lido_policy_apply(lido_manager *manager, lido_pool *pool) {
-  lido_policy chosen = chosen_of(manager);
-  if (chosen == LIDO_POLICY_NONE && manager->options.retain_percent == 0) return; /* as its own options say */
-  lido_policy_settings settings = settings_for(manager, chosen);
-  tune(&settings, pool);
+  lido_lock_take(&manager->lock);
+  bool as_it_is = manager->chosen == LIDO_POLICY_NONE && manager->options.retain_percent == 0;
+  if (!as_it_is) tune_locked(manager, pool);
+  lido_lock_give(&manager->lock);
 }
 
-static void apply_to_all(lido_manager *manager, lido_policy chosen) {
-  lido_policy_settings settings = settings_for(manager, chosen);
-  for (lido_member *m = NULL; (m = lido_members_next(manager, LIDO_KIND_POOL, m)) != NULL;) tune(&settings, m->object);
+static void choose_locked(lido_manager *manager, lido_policy chosen) {
+  if (manager->chosen == chosen) return;
+  manager->chosen = chosen;
+  const lido_member_list *pools = &manager->members[LIDO_KIND_POOL];
+  for (size_t i = 0; i < pools->count; i++) tune_locked(manager, pools->items[i]->object);
 }
 
 /* ---- Choosing ---- */
 
 static void tell(lido_manager *manager, lido_policy from, lido_policy to) {
-  if (from == to) return;
-  apply_to_all(manager, to);
-  if (manager->options.on_policy != NULL) manager->options.on_policy(manager, from, to, manager->options.context);
+  if (from == to || manager->options.on_policy == NULL) return;
+  manager->options.on_policy(manager, from, to, manager->options.context);
 }
 
 void lido_policy_begin(lido_manager *manager) {
@@ -106,20 +103,24 @@ void lido_policy_begin(lido_manager *manager) {
   manager->chosen = lido_adaptive_begin(&manager->adaptive, lido_manager_now(manager));
 }
 
+/* The time of the newest sample, which never goes back; before the first one, the clock's. */
+static uint64_t time_of_ticks(lido_manager *manager) {
+  lido_sample newest;
+  return lido_samples_get(manager, &newest, 1) != 0 ? newest.now_ns : lido_manager_now(manager);
+}
+
 void lido_manager_policy_set(lido_manager *manager, lido_policy policy) {
   if ((unsigned)policy >= LIDO_POLICY_COUNT) return;
-  uint64_t now = lido_manager_now(manager);
+  uint64_t now = time_of_ticks(manager);
   lido_lock_take(&manager->lock);
-  lido_policy before = manager->chosen;
-  bool changes = manager->policy != policy;
-  if (changes) {
+  lido_policy before = manager->policy;
+  if (before != policy) {
     manager->policy = policy;
-    manager->chosen = policy == LIDO_POLICY_ADAPTIVE ? lido_adaptive_begin(&manager->adaptive, now) : policy;
+    choose_locked(manager, policy == LIDO_POLICY_ADAPTIVE ? lido_adaptive_begin(&manager->adaptive, now) : policy);
     manager->totals.policy_changes++;
   }
-  lido_policy after = manager->chosen;
   lido_lock_give(&manager->lock);
-  if (changes) tell(manager, before, after);
+  tell(manager, before, policy);
 }
 
 static lido_manager *unlocked(const lido_manager *manager) {
@@ -147,7 +148,7 @@ int lido_pressure_read(lido_pressure *out) {
   return error;
 }
 
-/* ---- A tick ---- */
+/* ---- ADAPTIVE ---- */
 
 /* What the last two samples say. false: there are no two, or no time has passed. */
 static bool load_of(lido_manager *manager, lido_load *load, uint64_t *now) {
@@ -170,7 +171,7 @@ static void read_pressure(const lido_manager *manager, lido_pressure *out) {
   if (error != 0) *out = (lido_pressure){0}; /* nothing is known: nothing is pressing */
 }
 
-static void decide(lido_manager *manager) {
+void lido_policy_decide(lido_manager *manager) {
   lido_load load;
   lido_pressure pressure = {0};
   uint64_t now = 0;
@@ -179,140 +180,10 @@ static void decide(lido_manager *manager) {
   lido_lock_take(&manager->lock);
   lido_policy before = manager->chosen;
   if (manager->policy == LIDO_POLICY_ADAPTIVE) {
-    manager->chosen = lido_adaptive_step(&manager->adaptive, before, &load, &pressure, now);
+    choose_locked(manager, lido_adaptive_step(&manager->adaptive, before, &load, &pressure, now));
     manager->totals.policy_changes += manager->chosen != before;
   }
   lido_policy after = manager->chosen;
   lido_lock_give(&manager->lock);
   tell(manager, before, after);
-}
-
-/* How much more may be used before a pass takes it back. */
-static uint64_t room_below_soft(const lido_manager *manager) {
-  lido_budget_stats stats;
-  lido_budget_stats_get(manager->budget, &stats);
-  if (stats.soft == 0) return UINT64_MAX;
-  return stats.soft > stats.used ? stats.soft - stats.used : 0;
-}
-
-/* Slabs made ready in advance, by how many are in use. */
-static void make_ready(const lido_manager *manager, const lido_policy_settings *settings, lido_pool *pool,
-                       const lido_pool_stats *stats) {
-  size_t slab_bytes = lido_core_of(pool)->geometry.slab_bytes;
-  size_t in_use = (stats->slabs - stats->slabs_empty) * slab_bytes;
-  if (settings->ready_percent == 0 || in_use == 0) return;
-  lido_pool_tuning tuning = settings->tuning;
-  tuning.ready_bytes = lido_max(lido_min(in_use / 100 * settings->ready_percent, settings->ready_most), slab_bytes);
-  lido_pool_tune(pool, &tuning);
-  uint64_t missing = tuning.ready_bytes - lido_min(tuning.ready_bytes, stats->slabs_ready * slab_bytes);
-  if (missing + slab_bytes <= room_below_soft(manager)) lido_pool_prepare(pool);
-}
-
-/* What is left of it after some time: half after each forget_ns, and in between on a straight line. */
-static uint64_t faded(uint64_t bytes, uint64_t passed_ns, uint64_t forget_ns) {
-  uint64_t halvings = passed_ns / forget_ns;
-  if (halvings >= 64) return 0;
-  double left = (double)(bytes >> halvings);
-  return (uint64_t)(left - left / 2 * (double)(passed_ns % forget_ns) / (double)forget_ns);
-}
-
-/* The most bytes of objects that were in use, of late. What caches and depot hold counts as used while slow paths are taken, for they may need it; in a pool where nothing has happened
- * since the tick before, only live objects count. */
-static uint64_t remember(lido_manager *manager, lido_member *member, const lido_pool_stats *stats, uint64_t forget_ns,
-                         uint64_t now) {
-  size_t stride = lido_core_of(member->object)->geometry.stride;
-  uint64_t recent = lido_pool_recent_peak(member->object) * stride;
-  lido_lock_take(&manager->lock);
-  uint64_t in_use = stats->misses == member->misses_seen ? stats->bytes_live : recent;
-  uint64_t passed = now > member->remembered_ns ? now - member->remembered_ns : 0;
-  member->remembered = lido_max(faded(member->remembered, passed, forget_ns), in_use);
-  member->remembered_ns = now;
-  member->misses_seen = stats->misses;
-  uint64_t remembered = member->remembered;
-  lido_lock_give(&manager->lock);
-  return remembered;
-}
-
-/* -> bytes that went back. */
-static size_t give_back(lido_manager *manager, const lido_policy_settings *settings, lido_member *member,
-                        const lido_pool_stats *stats, uint64_t now) {
-  lido_pool *pool = member->object;
-  size_t slab_bytes = lido_core_of(pool)->geometry.slab_bytes;
-  bool has_free = stats->bytes_cached != 0 || stats->slabs_empty != 0;
-  if (settings->forget_ns == UINT64_MAX || !has_free) return 0;
-  if (settings->forget_ns == 0) return lido_pool_trim(pool);
-  uint64_t wanted = remember(manager, member, stats, settings->forget_ns, now);
-  if (stats->slabs * slab_bytes <= wanted + slab_bytes) return 0;
-  return lido_pool_trim_to(pool, wanted > stats->bytes_live ? wanted - stats->bytes_live : 0);
-}
-
-/* -> bytes that went back. */
-static size_t tend_pool(lido_manager *manager, const lido_policy_settings *settings, lido_member *member,
-                        uint64_t now) {
-  lido_pool *pool = member->object;
-  lido_pool_stats stats;
-  if (!lido_pool_is_trimmable(pool)) return 0;
-  lido_pool_stats_get(pool, &stats);
-  make_ready(manager, settings, pool, &stats);
-  return give_back(manager, settings, member, &stats, now);
-}
-
-static size_t tend_pools(lido_manager *manager, const lido_policy_settings *settings, uint64_t now) {
-  size_t bytes = 0;
-  for (lido_member *m = NULL; (m = lido_members_next(manager, LIDO_KIND_POOL, m)) != NULL;) {
-    bytes += tend_pool(manager, settings, m, now);
-  }
-  return bytes;
-}
-
-static size_t tend_classes(lido_manager *manager) {
-  size_t bytes = 0;
-  for (lido_member *m = NULL; (m = lido_members_next(manager, LIDO_KIND_ARENA_CLASS, m)) != NULL;) {
-    lido_arena_class_stats stats;
-    lido_arena_class_stats_get(m->object, &stats);
-    if (stats.idle != 0 && stats.live == 0) bytes += lido_arena_class_trim(m->object);
-  }
-  return bytes;
-}
-
-static uint64_t drain(lido_manager *manager, uint64_t budget_ns) {
-  uint64_t ran = 0;
-  uint64_t begun = lido_os_now_ns();
-  for (lido_member *m = NULL; (m = lido_members_next(manager, LIDO_KIND_CLEANUP_QUEUE, m)) != NULL;) {
-    uint64_t spent = lido_os_now_ns() - begun;
-    if (spent >= budget_ns) continue;
-    ran += lido_cleanup_queue_drain(m->object, 0, budget_ns == UINT64_MAX ? 0 : budget_ns - spent);
-  }
-  return ran;
-}
-
-/* A trim of a tick is a pass, too, if it found something. */
-static void note(lido_manager *manager, uint64_t begun, lido_reclaim_report *report) {
-  report->ns = lido_os_now_ns() - begun;
-  lido_lock_take(&manager->lock);
-  manager->totals.cleanups_run += report->cleanups;
-  manager->totals.purged_bytes += report->purged_bytes;
-  manager->totals.freed_bytes += report->freed_bytes;
-  if (report->freed_bytes != 0) {
-    manager->totals.passes[LIDO_RECLAIM_IDLE]++;
-    lido_durations_add(&manager->totals.durations, report->ns);
-  }
-  lido_lock_give(&manager->lock);
-}
-
-void lido_policy_tick(lido_manager *manager) {
-  decide(manager);
-  uint64_t begun = lido_os_now_ns();
-  lido_sample newest = {0};
-  lido_samples_get(manager, &newest, 1);
-  lido_policy chosen = chosen_of(manager);
-  lido_reclaim_report report = {.reason = LIDO_RECLAIM_IDLE};
-  if (chosen != LIDO_POLICY_NONE) {
-    lido_policy_settings settings = settings_for(manager, chosen);
-    report.cleanups = drain(manager, settings.drain_ns);
-    report.freed_bytes = tend_pools(manager, &settings, newest.now_ns);
-    if (settings.forget_ns == 0) report.freed_bytes += tend_classes(manager);
-  }
-  report.purged_bytes = lido_backing_purge(manager->backing, newest.now_ns);
-  note(manager, begun, &report);
 }

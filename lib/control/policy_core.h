@@ -4,6 +4,7 @@
  * trimmed. ADAPTIVE chooses one of the rows by what each would cost (policy_adaptive.c).
  * Invariants
  *   Y1  `chosen` is the policy itself, or with ADAPTIVE one of the three.
+ *   Y2  every pool is tuned as `chosen` says: pools are tuned, and it is changed, under the manager's lock.
  * Threads: any; the choice is made under the manager's lock, and told without.
  */
 #ifndef LIDO_LIB_CONTROL_POLICY_CORE_H
@@ -38,7 +39,13 @@ void lido_policy_begin(lido_manager *manager);
 /* Tune a pool that has just come, by the manager's policy. */
 void lido_policy_apply(lido_manager *manager, lido_pool *pool);
 
-/* What a tick does for the policy: decide, if it is ADAPTIVE; make ready, drain, trim. */
+/* As the table has them, and the manager's options. */
+lido_policy_settings lido_policy_settings_for(const lido_manager *manager, lido_policy chosen);
+
+/* Choose, if the policy is ADAPTIVE, and tell of it. */
+void lido_policy_decide(lido_manager *manager);
+
+/* What a tick does for the policy. (policy_tick.c) */
 void lido_policy_tick(lido_manager *manager);
 
 #endif

@@ -1,11 +1,12 @@
 /* reclaim.c: giving memory back: when the program asks, when a limit is met, when a tick finds too much of it free.
  *
  * A pass goes from what costs nothing to what costs work later: pending cleanups run (they free objects), pools and classes of arenas give back
- * what is free, pages that were kept back are purged; then, only while more than the soft limit is used, caches let go of values, an eighth of what they keep at a
+ * what is free, pages that were kept back are purged; then, only while more than the soft limit is used, or what is wanted does not fit below the hard one, caches let go of values, an eighth of what they keep at a
  * time, and what that freed is given back. What it costs is what it frees, and for each member a look at counts under its locks.
  * A pool of one thread (LIDO_POOL_SINGLE_THREAD) is trimmed only by that thread: the others leave it alone.
  * With LIDO_MANAGER_RECLAIM_AT_TICKS a pass inside an alloc calls nothing of the program's: for the soft limit it is put off to a tick, for the hard one it is
  * the trim alone.
+ * A pass inside a pass of the same manager on the same thread, in a callback, does nothing: what it could do is being done.
  * Threads: any, several at once: every step is one that any thread may take at any time. Only for the soft limit one pass at a time is
  * enough, and who finds one under way goes on.
  */
@@ -14,15 +15,28 @@
 #include "lib/base/atomic.h"
 #include "lib/base/bits.h"
 #include "lib/control/manager_core.h"
+#include "lib/mem/backing_core.h"
 #include "pools/pool_core.h"
 
 enum { EVICTION_ROUNDS = 8 };
 
+/* A pass under way lies on its thread's stack. */
+typedef struct reclaim_pass {
+  lido_manager *manager;
+  lido_reclaim_report report;
+  size_t wanted; /* bytes that shall fit below the hard limit */
+  bool calls;    /* functions of the program's */
+  struct reclaim_pass *outer;
+} reclaim_pass;
+
+static __thread reclaim_pass *passes_of_thread;
+
 /* ---- Steps ---- */
 
-static void run_cleanups(lido_manager *manager, lido_reclaim_report *report) {
+static void run_cleanups(reclaim_pass *pass) {
+  lido_manager *manager = pass->manager;
   for (lido_member *m = NULL; (m = lido_members_next(manager, LIDO_KIND_CLEANUP_QUEUE, m)) != NULL;) {
-    report->cleanups += lido_cleanup_queue_drain(m->object, 0, 0);
+    pass->report.cleanups += lido_cleanup_queue_drain(m->object, 0, 0);
   }
 }
 
@@ -31,28 +45,46 @@ bool lido_pool_is_trimmable(const lido_pool *pool) {
   return !core->one_thread || lido_core_is_only_thread(core);
 }
 
-static void trim_pools(lido_manager *manager, lido_reclaim_report *report) {
+static uint64_t purged_of(lido_backing *backing) {
+  lido_backing_stats stats;
+  lido_backing_stats_get(backing, &stats);
+  return stats.purged_bytes;
+}
+
+static void trim_backing(reclaim_pass *pass, lido_backing *backing) {
+  uint64_t before = purged_of(backing);
+  lido_backing_trim(backing);
+  pass->report.purged_bytes += purged_of(backing) - before;
+}
+
+/* The manager's backing is that of most pools: it is trimmed once, at the end. */
+static void trim_pools(reclaim_pass *pass) {
+  lido_manager *manager = pass->manager;
   for (lido_member *m = NULL; (m = lido_members_next(manager, LIDO_KIND_POOL, m)) != NULL;) {
-    if (lido_pool_is_trimmable(m->object)) report->freed_bytes += lido_pool_trim(m->object);
+    lido_pool_core *core = lido_core_of(m->object);
+    if (!lido_pool_is_trimmable(m->object)) continue;
+    pass->report.freed_bytes += lido_core_trim(core, pass->calls);
+    if (core->backing != manager->backing) trim_backing(pass, core->backing);
   }
 }
 
-static void trim_caches(lido_manager *manager, lido_reclaim_report *report) {
-  for (lido_member *m = NULL; (m = lido_members_next(manager, LIDO_KIND_CACHE, m)) != NULL;) {
-    report->freed_bytes += lido_managed_cache_trim(m->object);
+static void trim_caches(reclaim_pass *pass) {
+  for (lido_member *m = NULL; (m = lido_members_next(pass->manager, LIDO_KIND_CACHE, m)) != NULL;) {
+    pass->report.freed_bytes += lido_managed_cache_trim(m->object);
   }
 }
 
-static void trim_arenas(lido_manager *manager, lido_reclaim_report *report) {
-  for (lido_member *m = NULL; (m = lido_members_next(manager, LIDO_KIND_ARENA_CLASS, m)) != NULL;) {
-    report->freed_bytes += lido_arena_class_trim(m->object);
+static void trim_arenas(reclaim_pass *pass) {
+  for (lido_member *m = NULL; (m = lido_members_next(pass->manager, LIDO_KIND_ARENA_CLASS, m)) != NULL;) {
+    pass->report.freed_bytes += lido_arena_class_trim(m->object);
   }
 }
 
-static void trim_all(lido_manager *manager, lido_reclaim_report *report) {
-  trim_pools(manager, report);
-  trim_caches(manager, report);
-  trim_arenas(manager, report);
+static void trim_all(reclaim_pass *pass) {
+  trim_pools(pass);
+  if (pass->calls) trim_caches(pass);
+  trim_arenas(pass);
+  trim_backing(pass, pass->manager->backing);
 }
 
 /* -> how many values were let go. */
@@ -72,13 +104,20 @@ static bool is_above_soft(const lido_manager *manager) {
   return stats.soft != 0 && stats.used > stats.soft;
 }
 
-static void evict_until_below(lido_manager *manager, lido_reclaim_report *report) {
-  while (is_above_soft(manager)) {
-    uint64_t evicted = evict_some(manager);
+static bool is_too_much(const reclaim_pass *pass) {
+  lido_budget_stats stats;
+  lido_budget_stats_get(pass->manager->budget, &stats);
+  bool beyond_hard = stats.hard != 0 && (pass->wanted > stats.hard || stats.used > stats.hard - pass->wanted);
+  return (pass->wanted != 0 && beyond_hard) || (stats.soft != 0 && stats.used > stats.soft);
+}
+
+static void evict_while_too_much(reclaim_pass *pass) {
+  while (is_too_much(pass)) {
+    uint64_t evicted = evict_some(pass->manager);
     if (evicted == 0) break;
-    report->evicted += evicted;
-    run_cleanups(manager, report);
-    trim_all(manager, report);
+    pass->report.evicted += evicted;
+    run_cleanups(pass);
+    trim_all(pass);
   }
 }
 
@@ -105,24 +144,53 @@ static void tell_of_pressure(lido_manager *manager, const lido_reclaim_report *r
   manager->options.on_pressure(manager, report, manager->options.context);
 }
 
-void lido_manager_pass(lido_manager *manager, lido_reclaim_reason reason, lido_reclaim_report *report) {
+static void run_pass(void *argument) {
+  reclaim_pass *pass = argument;
+  lido_manager *manager = pass->manager;
+  lido_reclaim_report *report = &pass->report;
   uint64_t begun = lido_os_now_ns(); /* the system's: the program's clock may stand still */
-  bool calls = reason != LIDO_RECLAIM_HARD || !puts_off(manager);
-  *report = (lido_reclaim_report){.reason = reason, .used_before = lido_budget_used(manager->budget)};
-  if (calls) run_cleanups(manager, report);
-  trim_all(manager, report);
-  if (calls) evict_until_below(manager, report);
+  report->used_before = lido_budget_used(manager->budget);
+  if (pass->calls) run_cleanups(pass);
+  trim_all(pass);
+  if (pass->calls) evict_while_too_much(pass);
   report->used_after = lido_budget_used(manager->budget);
   report->ns = lido_os_now_ns() - begun;
   note(manager, report);
-  if (calls) tell_of_pressure(manager, report);
+  if (pass->calls) tell_of_pressure(manager, report);
+}
+
+/* Its thread ends in there, or it has come to its end. */
+static void end_pass(void *argument) {
+  const reclaim_pass *pass = argument;
+  passes_of_thread = pass->outer;
+  /* RELAXED: it only keeps others from doing the same work. */
+  if (pass->report.reason == LIDO_RECLAIM_SOFT) lido_store_relaxed(&pass->manager->is_reclaiming, false);
+}
+
+static bool is_inside(const lido_manager *manager) {
+  const reclaim_pass *pass = passes_of_thread;
+  while (pass != NULL && pass->manager != manager) pass = pass->outer;
+  return pass != NULL;
+}
+
+static void begin_pass(lido_manager *manager, lido_reclaim_reason reason, size_t wanted, lido_reclaim_report *report) {
+  reclaim_pass pass = {.manager = manager,
+                       .report = {.reason = reason},
+                       .wanted = wanted,
+                       .calls = reason != LIDO_RECLAIM_HARD || !puts_off(manager),
+                       .outer = passes_of_thread};
+  passes_of_thread = &pass;
+  lido_members_call(manager, run_pass, end_pass, &pass);
+  end_pass(&pass);
+  *report = pass.report;
 }
 
 size_t lido_manager_reclaim(lido_manager *manager, lido_reclaim_report *report) {
   int saved_errno = errno;
   lido_reclaim_report own;
   if (report == NULL) report = &own;
-  lido_manager_pass(manager, LIDO_RECLAIM_ASKED, report);
+  *report = (lido_reclaim_report){.reason = LIDO_RECLAIM_ASKED};
+  if (!is_inside(manager)) begin_pass(manager, LIDO_RECLAIM_ASKED, 0, report);
   errno = saved_errno;
   return report->freed_bytes;
 }
@@ -131,11 +199,10 @@ size_t lido_manager_reclaim(lido_manager *manager, lido_reclaim_report *report) 
 
 static void pass_for_soft(lido_manager *manager) {
   bool busy = false;
-  /* RELAXED: it only keeps others from doing the same work. */
-  if (!lido_cas_relaxed(&manager->is_reclaiming, &busy, true)) return;
   lido_reclaim_report report;
-  lido_manager_pass(manager, LIDO_RECLAIM_SOFT, &report);
-  lido_store_relaxed(&manager->is_reclaiming, false); /* RELAXED: as above */
+  if (is_inside(manager)) return;
+  /* RELAXED: as in end_pass. */
+  if (lido_cas_relaxed(&manager->is_reclaiming, &busy, true)) begin_pass(manager, LIDO_RECLAIM_SOFT, 0, &report);
 }
 
 void lido_manager_on_soft(lido_budget *budget, size_t used, void *context) {
@@ -157,9 +224,15 @@ void lido_manager_pass_if_due(lido_manager *manager) {
   if (is_above_soft(manager)) pass_for_soft(manager);
 }
 
+int lido_manager_limits_set(lido_manager *manager, size_t soft_bytes, size_t hard_bytes) {
+  int error = lido_budget_limits_set(manager->budget, soft_bytes, hard_bytes);
+  if (error != 0 || !is_above_soft(manager)) return error;
+  lido_manager_on_soft(manager->budget, lido_budget_used(manager->budget), manager);
+  return 0;
+}
+
 void lido_manager_on_hard(lido_budget *budget, size_t wanted, void *context) {
   (void)budget;
-  (void)wanted;
   lido_reclaim_report report;
-  lido_manager_pass(context, LIDO_RECLAIM_HARD, &report);
+  if (!is_inside(context)) begin_pass(context, LIDO_RECLAIM_HARD, wanted, &report);
 }

@@ -10,13 +10,19 @@ static void count(lido_manager *manager) {
   lido_lock_give(&manager->lock);
 }
 
-void lido_manager_tick(lido_manager *manager) {
-  int saved_errno = errno;
+static void tick(void *argument) {
+  lido_manager *manager = argument;
   count(manager);
   lido_monitor_sample(manager);
   lido_policy_tick(manager);
   lido_manager_pass_if_due(manager);
   lido_alerts_call(manager->monitor);
   lido_heap_profile_nudge();
+}
+
+/* The thread may end in a cleanup that the policy runs. */
+void lido_manager_tick(lido_manager *manager) {
+  int saved_errno = errno;
+  lido_members_call(manager, tick, NULL, manager);
   errno = saved_errno;
 }

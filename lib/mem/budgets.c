@@ -7,6 +7,7 @@
 #include "lib/base/bits.h"
 #include "lib/mem/mem_fork.h"
 #include "lib/mem/metadata.h"
+#include "lib/os/os.h"
 
 enum { STEP_BYTES_MIN = 64 << 10, STEPS = 16 };
 
@@ -22,13 +23,23 @@ struct lido_budget {
   size_t told_at; /* on_soft is called when more than this is used */
   size_t peak;
   size_t users;
+  size_t calls; /* under way, and SILENT once no more begin */
   uint64_t soft_calls;
   uint64_t hard_calls;
   uint64_t refusals;
 };
 
-/* Is this thread inside a call of some budget? */
-static __thread bool is_called;
+static const size_t SILENT = ~(SIZE_MAX >> 1);
+
+/* A call under way lies on its thread's stack. */
+typedef struct budget_call {
+  lido_budget *budget;
+  void (*function)(lido_budget *budget, size_t bytes, void *context);
+  size_t bytes;
+  struct budget_call *outer;
+} budget_call;
+
+static __thread budget_call *calls_of_thread;
 
 /* ---- Life ---- */
 
@@ -90,27 +101,60 @@ static size_t next_told_at(size_t soft, size_t used) {
   return used > SIZE_MAX - step ? SIZE_MAX : lido_max(soft, used + step);
 }
 
-static void tell(lido_budget *budget, size_t used, size_t told_at) {
-  if (is_called || budget->on_soft == NULL) return;
-  size_t soft = lido_load_relaxed(&budget->soft); /* RELAXED: a limit seen late */
-  /* RELAXED: of all who come here at once, one tells. */
-  if (!lido_cas_relaxed(&budget->told_at, &told_at, next_told_at(soft, used))) return;
-  lido_add_relaxed(&budget->soft_calls, 1); /* RELAXED: statistic */
+static bool is_inside(const lido_budget *budget) {
+  const budget_call *call = calls_of_thread;
+  while (call != NULL && call->budget != budget) call = call->outer;
+  return call != NULL;
+}
+
+static void run(void *argument) {
+  budget_call *call = argument;
+  call->function(call->budget, call->bytes, call->budget->context);
+}
+
+static void end_call(void *argument) {
+  budget_call *call = argument;
+  calls_of_thread = call->outer;
+  /* RELEASE budget.call: who waits for the end of all calls sees what they did. */
+  lido_sub_release(&call->budget->calls, 1);
+}
+
+/* Unless this thread is in one of this budget's already, or there are to be no more. The thread may end in there. */
+static void make_call(lido_budget *budget, void (*function)(lido_budget *budget, size_t bytes, void *context),
+                      size_t bytes, uint64_t *statistic) {
+  if (function == NULL || is_inside(budget)) return;
+  /* RELAXED: that and the bit are in one word, so that either this sees the bit or who sets it sees this. */
+  if ((lido_add_relaxed(&budget->calls, 1) & SILENT) != 0) {
+    lido_sub_relaxed(&budget->calls, 1); /* RELAXED: nothing was done */
+    return;
+  }
+  lido_add_relaxed(statistic, 1); /* RELAXED: statistic */
   int saved_errno = errno;
-  is_called = true;
-  budget->on_soft(budget, used, budget->context);
-  is_called = false;
+  budget_call call = {.budget = budget, .function = function, .bytes = bytes, .outer = calls_of_thread};
+  calls_of_thread = &call;
+  lido_os_call_to_its_end(run, end_call, &call);
+  end_call(&call);
   errno = saved_errno;
 }
 
-static void ask(lido_budget *budget, size_t wanted) {
-  if (is_called || budget->on_hard == NULL) return;
-  lido_add_relaxed(&budget->hard_calls, 1); /* RELAXED: statistic */
-  int saved_errno = errno;
-  is_called = true;
-  budget->on_hard(budget, wanted, budget->context);
-  is_called = false;
-  errno = saved_errno;
+static void tell(lido_budget *budget, size_t used, size_t told_at) {
+  size_t soft = lido_load_relaxed(&budget->soft); /* RELAXED: a limit seen late */
+  if (budget->on_soft == NULL || used <= soft || is_inside(budget)) return;
+  /* RELAXED: of all who come here at once, one tells. */
+  if (!lido_cas_relaxed(&budget->told_at, &told_at, next_told_at(soft, used))) return;
+  make_call(budget, budget->on_soft, used, &budget->soft_calls);
+}
+
+void lido_budget_silence(lido_budget *budget) {
+  lido_or_relaxed(&budget->calls, SILENT); /* RELAXED: as in make_call */
+  /* ACQUIRE budget.call: see there. */
+  while (lido_load_acquire(&budget->calls) != SILENT) lido_os_yield();
+}
+
+void lido_budget_in_child(lido_budget *budget) {
+  size_t calls = lido_load_relaxed(&budget->calls) & SILENT; /* RELAXED: the child has one thread */
+  for (const budget_call *call = calls_of_thread; call != NULL; call = call->outer) calls += call->budget == budget;
+  lido_store_relaxed(&budget->calls, calls); /* RELAXED: as above */
 }
 
 /* ---- Take and give ---- */
@@ -137,16 +181,27 @@ static bool refuse(lido_budget *budget) {
   return false;
 }
 
+static void told(lido_budget *budget, size_t used) {
+  size_t told_at = lido_load_relaxed(&budget->told_at); /* RELAXED: the exchange in tell() decides */
+  if (used > told_at) tell(budget, used, told_at);
+}
+
+bool lido_budget_try(lido_budget *budget, size_t bytes) {
+  if (budget == NULL) return true;
+  size_t used = take(budget, bytes);
+  if (used != 0) told(budget, used);
+  return used != 0;
+}
+
 bool lido_budget_take(lido_budget *budget, size_t bytes) {
   if (budget == NULL) return true;
   size_t used = take(budget, bytes);
   if (used == 0) {
-    ask(budget, bytes);
+    make_call(budget, budget->on_hard, bytes, &budget->hard_calls);
     used = take(budget, bytes);
   }
   if (used == 0) return refuse(budget);
-  size_t told_at = lido_load_relaxed(&budget->told_at); /* RELAXED: the exchange in tell() decides */
-  if (used > told_at) tell(budget, used, told_at);
+  told(budget, used);
   return true;
 }
 

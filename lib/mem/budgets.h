@@ -6,8 +6,10 @@
  * Invariants
  *   U1  used is the sum of what was taken and not given.
  *   U2  used <= hard, unless the limit was lowered below what was used.
- *   U3  soft <= told_at <= max(soft, the used of some moment since the last call + step), as long as there is a soft limit.
- * Threads: any; it guards no memory but its own counts, hence relaxed. The calls are made without locks; a thread in one gets no other.
+ *   U3  told_at <= max(soft, the used of some moment since the last call + step), as long as there is a soft limit.
+ *   U4  nobody is in a call of a budget that is silent, once lido_budget_silence has returned.
+ * Threads: any; it guards no memory but its own counts, hence relaxed. The calls are made without locks; a thread in
+ * one of a budget's gets no other of that one. A thread may end in a call.
  * Failure: false, nothing changed.
  */
 #ifndef LIDO_LIB_MEM_BUDGETS_H
@@ -21,6 +23,14 @@ void lido_budget_let_go(lido_budget *budget);
 
 /* `bytes` more, if there are so many left, or after on_hard are. No lock is held. NULL has no limit. */
 bool lido_budget_take(lido_budget *budget, size_t bytes);
+/* The same without asking on_hard, and a refusal is not counted: for who can do with less. */
+bool lido_budget_try(lido_budget *budget, size_t bytes);
 void lido_budget_give(lido_budget *budget, size_t bytes);
+
+/* From now on nobody is called; waits for the end of calls under way. Not from inside one. */
+void lido_budget_silence(lido_budget *budget);
+
+/* In the child of a fork: calls of threads that are gone are over. */
+void lido_budget_in_child(lido_budget *budget);
 
 #endif

@@ -143,13 +143,13 @@ TEST(manager_reclaim, on_pressure_may_make_pools_and_use_all_of_the_manager) {
   busy_callback b = {0};
   managed m = managed_begin(&(lido_manager_options){.soft_bytes = 2 * MEBI, .on_pressure = do_all, .context = &b});
   managed_live(&m, 2 * MEBI / MANAGED_OBJECT + SLAB / MANAGED_OBJECT);
-  CHECK_EQ(b.calls, 2); /* its own pass found too much in use as well */
-  CHECK_GT(b.nested_freed, 0);
+  CHECK_EQ(b.calls, 1);
+  CHECK_EQ(b.nested_freed, 0); /* it is in a pass already */
   CHECK(lido_manager_pool_find(m.manager, "made") == b.made);
   CHECK_EQ(stats_of(m.manager).passes_soft, 1);
-  CHECK_EQ(stats_of(m.manager).passes_asked, 1);
+  CHECK_EQ(stats_of(m.manager).passes_asked, 0);
   managed_live(&m, 8 * MEBI / MANAGED_OBJECT); /* there is no limit any more */
-  CHECK_EQ(b.calls, 2);
+  CHECK_EQ(b.calls, 1);
   managed_end(&m);
 }
 
@@ -238,7 +238,7 @@ static void use_the_other(lido_manager *manager, const lido_reclaim_report *repo
   (void)manager;
   (void)report;
   n->calls++;
-  managed_live(n->other, 3 * MEBI / MANAGED_OBJECT); /* beyond its soft limit; no further call on this thread */
+  managed_live(n->other, 3 * MEBI / MANAGED_OBJECT); /* beyond its soft limit: another budget, so it is told */
   lido_manager_reclaim(n->other->manager, NULL);
 }
 
@@ -250,7 +250,7 @@ TEST(manager_reclaim, managers_may_use_each_other_in_their_calls) {
   of_a.other = &b;
   managed_live(&a, 2 * MEBI / MANAGED_OBJECT + SLAB / MANAGED_OBJECT);
   CHECK_EQ(of_a.calls, 1);
-  CHECK_EQ(stats_of(b.manager).passes_soft, 0);
+  CHECK_GE(stats_of(b.manager).passes_soft, 1);
   CHECK_EQ(stats_of(b.manager).passes_asked, 1);
   managed_end(&a);
   managed_end(&b);
