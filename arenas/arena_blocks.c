@@ -34,7 +34,7 @@ static bool charge_at_ease(lido_arena_core *core, size_t bytes) {
 }
 
 bool lido_arena_charge(lido_arena_core *core, size_t bytes) {
-  return charge_at_ease(core, bytes) || charge(core, bytes, lido_budget_take);
+  return charge_at_ease(core, bytes) || (!core->at_ease && charge(core, bytes, lido_budget_take));
 }
 
 void lido_arena_discharge(lido_arena_core *core, size_t bytes) {

@@ -35,13 +35,15 @@ static bool grow_to(lido_bytes *bytes, size_t room) {
   return true;
 }
 
-/* More room than is needed: if there is not so much, nothing failed yet. */
+/* More room than is needed: if there is not so much, nothing failed yet, and nobody is asked to free some for it. */
 static bool grow_amply_to(lido_bytes *bytes, size_t room) {
   lido_arena_core *core = lido_arena_core_of(bytes->arena);
   lido_arena_memory_of_failures before = lido_arena_remember(core);
-  if (grow_to(bytes, room)) return true;
-  lido_arena_take_back(core, before);
-  return false;
+  core->at_ease = true;
+  bool grown = grow_to(bytes, room);
+  core->at_ease = false;
+  if (!grown) lido_arena_take_back(core, before);
+  return grown;
 }
 
 bool lido_bytes_grow(lido_bytes *bytes, size_t count) {

@@ -131,6 +131,7 @@ typedef struct lido_arena_core {
   char *reservation; /* or NULL */
   char name[LIDO_ARENA_NAME_MAX];
   /* memory */
+  bool at_ease;            /* what is being tried can be done without: nobody is asked to free memory for it */
   lido_arena_block *block; /* the current one, or NULL */
   lido_arena_block *oldest;
   lido_arena_block *spare;

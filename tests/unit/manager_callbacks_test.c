@@ -2,7 +2,6 @@
  * followed, wait for each other, end their thread. Each of these once broke it.
  */
 #include <pthread.h>
-#include <stdlib.h>
 
 #include "tests/support/gate.h"
 #include "tests/support/managed.h"
@@ -162,30 +161,6 @@ TEST(manager_callbacks, a_thread_that_ends_in_on_pressure_leaves_passes_to_other
   CHECK_GT(stats_of(l.m.manager).passes_soft, before);
   CHECK_GT(l.calls, 1);
   managed_end(&l.m);
-}
-
-static void leave(void *arg) {
-  (void)arg;
-  pthread_exit(NULL);
-}
-
-static void *reclaim_and_leave(void *argument) {
-  lido_manager_reclaim(argument, NULL);
-  abort(); /* it has ended in there */
-}
-
-TEST(manager_callbacks, a_thread_that_ends_in_a_cleanup_of_a_pass_holds_nothing) {
-  managed m = managed_begin(NULL);
-  lido_cleanup_queue *queue = lido_manager_cleanup_queue(m.manager, &(lido_cleanup_queue_options){.name = "later"});
-  lido_pool *pool = lido_manager_pool(
-      m.manager,
-      &(lido_pool_options){.name = "handled", .object_size = 64, .flags = LIDO_POOL_HANDLES, .cleanup_queue = queue});
-  void *object = lido_pool_alloc(pool);
-  lido_cleanup_add(object, leave, NULL);
-  lido_release(object);
-  objects_in_thread(reclaim_and_leave, m.manager);
-  CHECK_NULL(lido_manager_check(m.manager));
-  managed_end(&m);
 }
 
 /* ---- Arenas that outlive their manager ---- */
