@@ -6,7 +6,7 @@
 
 #include "tools/lido_top/top_table.h"
 
-enum { FILTER_ROOM = 128, MESSAGE_ROOM = 400, NAME_ROOM = 512 };
+enum { FILTER_ROOM = 128, MESSAGE_ROOM = 512, NAME_ROOM = 512 };
 static const double INTERVAL_LEAST = 0.1, INTERVAL_MOST = 3600;
 
 enum top_page { PAGE_TABLE, PAGE_MAP, PAGE_HELP };
