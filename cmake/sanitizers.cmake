@@ -9,8 +9,12 @@ if(LIDO_SANITIZE)
     message(WARNING "LIDO_SANITIZE=${LIDO_SANITIZE} sees nothing of memory from an uninstrumented mimalloc; "
                     "-DLIDO_MIMALLOC=OFF is meant for this")
   endif()
-  add_compile_options(-fsanitize=${LIDO_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
-  add_link_options(-fsanitize=${LIDO_SANITIZE})
+  set(sanitizers ${LIDO_SANITIZE})
+  if(LIDO_SANITIZE STREQUAL address)
+    set(sanitizers address,undefined) # they live together
+  endif()
+  add_compile_options(-fsanitize=${sanitizers} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${sanitizers})
   if(LIDO_SANITIZE STREQUAL memory)
     add_compile_options(-fsanitize-memory-track-origins) # a report says where the memory came from
   endif()
