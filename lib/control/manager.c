@@ -69,8 +69,6 @@ static void settle(lido_manager *manager, const lido_manager_options *options) {
   snprintf(manager->name, sizeof manager->name, "%s", options->name != NULL ? options->name : "lido");
   manager->backing = options->backing != NULL ? options->backing : lido_backing_default();
   lido_policy_begin(manager);
-  manager->born_system_ns = lido_os_now_ns();
-  manager->born_ns = lido_manager_now(manager);
   lido_lock_init(&manager->lock, LIDO_RANK_MANAGER);
   lido_os_condition_init(&manager->let_go);
   for (unsigned stage = 0; stage < LIDO_STAGES; stage++) lido_list_init(&manager->owned[stage]);

@@ -83,9 +83,7 @@ struct lido_manager {
   lido_backing *backing;
   lido_budget *budget;
   lido_monitor *monitor;
-  uint64_t born_ns;        /* the manager's clock, */
-  uint64_t born_system_ns; /* and the system's, at its birth */
-  lido_link link;          /* all managers, under their lock */
+  lido_link link; /* all managers, under their lock */
   /* under `lock` */
   lido_lock lock;
   lido_os_condition let_go; /* a hold was dropped whose member is ending */
@@ -95,6 +93,8 @@ struct lido_manager {
   lido_policy policy;
   lido_policy chosen; /* Y1 */
   lido_adaptive adaptive;
+  uint64_t first_tick_ns;        /* the manager's clock, */
+  uint64_t first_tick_system_ns; /* and the system's, at the first tick; 0: there was none */
   /* atomic */
   bool is_reclaiming; /* a pass for the soft limit is under way */
   bool is_due;        /* one is to run at the next tick */

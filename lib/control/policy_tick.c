@@ -137,13 +137,26 @@ static void note(const tending *t) {
   lido_lock_give(&t->manager->lock);
 }
 
+/* The system's clock, moved on since the first tick as the manager's has: the times of purges are the system's. */
+static uint64_t system_time_of(lido_manager *manager, uint64_t now) {
+  lido_lock_take(&manager->lock);
+  if (manager->first_tick_system_ns == 0) {
+    manager->first_tick_system_ns = lido_os_now_ns();
+    manager->first_tick_ns = now;
+  }
+  uint64_t passed = now > manager->first_tick_ns ? now - manager->first_tick_ns : 0;
+  uint64_t time = manager->first_tick_system_ns + passed;
+  lido_lock_give(&manager->lock);
+  return time;
+}
+
 static tending begin(lido_manager *manager) {
   lido_sample newest = {0};
   lido_samples_get(manager, &newest, 1);
   tending t = {.manager = manager, .now = newest.now_ns, .report = {.reason = LIDO_RECLAIM_IDLE}};
   lido_manager_policy(manager, &t.chosen);
   t.settings = lido_policy_settings_for(manager, t.chosen);
-  t.purge_now = manager->born_system_ns + (t.now > manager->born_ns ? t.now - manager->born_ns : 0);
+  t.purge_now = system_time_of(manager, t.now);
   return t;
 }
 
