@@ -127,7 +127,7 @@ TEST(manager_callbacks, an_alert_and_a_cleanup_do_not_wait_for_each_other) {
   CHECK_EQ(pthread_create(&threads[0], NULL, reclaim, &c), 0);
   CHECK_EQ(pthread_create(&threads[1], NULL, tick, &c), 0);
   for (int i = 0; i < 2; i++) CHECK_EQ(pthread_join(threads[i], NULL), 0);
-  CHECK_EQ(c.end_error, EBUSY);
+  CHECK(c.end_error == EBUSY || c.end_error == 0); /* by who was first; that both came to their end is the point */
   CHECK(c.removed);
   managed_end(&m);
 }
