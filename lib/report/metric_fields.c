@@ -16,7 +16,7 @@
 #define WEAK_FIELD(name, kind, unit, text) FIELD(lido_weak_stats, name, kind, unit, text)
 #define GUARD_FIELD(name, kind, unit, text) FIELD(lido_guard_stats, name, kind, unit, text)
 #define CACHE_REASON_FIELD(constant, name, text) \
-  {#name + sizeof "evicted_" - 1, "objects", text, offsetof(lido_cache_stats, name), LIDO_METRIC_counter},
+  {&#name[sizeof "evicted_" - 1], "objects", text, offsetof(lido_cache_stats, name), LIDO_METRIC_counter},
 
 #define TABLE(function, LIST, X)                                                            \
   lido_metric_fields function(void) {                                                       \

@@ -86,7 +86,8 @@ TEST(prepare, empty_slabs_that_are_there_come_first) {
     if (slab->ready) CHECK_EQ(there, pages_in(SLAB));
     resident += there;
   }
-  CHECK_LT(resident, pages_in(slabs * SLAB));
+  /* Full checks fill free objects with a pattern. */
+  if (LIDO_CHECKS != LIDO_CHECKS_FULL) CHECK_LT(resident, pages_in(slabs * SLAB));
   CHECK_SOUND(pool);
   CHECK_EQ(lido_pool_destroy(pool), 0);
 }

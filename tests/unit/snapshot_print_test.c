@@ -63,8 +63,7 @@ TEST(snapshot_print, columns_stay_aligned_whatever_names_are) {
                                       "\xff\xfe broken",
                                       "line\nfeed",
                                       "\033[31mred\033[0m",
-                                      "\xc2\x9b"
-                                      "31m"};
+                                      "\302\23331m"};
   enum { NAMES = sizeof names / sizeof *names };
   made_snapshot made;
   lido_snapshot *snapshot = made_with_pools(&made, "", NAMES);
