@@ -10,7 +10,7 @@
  *   X3  what the manager made is charged to its budget, unless its options named another.
  *   X4  samples of the ring have rising numbers and times that do not fall.
  * Threads: any. Locks: MONITOR around samples, rules and the thread; MANAGER around members, totals and the policy; neither while a function of the program
- * runs. `is_visiting` tells a thread that it is inside a walk over members, so that it does not wait for itself.
+ * runs. Each thread knows what it holds (members.c), so that inside a walk, or a call of an alert, it does not wait for who may be waiting for it.
  * Failure: ENOMEM, nothing changed.
  * Fork: all managers' locks are held over it; the child has no monitor's thread.
  * Not done: a lock-free register (names are looked up once, then pointers are kept); limits for single pools beside max_objects.

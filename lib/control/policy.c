@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "lib/base/bits.h"
 #include "lib/control/monitor_core.h"
-#include "pools/pool_core.h"
 
 /* ---- Names ---- */
 

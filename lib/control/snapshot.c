@@ -111,6 +111,11 @@ static void keep_from_falling(lido_member *member, lido_pool_stats *stats) {
   }
 }
 
+static void read_pool(lido_member *member, lido_pool_stats *out) {
+  lido_pool_stats_get(member->object, out);
+  keep_from_falling(member, out);
+}
+
 /* Likewise what is put together of counts of several threads. */
 static void read_class(lido_member *member, lido_arena_class_stats *out) {
   lido_arena_class_stats_get(member->object, out);
@@ -123,8 +128,7 @@ static void fill_pool(lido_pool_snapshot *out, lido_member *member) {
   out->align = core->geometry.align;
   out->max_objects = core->options.max_objects;
   out->watched = member->watched;
-  lido_pool_stats_get(member->object, &out->stats);
-  keep_from_falling(member, &out->stats);
+  read_pool(member, &out->stats);
 }
 
 static void add_pool(lido_manager_stats *sum, const lido_pool_stats *stats) {
@@ -270,8 +274,7 @@ void lido_manager_stats_locked(lido_manager *manager, lido_manager_stats *out) {
   const lido_member_list *pools = &manager->members[LIDO_KIND_POOL];
   for (size_t i = 0; i < pools->count; i++) {
     lido_pool_stats stats;
-    lido_pool_stats_get(pools->items[i]->object, &stats);
-    keep_from_falling(pools->items[i], &stats);
+    read_pool(pools->items[i], &stats);
     add_pool(out, &stats);
   }
   const lido_member_list *classes = &manager->members[LIDO_KIND_ARENA_CLASS];
