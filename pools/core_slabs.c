@@ -108,26 +108,28 @@ static size_t allowance_locked(const lido_pool_core *core) {
 }
 
 static size_t take_some(lido_pool_core *core, unsigned stripe, void **objects, size_t count, bool beyond_limit,
-                        bool *limited) {
+                        lido_take *how) {
   lido_slab_lists_lock(&core->slabs);
   size_t allowed = beyond_limit ? count : lido_min(count, allowance_locked(core));
-  *limited = allowed == 0;
+  how->limited = allowed == 0;
   size_t taken = lido_slab_lists_take(&core->slabs, &core->geometry, stripe, objects, allowed);
   lido_slab_lists_unlock(&core->slabs);
   return taken;
 }
 
 size_t lido_core_take(lido_pool_core *core, unsigned stripe, void **objects, size_t count, bool beyond_limit,
-                      bool *limited) {
+                      lido_take *how) {
+  how->grew = false;
   for (;;) {
     lido_core_sweep_if_needed(core); /* at each turn: construct may have forked */
-    size_t taken = take_some(core, stripe, objects, count, beyond_limit, limited);
+    size_t taken = take_some(core, stripe, objects, count, beyond_limit, how);
     if (taken != 0) return taken;
-    if (*limited) {
+    if (how->limited) {
       errno = ENOMEM;
       return 0;
     }
     if (!grow(core)) return 0;
+    how->grew = true;
   }
 }
 

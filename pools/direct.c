@@ -56,10 +56,13 @@ static bool wait_a_while(lido_pool_core *core, uint64_t deadline) {
 
 void *lido_take_one(lido_pool_core *core, bool beyond_limit, bool *limited) {
   void *object = NULL;
-  while (lido_core_take(core, 0, &object, 1, beyond_limit, limited) != 0) {
-    if (lido_hand_out(core, object)) return object;
+  lido_take how = {.limited = false};
+  while (lido_core_take(core, 0, &object, 1, beyond_limit, &how) != 0) {
+    if (lido_hand_out(core, object)) break;
+    object = NULL;
   }
-  return NULL;
+  *limited = how.limited;
+  return object;
 }
 
 /* What was freed may be another's by now, or its slab may have gone back: so this may have to wait again, or grow. */

@@ -51,19 +51,20 @@ struct lido_pool_core {
   lido_depot depot;
   lido_slab_lists slabs;
   /* under the slabs' lock */
-  unsigned waiters;
   lido_os_condition freed; /* waited for by LIDO_EXHAUSTED_WAIT */
   uint64_t fallbacks;      /* statistic, as are those below */
   uint64_t exhausted;
   uint64_t waits;
+  unsigned waiters;
   /* under the registry's lock */
+  uint32_t cache_count;
   lido_thread_cache_rest *caches;
-  size_t cache_count;
   uint64_t free_claims[LIDO_CLAIM_WORDS];
   uint64_t retired_frees; /* of caches that are gone */
   uint64_t retired_misses;
   uint64_t retired_refills_depot;
   uint64_t retired_refills_slab;
+  uint64_t retired_refills_backing;
   lido_pool_core *next; /* all pools */
   lido_pool_core *previous;
   /* atomic */
@@ -113,11 +114,17 @@ uint8_t *lido_core_state_of(const lido_pool_core *core, uintptr_t address);
 
 /* ---- Slabs ---- */
 
+/* How a take went. */
+typedef struct lido_take {
+  bool limited; /* max_objects was met */
+  bool grew;    /* slabs were made for it */
+} lido_take;
+
 /* Take up to `count` objects from the slabs, preferably of the given stripe (slab.h), within
  * max_objects unless `beyond_limit`; grows the pool when they have none. -> how many; 0: errno is
- * ENOMEM (then *limited tells whether max_objects was met) or construct's. No lock is held. */
+ * ENOMEM (how->limited tells whether by max_objects) or construct's. No lock is held. */
 size_t lido_core_take(lido_pool_core *core, unsigned stripe, void **objects, size_t count, bool beyond_limit,
-                      bool *limited);
+                      lido_take *how);
 
 /* Objects go back to their slabs; wakes waiters. No lock above SLABS is held. */
 void lido_core_put(lido_pool_core *core, void *const *objects, size_t count);

@@ -16,12 +16,15 @@ static void add_caches(lido_pool_core *core, lido_pool_stats *out) {
   out->misses += core->retired_misses;
   out->refills_depot += core->retired_refills_depot;
   out->refills_slab += core->retired_refills_slab;
+  out->refills_backing += core->retired_refills_backing;
   out->thread_caches = core->cache_count;
   for (const lido_thread_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
-    out->frees += lido_load_relaxed(&rest->cache->frees);          /* RELAXED: statistic */
-    out->misses += lido_load_relaxed(&rest->misses);               /* RELAXED: statistic */
-    out->refills_depot += lido_load_relaxed(&rest->refills_depot); /* RELAXED: statistic */
-    out->refills_slab += lido_load_relaxed(&rest->refills_slab);   /* RELAXED: statistic */
+    /* RELAXED: statistics */
+    out->frees += lido_load_relaxed(&rest->cache->frees);
+    out->misses += lido_load_relaxed(&rest->misses);
+    out->refills_depot += lido_load_relaxed(&rest->refills_depot);
+    out->refills_slab += lido_load_relaxed(&rest->refills_slab);
+    out->refills_backing += lido_load_relaxed(&rest->refills_backing);
     out->cached += lido_thread_cache_objects(rest);
     out->bytes_metadata +=
         sizeof *rest + (rest->allocated ? sizeof *rest->cache : 0) + lido_thread_cache_magazine_bytes(rest);
@@ -105,7 +108,7 @@ double lido_pool_hit_rate(const lido_pool_stats *stats) {
 
 /* A pool without caches has no refills, and counts its fallbacks among the direct ones. */
 uint64_t lido_pool_allocs_cached(const lido_pool_stats *stats) {
-  uint64_t refills = stats->refills_depot + stats->refills_slab;
+  uint64_t refills = stats->refills_depot + stats->refills_slab + stats->refills_backing;
   uint64_t others = refills + stats->allocs_direct + (refills != 0 ? stats->fallbacks : 0);
   return stats->allocs > others ? stats->allocs - others : 0;
 }

@@ -47,8 +47,8 @@ static void gather(lido_pool_core *core) {
 }
 
 static size_t take_from_pool(lido_pool_core *core, void **places, size_t count) {
-  bool limited = false;
-  if (!core->passthrough) return lido_core_take(core, 0, places, count, false, &limited);
+  lido_take how;
+  if (!core->passthrough) return lido_core_take(core, 0, places, count, false, &how);
   *places = lido_passthrough_alloc(core);
   return *places != NULL;
 }

@@ -337,7 +337,9 @@ static bool refill_from_slabs(lido_pool_cache *cache, bool *limited) {
   void *objects[LIDO_MAGAZINE_MAX];
   load_magazine(cache, resized_magazine(core, unload_magazine(cache)));
   size_t wanted = lido_tuned_batch(core, cache->capacity);
-  size_t taken = lido_core_take(core, stripe_of(cache->rest), objects, wanted, false, limited);
+  lido_take how;
+  size_t taken = lido_core_take(core, stripe_of(cache->rest), objects, wanted, false, &how);
+  *limited = how.limited;
   size_t room = lido_thread_cache_has_magazines(cache) ? cache->capacity - cache->count : 0;
   size_t kept = lido_min(taken, room);
   reverse(objects, kept);
@@ -345,7 +347,7 @@ static bool refill_from_slabs(lido_pool_cache *cache, bool *limited) {
   lido_store_relaxed(&cache->count, cache->count + (uint32_t)kept); /* RELAXED: only statistics look on */
   cache->rest->moved += (int64_t)kept;
   if (kept != taken) lido_core_put(core, objects + kept, taken - kept);
-  if (taken != 0) count_refill(&cache->rest->refills_slab);
+  if (taken != 0) count_refill(how.grew ? &cache->rest->refills_backing : &cache->rest->refills_slab);
   return cache->count != 0;
 }
 
@@ -556,6 +558,7 @@ void lido_thread_cache_detach_locked(lido_thread_cache_rest *rest, lido_detach d
   core->retired_misses += lido_load_relaxed(&rest->misses); /* RELAXED: statistics */
   core->retired_refills_depot += lido_load_relaxed(&rest->refills_depot);
   core->retired_refills_slab += lido_load_relaxed(&rest->refills_slab);
+  core->retired_refills_backing += lido_load_relaxed(&rest->refills_backing);
   claim_give_locked(core, rest->claim);
   if (detach == LIDO_DETACH_LIVING && !rest->allocated) reset_face(cache);
   free_memory(rest);

@@ -61,6 +61,7 @@ struct lido_thread_cache_rest {
   uint64_t misses;         /* statistic, as are those below */
   uint64_t refills_depot;
   uint64_t refills_slab;
+  uint64_t refills_backing;
   /* under the registry's lock */
   uint64_t frees_noted;
   lido_thread_cache_rest *pool_next; /* caches of the pool */

@@ -214,7 +214,8 @@ LIDO_API size_t lido_pool_for_each(lido_pool *pool, bool (*visit)(void *object, 
   X(slabs_populated, counter, slabs, "slabs whose pages were brought before their use")                          \
   X(thread_caches, gauge, caches, "caches of threads and explicit caches")                                       \
   X(refills_depot, counter, calls, "allocs for which a full magazine came from the depot")                       \
-  X(refills_slab, counter, calls, "allocs for which a magazine was filled from slabs")                           \
+  X(refills_slab, counter, calls, "allocs for which a magazine was filled from slabs that were there")           \
+  X(refills_backing, counter, calls, "allocs for which a slab was made, and a magazine filled from it")          \
   X(allocs_direct, counter, objects, "allocs past all caches, fallbacks of pools without caches among them")     \
   X(contended, counter, calls, "times the depot's lock was busy")                                                \
   X(bytes_reserved, gauge, bytes, "slabs and the pool's own metadata")                                           \

@@ -21,6 +21,7 @@ static const replaced_field replaced[] = {
     {"pool", "fallbacks"},
     {"pool", "refills_depot"},
     {"pool", "refills_slab"},
+    {"pool", "refills_backing"},
     {"pool", "allocs_direct"},
     /* lido_budget_limit_bytes{limit} */
     {"budget", "soft"},
@@ -162,16 +163,17 @@ static void put_bytes_of(lido_metrics_writer *writer, const lido_family *family,
   lido_sample_put(writer, family, name, (lido_label){"state", "metadata"}, stats->bytes_metadata);
 }
 
-/* Where objects came from: the one place that knows how the counts of slow paths make this up; they add up to the allocs. A pool without caches has no refills, and its direct allocs include
- * its fallbacks. Which refills had a slab made for them is not counted; lido_pool_slabs_made_total has what the pool did in all. */
+/* Where objects came from: the one place that knows how the counts of slow paths make this up; they add up to the allocs. A
+ * pool without caches has no refills, and its direct allocs include its fallbacks. */
 static void put_paths_of(lido_metrics_writer *writer, const lido_family *family, const lido_pool_snapshot *pool) {
   const lido_pool_stats *stats = &pool->stats;
-  bool has_caches = stats->refills_depot + stats->refills_slab != 0;
+  bool has_caches = stats->refills_depot + stats->refills_slab + stats->refills_backing != 0;
   uint64_t direct = has_caches ? stats->allocs_direct : less(stats->allocs_direct, stats->fallbacks);
   lido_label name = {"pool", pool->name};
   lido_sample_put(writer, family, name, (lido_label){"path", "thread_cache"}, lido_pool_allocs_cached(stats));
   lido_sample_put(writer, family, name, (lido_label){"path", "depot"}, stats->refills_depot);
   lido_sample_put(writer, family, name, (lido_label){"path", "slab"}, stats->refills_slab);
+  lido_sample_put(writer, family, name, (lido_label){"path", "backing"}, stats->refills_backing);
   lido_sample_put(writer, family, name, (lido_label){"path", "direct"}, direct);
   lido_sample_put(writer, family, name, (lido_label){"path", "fallback"}, stats->fallbacks);
 }

@@ -115,6 +115,25 @@ static CREW_UNUSED const char *crew_end(crew *team) {
     if (crew_complaint != NULL) TESTING_FAIL("%s", crew_complaint); \
   } while (0)
 
+/* ---- Misuse, of which there shall be none ---- */
+
+static CREW_UNUSED void crew_count_misuse(const lido_misuse *misuse, void *context) {
+  (void)misuse;
+  __atomic_fetch_add((uint64_t *)context, 1, __ATOMIC_RELAXED);
+}
+
+/* From here on reports of misuse are counted; *count is read when nobody misuses any more. */
+static CREW_UNUSED void crew_misuses_begin(uint64_t *count) {
+  *count = 0;
+  lido_misuse_handler_set(crew_count_misuse, count);
+}
+
+/* -> how many there were. */
+static CREW_UNUSED uint64_t crew_misuses_end(const uint64_t *count) {
+  lido_misuse_handler_set(NULL, NULL);
+  return __atomic_load_n(count, __ATOMIC_RELAXED);
+}
+
 /* ---- Stamps ---- */
 
 typedef struct stamp {

@@ -14,13 +14,7 @@ typedef struct field {
   void *glimpse;      /* atomic: an address that was an object once */
 } field;
 
-static uint64_t misuses; /* atomic */
-
-static void count_misuse(const lido_misuse *misuse, void *context) {
-  (void)misuse;
-  (void)context;
-  __atomic_fetch_add(&misuses, 1, __ATOMIC_RELAXED);
-}
+static uint64_t misuses;
 
 /* Take many and give all back, so that slabs fill and empty. */
 static void breathe(crew_member *me) {
@@ -49,13 +43,11 @@ static void field_open(field *f, lido_pool_options options, size_t rounds) {
   *f = (field){.rounds = testing_scaled(rounds), .working = WORKERS};
   f->pool = lido_pool_create(&options);
   CHECK_NOT_NULL(f->pool);
-  misuses = 0;
-  lido_misuse_handler_set(count_misuse, NULL);
+  crew_misuses_begin(&misuses);
 }
 
 static void field_close(field *f) {
-  lido_misuse_handler_set(NULL, NULL);
-  CHECK_EQ(misuses, 0);
+  CHECK_EQ(crew_misuses_end(&misuses), 0);
   CHECK_EQ(objects_stats(f->pool).live, 0);
   CHECK_SOUND(f->pool);
   CHECK_EQ(lido_pool_destroy(f->pool), 0);

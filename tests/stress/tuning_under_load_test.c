@@ -14,13 +14,7 @@ typedef struct field {
   int working; /* atomic: workers still at it */
 } field;
 
-static uint64_t misuses; /* atomic */
-
-static void count_misuse(const lido_misuse *misuse, void *context) {
-  (void)misuse;
-  (void)context;
-  __atomic_fetch_add(&misuses, 1, __ATOMIC_RELAXED);
-}
+static uint64_t misuses;
 
 static void breathe(crew_member *me) {
   field *f = me->shared;
@@ -102,12 +96,10 @@ static void breathe_while_tuned(lido_pool_options options, size_t rounds) {
   f = (field){.rounds = testing_scaled(rounds), .working = WORKERS, .backing = options.backing};
   f.pool = lido_pool_create(&options);
   CHECK_NOT_NULL(f.pool);
-  misuses = 0;
-  lido_misuse_handler_set(count_misuse, NULL);
+  crew_misuses_begin(&misuses);
   crew_start(&team, WORKERS + HELPERS, testing_seed(), breathe_or_help, &f);
   CHECK_CREW(&team);
-  lido_misuse_handler_set(NULL, NULL);
-  CHECK_EQ(misuses, 0);
+  CHECK_EQ(crew_misuses_end(&misuses), 0);
   CHECK_EQ(objects_stats(f.pool).live, 0);
   CHECK_SOUND(f.pool);
   CHECK_EQ(lido_pool_destroy(f.pool), 0);

@@ -159,11 +159,12 @@ TEST(metrics_text, the_paths_of_a_pools_allocs_add_up) {
   made_snapshot made;
   lido_snapshot *snapshot = made_with_pools(&made, "conns", 1);
   made.pools[0].stats =
-      (lido_pool_stats){.allocs = 1000, .refills_depot = 20, .refills_slab = 7, .allocs_direct = 3, .fallbacks = 2};
+      (lido_pool_stats){.allocs = 1000, .refills_depot = 20, .refills_slab = 7, .refills_backing = 4, .allocs_direct = 3, .fallbacks = 2};
   CHECK_HAS(snapshot, PROMETHEUS,
-            "lido_pool_allocs_total{pool=\"conns\",path=\"thread_cache\"} 968\n"
+            "lido_pool_allocs_total{pool=\"conns\",path=\"thread_cache\"} 964\n"
             "lido_pool_allocs_total{pool=\"conns\",path=\"depot\"} 20\n"
             "lido_pool_allocs_total{pool=\"conns\",path=\"slab\"} 7\n"
+            "lido_pool_allocs_total{pool=\"conns\",path=\"backing\"} 4\n"
             "lido_pool_allocs_total{pool=\"conns\",path=\"direct\"} 3\n"
             "lido_pool_allocs_total{pool=\"conns\",path=\"fallback\"} 2\n");
   /* Without caches */
@@ -172,6 +173,7 @@ TEST(metrics_text, the_paths_of_a_pools_allocs_add_up) {
             "lido_pool_allocs_total{pool=\"conns\",path=\"thread_cache\"} 0\n"
             "lido_pool_allocs_total{pool=\"conns\",path=\"depot\"} 0\n"
             "lido_pool_allocs_total{pool=\"conns\",path=\"slab\"} 0\n"
+            "lido_pool_allocs_total{pool=\"conns\",path=\"backing\"} 0\n"
             "lido_pool_allocs_total{pool=\"conns\",path=\"direct\"} 998\n"
             "lido_pool_allocs_total{pool=\"conns\",path=\"fallback\"} 2\n");
 }

@@ -166,7 +166,8 @@ TEST(tuning, a_refill_takes_a_batch_from_the_slabs) {
   for (size_t i = 0; i < 11; i++) {
     CHECK_NOT_NULL(objects[i] = lido_pool_alloc(pool));
     lido_pool_stats stats = objects_stats(pool);
-    CHECK_EQ(stats.refills_slab, i / 5 + 1);
+    CHECK_EQ(stats.refills_backing, 1);
+    CHECK_EQ(stats.refills_slab, i / 5);
     CHECK_EQ(stats.cached, 4 - i % 5);
   }
   tune(pool, (lido_pool_tuning){.magazine_objects = 100, .batch_objects = 1000}); /* more than fit */
@@ -413,7 +414,8 @@ TEST(tuning, every_alloc_came_by_one_path) {
   tune(pool, (lido_pool_tuning){.magazine_objects = 10});
   churn(pool, 100);
   lido_pool_stats first = objects_stats(pool);
-  CHECK_EQ(first.refills_slab, 10);
+  CHECK_EQ(first.refills_backing, 1); /* which made a slab of more objects than all these */
+  CHECK_EQ(first.refills_slab, 9);
   CHECK_EQ(first.refills_depot, 0);
   churn(pool, 100); /* two magazines are in the cache, and one object is hot */
   lido_pool_stats second = objects_stats(pool);
@@ -429,6 +431,17 @@ TEST(tuning, every_alloc_came_by_one_path) {
   CHECK_EQ(lido_pool_destroy(direct), 0);
 }
 
+TEST(tuning, slabs_made_ahead_are_there_when_an_alloc_comes) {
+  if (testing_on_valgrind()) return;
+  lido_pool *pool = pool_of((lido_pool_options){.object_size = BYTES});
+  tune(pool, (lido_pool_tuning){.ready_bytes = SLAB});
+  lido_pool_prepare(pool);
+  churn(pool, 1);
+  CHECK_EQ(objects_stats(pool).refills_slab, 1);
+  CHECK_EQ(objects_stats(pool).refills_backing, 0);
+  CHECK_EQ(lido_pool_destroy(pool), 0);
+}
+
 static void *use_for_a_while(void *argument) {
   void *mine[50];
   lido_pool_alloc_batch(argument, mine, 50);
@@ -441,10 +454,11 @@ TEST(tuning, refills_of_threads_that_are_gone_still_count) {
   lido_pool *pool = pool_of((lido_pool_options){.object_size = BYTES});
   tune(pool, (lido_pool_tuning){.magazine_objects = 10});
   objects_in_thread(use_for_a_while, pool);
-  CHECK_EQ(objects_stats(pool).refills_slab, 5);
+  CHECK_EQ(objects_stats(pool).refills_backing, 1);
+  CHECK_EQ(objects_stats(pool).refills_slab, 4);
   objects_in_thread(use_for_a_while, pool);
   CHECK_EQ(objects_stats(pool).thread_caches, 0);
-  CHECK_EQ(objects_stats(pool).refills_slab, 6); /* for what was hot when the first one ended */
+  CHECK_EQ(objects_stats(pool).refills_slab, 5); /* for what was hot when the first one ended */
   CHECK_EQ(objects_stats(pool).refills_depot, 5);
   CHECK_EQ(lido_pool_destroy(pool), 0);
 }
