@@ -66,8 +66,18 @@ static CREW_UNUSED void crew_complain(crew *team, const char *file, int line, co
 /* In a member: goes on after a complaint, so that barriers are met. -> whether it holds. */
 #define CREW_HOLDS(team, condition) ((condition) ? true : (crew_complain(team, __FILE__, __LINE__, #condition), false))
 
+static inline void crew_nothing(void *argument) { (void)argument; }
+
+/* ThreadSanitizer keeps what cleanup_push needs in memory of each thread's, which it gets at the first one by a lock that it does not
+ * hold over a fork. A member that has got it can't be caught by that lock in a child. */
+static inline void crew_push_a_cleanup(void) {
+  pthread_cleanup_push(crew_nothing, NULL);
+  pthread_cleanup_pop(0);
+}
+
 static CREW_UNUSED void *crew_run_member(void *argument) {
   crew_member *me = argument;
+  crew_push_a_cleanup();
   pthread_barrier_wait(&me->crew->start);
   me->crew->work(me);
   return NULL;
