@@ -110,8 +110,8 @@ static lido_arena_block *block_at_ease(lido_arena_core *core, size_t bytes) {
   return charge_at_ease(core, bytes) ? block_create(core, bytes) : NULL;
 }
 
-/* As large as it is due, or when that can't be had, half of it and so on; only for what it must be somebody is asked, once. Then nothing
- * failed. */
+/* As large as it is due, or when that can't be had, half of it and so on; only for what it must be somebody is asked,
+ * once. Then nothing failed. */
 static lido_arena_block *block_due(lido_arena_core *core, size_t room) {
   size_t least = HEADER + room;
   size_t due = lido_max(core->next_bytes, least);

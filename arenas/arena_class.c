@@ -1,7 +1,7 @@
 /* arena_class.c: arenas of one kind, and what they have learnt together.
  *
- * Threads: any. What a class has learnt is a few numbers that its arenas write when they take the long way of a reset; they race,
- * and a lesson that is lost is taught again.
+ * Threads: any. What a class has learnt is a few numbers that its arenas write when they take the long way of a reset;
+ * they race, and a lesson that is lost is taught again.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* arena_cleanups.c: functions to call when memory goes.
  *
- * A node lies in the arena and is never taken out of the list but by running it; stopping it clears its function, which needs
- * neither a search nor the arena.
+ * A node lies in the arena and is never taken out of the list but by running it; stopping it clears its function, which
+ * needs neither a search nor the arena.
  */
 #include <errno.h>
 

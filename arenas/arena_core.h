@@ -7,12 +7,12 @@
  *     joined      blocks, of either kind, that join brought: no rewind reaches them
  *     pieces      with passthrough: a list of blocks of malloc, and nothing of the above
  *
- * A block doubles the one before, up to chunk_bytes_max. A request of more than a quarter of that gets a block of its own
- * and leaves the rest as it was, so that one huge request is not what later blocks grow from. A contiguous arena is
+ * A block doubles the one before, up to chunk_bytes_max. A request of more than a quarter of that gets a block of its
+ * own and leaves the rest as it was, so that one huge request is not what later blocks grow from. A contiguous arena is
  * one block whose limit moves.
  * Invariants
- *   A1  base <= at <= limit, and both ends of the window are multiples of 16; end is limit, or at where the window is kept
- *       empty.
+ *   A1  base <= at <= limit, and both ends of the window are multiples of 16; end is limit, or at where the window is
+ *       kept empty.
  *   A2  the current block's `top` is stale; every other block of the chain has base <= top <= limit.
  *   A3  held is the sum of `bytes` over chain, spare, joined and large; closed is the sum of top - base over the joined
  *       blocks and the chain without the current block.
@@ -21,8 +21,8 @@
  *   A6  marks of a depth below `depth` are valid; for the first LIDO_ARENA_MARKS depths their ids are known.
  * Threads: one at a time. No locks but those of backing and budget.
  * Failure: NULL and ENOMEM, remembered in `failed`; nothing else changed.
- * Not done: lock-free joining (upb): it makes reset impossible. Sub-arenas for several threads at once: an arena per thread and a
- * join are as good. Bumping down: growing in place would have to move.
+ * Not done: lock-free joining (upb): it makes reset impossible. Sub-arenas for several threads at once: an arena per
+ * thread and a join are as good. Bumping down: growing in place would have to move.
  */
 #ifndef LIDO_ARENAS_ARENA_CORE_H
 #define LIDO_ARENAS_ARENA_CORE_H
@@ -224,7 +224,8 @@ void lido_arena_note_peak(lido_arena_core *core);
 bool lido_arena_charge(lido_arena_core *core, size_t bytes);
 void lido_arena_discharge(lido_arena_core *core, size_t bytes);
 
-/* A block at `memory` came from the backing: it may be a sample of the heap profile. -> whether; then the profile hears when it goes. */
+/* A block at `memory` came from the backing: it may be a sample of the heap profile. -> whether; then the profile hears
+ * when it goes. */
 static inline bool lido_arena_sample(const lido_arena_core *core, const void *memory, size_t bytes) {
   return LIDO_UNLIKELY(lido_heap_run_now() != 0) && lido_heap_thread_alloc("arena", core->name, memory, bytes);
 }
@@ -250,8 +251,8 @@ void lido_arena_chain_begin(lido_arena_core *core, lido_arena_block *block, char
 /* The chain of another arena, whose newest block is filled up to its top. pre: there is none. */
 void lido_arena_chain_adopt(lido_arena_core *core, lido_arena_block *newest, lido_arena_block *oldest);
 
-/* Blocks newer than `block`, or all (NULL), become spare ones; `block` is current again, from `at` on, or from less if its
- * pieces end before. */
+/* Blocks newer than `block`, or all (NULL), become spare ones; `block` is current again, from `at` on, or from less if
+ * its pieces end before. */
 void lido_arena_chain_cut(lido_arena_core *core, lido_arena_block *block, char *at);
 
 /* Blocks older than the current one become spare ones. */

@@ -1,8 +1,8 @@
 /* arena_join.c: all of one arena becomes a part of another, in O(1).
  *
- * Blocks and large blocks go to lists of their own that only a reset empties; clean-ups stay the list they are, behind one
- * clean-up of `into` that runs them all. So a rewind to a mark from before the join runs what was joined and keeps its memory.
- * An arena that has no block and no open mark takes the chain as its own.
+ * Blocks and large blocks go to lists of their own that only a reset empties; clean-ups stay the list they are, behind
+ * one clean-up of `into` that runs them all. So a rewind to a mark from before the join runs what was joined and keeps
+ * its memory. An arena that has no block and no open mark takes the chain as its own.
  */
 #include <errno.h>
 

@@ -3,8 +3,8 @@
  * They stand in a ring through the arena, so that one can leave without a search. What tells a large piece from any
  * other is the header in front of it: its tag is a secret of the process, mixed with the header's own address. Every
  * piece has at least a block's header in front of it, so there is always something to read; what else may lie there
- * would have to be a copy of the tag at its very address. Under Valgrind, which would complain about that look, the ring
- * is searched.
+ * would have to be a copy of the tag at its very address. Under Valgrind, which would complain about that look, the
+ * ring is searched.
  */
 #include <errno.h>
 

@@ -1,9 +1,10 @@
 /* arena_marks.c: places to come back to.
  *
  * A mark is a value; the arena only counts how many are open, its depth. Rewinding to a mark closes the deeper ones.
- * For the first depths the arena also remembers the id of the mark that is open there, so that a mark that was closed is told even
- * when others were opened in its place; deeper ones are told by their depth, and by a block that is not in the chain.
- * What was free at the mark is not asked: pieces from before it may have been freed or cut since, so `at` may be less.
+ * For the first depths the arena also remembers the id of the mark that is open there, so that a mark that was closed
+ * is told even when others were opened in its place; deeper ones are told by their depth, and by a block that is not in
+ * the chain. What was free at the mark is not asked: pieces from before it may have been freed or cut since, so `at`
+ * may be less.
  */
 #include "arenas/arena_core.h"
 

@@ -1,7 +1,7 @@
 /* arena_reservation.c: a contiguous arena: address space at once, memory behind it as the arena grows.
  *
- * Its one block, with its header, starts the reservation. Memory comes in steps that double, so that the system is called
- * a few times only, and what the system counts as committed is what the arena may touch.
+ * Its one block, with its header, starts the reservation. Memory comes in steps that double, so that the system is
+ * called a few times only, and what the system counts as committed is what the arena may touch.
  */
 #include "arenas/arena_core.h"
 #include "arenas/arena_tools.h"

@@ -68,8 +68,8 @@ static void *move(lido_arena *arena, void *block, size_t old_bytes, size_t new_b
   return moved;
 }
 
-/* What does not shrink in place is a large piece that becomes a small one. It is moved, so that its block goes back; where
- * there is no memory for that, it stays until the reset. */
+/* What does not shrink in place is a large piece that becomes a small one. It is moved, so that its block goes back;
+ * where there is no memory for that, it stays until the reset. */
 static void *move_smaller(lido_arena *arena, void *block, size_t old_bytes, size_t new_bytes) {
   lido_arena_core *core = lido_arena_core_of(arena);
   lido_arena_memory_of_failures before = lido_arena_remember(core);

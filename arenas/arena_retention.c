@@ -1,14 +1,15 @@
 /* arena_retention.c: how much an arena keeps when it is reset.
  *
- * AUTO keeps what nineteen of twenty recent uses would have needed. The estimate needs no history: a use that needed more
- * raises it by an eighth, one that needed less lowers it by 1/152 (a nineteenth of that), so it comes to rest where one in twenty
- * needs more. So one huge use among many moves it by an eighth, for the time of nineteen small ones; but several in a row
- * are a new size: the second raises it by a quarter, the third by a half, the fourth to what it needed. Source of the method: stochastic approximation of a
- * quantile (Robbins and Monro, 1951), in steps of a share instead of a constant.
+ * AUTO keeps what nineteen of twenty recent uses would have needed. The estimate needs no history: a use that needed
+ * more raises it by an eighth, one that needed less lowers it by 1/152 (a nineteenth of that), so it comes to rest
+ * where one in twenty needs more. So one huge use among many moves it by an eighth, for the time of nineteen small
+ * ones; but several in a row are a new size: the second raises it by a quarter, the third by a half, the fourth to what
+ * it needed. Source of the method: stochastic approximation of a quantile (Robbins and Monro, 1951), in steps of a
+ * share instead of a constant.
  * Resets of one block that nobody looked at (arena_inline.h) count in bulk: if the most that they used is below
  * the estimate, each of them lowers it.
- * Pieces with blocks of their own count up to a bound, so that a use that always has some of them finds room for them in its
- * first block.
+ * Pieces with blocks of their own count up to a bound, so that a use that always has some of them finds room for them
+ * in its first block.
  * An arena that keeps one block of the size it needs has the short reset. So when the blocks that are there do not
  * fit the estimate, within a factor of four, none is kept, and the next use begins with one of the right size.
  */
@@ -111,8 +112,8 @@ static void begin_with(lido_arena_core *core, lido_arena_block **link) {
   lido_arena_chain_begin(core, block, block == NULL ? NULL : block->base);
 }
 
-/* mimalloc keeps the pages of freed blocks until it is called again, which a warm arena does not do. So after a huge use they
- * are taken from the blocks before these go back. */
+/* mimalloc keeps the pages of freed blocks until it is called again, which a warm arena does not do. So after a huge
+ * use they are taken from the blocks before these go back. */
 static void purge_spare(const lido_arena_core *core) {
   size_t bytes = 0;
   for (const lido_arena_block *block = core->spare; block != NULL; block = block->older) bytes += block->bytes;

@@ -1,9 +1,10 @@
 /* arena_reuse.c: LIDO_ARENA_REUSE: pieces that were freed before their time are handed out again.
  *
  * Idea: a list for each size: multiples of 16 up to 512 bytes, where every piece fits exactly, then one for each power
- * of two, where a request looks at a few pieces of its own list, then in those where every piece is large enough. While any
- * list has something, the window is empty, so that every alloc comes by here; when none has, the arena is as fast as any other.
- * The lists lie in the arena, and the links in the free pieces themselves, because the whole point is to need no more memory.
+ * of two, where a request looks at a few pieces of its own list, then in those where every piece is large enough. While
+ * any list has something, the window is empty, so that every alloc comes by here; when none has, the arena is as fast
+ * as any other. The lists lie in the arena, and the links in the free pieces themselves, because the whole point is to
+ * need no more memory.
  * Not done: joining neighbours; what does not fit again waits for the reset.
  */
 #include <errno.h>
@@ -83,7 +84,8 @@ static void unlink_piece(lido_arena_core *core, unsigned list, free_piece *befor
   }
 }
 
-/* One of the first pieces of a list that has so many bytes, or NULL. What is too much of it goes to the list it fits. */
+/* One of the first pieces of a list that has so many bytes, or NULL. What is too much of it goes to the list it
+ * fits. */
 static void *take_from(lido_arena_core *core, unsigned list, size_t bytes) {
   free_piece *before = NULL;
   free_piece *piece = core->reuse->lists[list];

@@ -1,7 +1,7 @@
 /* arena_scratch.c: memory for the length of a function.
  *
- * A thread has as many scratch arenas as it ever needed at once: one, or with conflicts two. Between begin and end one of them is
- * used by everybody who does not name it as a conflict, each above the marks of those below.
+ * A thread has as many scratch arenas as it ever needed at once: one, or with conflicts two. Between begin and end one
+ * of them is used by everybody who does not name it as a conflict, each above the marks of those below.
  */
 #include <errno.h>
 

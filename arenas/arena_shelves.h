@@ -1,14 +1,14 @@
 /* arena_shelves.h: idle arenas, by class, in each thread.
  *
- * Idea: a shelf is a stack of arenas that were released in a thread and wait for its next acquire, which then needs no lock and no
- * system call. A thread's shelves are a table by the class's number; the table lies in our memory, not in the
- * thread-local, so that a class can be emptied after its threads are gone.
+ * Idea: a shelf is a stack of arenas that were released in a thread and wait for its next acquire, which then needs no
+ * lock and no system call. A thread's shelves are a table by the class's number; the table lies in our memory, not in
+ * the thread-local, so that a class can be emptied after its threads are gone.
  * Invariants
  *   H1  an arena on a shelf has LIDO_ARENA_IDLE and nothing else in `special`, an empty window, and the shelf's class.
  *   H2  bytes is the sum of what the shelf's arenas hold; put - taken is their number.
  *   H3  a thread's table has a shelf for each index below count.
- * Threads: a shelf's stack is its thread's; others touch it only when its class ends, which the caller orders after every
- * other use. Tables come, grow and go under the lock, rank CLASSES. Counts are read by others, relaxed.
+ * Threads: a shelf's stack is its thread's; others touch it only when its class ends, which the caller orders after
+ * every other use. Tables come, grow and go under the lock, rank CLASSES. Counts are read by others, relaxed.
  * Exit: the hook empties the shelves; what the thread's other destructors acquire later is made and ended without one.
  * Fork: shelves of threads that the child does not have stay until their class ends.
  * Failure: no memory for a table: the thread works without shelves.

@@ -43,7 +43,8 @@ static lido_arena_block *block_among(lido_arena_block *blocks, const char *piece
   return blocks;
 }
 
-/* The block of a piece, mostly the current one. What is reused may lie in any, or, NULL, in a large block, which is no pool. */
+/* The block of a piece, mostly the current one. What is reused may lie in any, or, NULL, in a large block, which is no
+ * pool. */
 static lido_arena_block *pool_of(const lido_arena_core *core, const char *piece) {
   lido_arena_block *block = block_among(core->block, piece);
   return block != NULL ? block : block_among(core->joined_blocks, piece);

@@ -1,9 +1,10 @@
 /* arena_tools.h: what sanitizers, Valgrind and the full checks are told of pieces and blocks.
  *
- * Every byte of a block that is in no piece is closed. Under Valgrind each block is a pool of its own to memcheck, so that a
- * rewind can cut it; but cutting through a piece makes it close bytes far behind (it adds the size of what is kept instead of the
- * piece's), so under Valgrind no piece may reach from below a mark to above it: while marks are open, none grows in place and
- * none gives its end back. With LIDO_CHECKS=full what is closed is filled with a pattern, so that a stale pointer shows.
+ * Every byte of a block that is in no piece is closed. Under Valgrind each block is a pool of its own to memcheck, so
+ * that a rewind can cut it; but cutting through a piece makes it close bytes far behind (it adds the size of what is
+ * kept instead of the piece's), so under Valgrind no piece may reach from below a mark to above it: while marks are
+ * open, none grows in place and none gives its end back. With LIDO_CHECKS=full what is closed is filled with a pattern,
+ * so that a stale pointer shows.
  */
 #ifndef LIDO_ARENAS_ARENA_TOOLS_H
 #define LIDO_ARENAS_ARENA_TOOLS_H

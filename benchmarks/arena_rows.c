@@ -43,8 +43,8 @@ static void small_requests(const arena_subject *subject, size_t count) {
   for (size_t i = 0; i < count; i++) subject->one(SMALL_PIECES, SMALL_BYTES);
 }
 
-/* Many requests, a huge one of so many pieces, some more; what is there that was not before the huge one. `reserved` asks the
- * subject what it holds; NULL: only the kernel is asked. */
+/* Many requests, a huge one of so many pieces, some more; what is there that was not before the huge one. `reserved`
+ * asks the subject what it holds; NULL: only the kernel is asked. */
 static void retain(const bench_options *options, const arena_subject *subject, const char *row, size_t pieces,
                    double (*reserved)(void)) {
   small_requests(subject, options->scale != 0 ? options->scale : RETENTION_REQUESTS);

@@ -31,8 +31,8 @@ bench_options arena_begin(int argc, char **argv);
 /* One row: nanoseconds for each subject. */
 void arena_row(const bench_options *options, const char *row, const arena_subject *subjects, size_t count);
 
-/* The rows that every program has. The first subject is the floor; the second is asked what it keeps after a huge request
- * (`reserved`, or NULL: only the kernel is asked). */
+/* The rows that every program has. The first subject is the floor; the second is asked what it keeps after a huge
+ * request (`reserved`, or NULL: only the kernel is asked). */
 void arena_run(const bench_options *options, const arena_subject *subjects, size_t count, double (*reserved)(void));
 
 #endif

@@ -1,15 +1,18 @@
 /* caches_lido.c: caches and interning, with their floors beside them in one program.
  *
- *     cache_hit        ask for and release random ones of 1,000 resident values, keys of 16 bytes; the floor is the hash of the key and
- *                      lido_weak_acquire and release of the value; `kept`: in a cache that keeps its values; `long`: keys of
- *                      64 bytes, with its own floor
+ *     cache_hit        ask for and release random ones of 1,000 resident values, keys of 16 bytes; the floor is the
+ *                      hash of the key and lido_weak_acquire and release of the value; `kept`: in a cache that keeps
+ *                      its values; `long`: keys of 64 bytes, with its own floor
  *     cache_hit_100k   the same with 100,000 values: memory is what it measures
- *     cache_two        throughput of two threads in that of one: on the same 1,000 keys, on halves of them, and the floor on both
+ *     cache_two        throughput of two threads in that of one: on the same 1,000 keys, on halves of them, and the
+ *                      floor on both
  *     cache_evict      let go of one kept value of 10,000, which somebody else has, and a hit beside it
- *     cache_create     ask for 10,000 keys in turn of which 1,000 are kept, so that each is created, kept, evicted, and dies
- *     intern           intern and release one of 1,000 present strings of 16 bytes; GLib's g_intern_string in the same program; Go's
- *                      unique.Make in unique_go/
- *     cache_memory     bytes resident after a million keys were created and dropped, once and again; asked for by name only
+ *     cache_create     ask for 10,000 keys in turn of which 1,000 are kept, so that each is created, kept, evicted, and
+ *                      dies
+ *     intern           intern and release one of 1,000 present strings of 16 bytes; GLib's g_intern_string in the same
+ *                      program; Go's unique.Make in unique_go/
+ *     cache_memory     bytes resident after a million keys were created and dropped, once and again; asked for by name
+ *                      only
  */
 #include <lido/lido.h>
 #include <stdio.h>

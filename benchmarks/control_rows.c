@@ -1,8 +1,11 @@
 /* control_rows.c: what a manager costs those who look, those who are looked at, and whoever is in a pass.
  *
- *     control_look       per pool, of 1,000: snapshot, tick; the same while another thread allocs and frees on all of them (_loaded)
- *     control_load       a pair on pools of the manager in turns: alone; while another thread ticks a hundred times a second
- *     control_nothing    a pass with nothing to free: one pool of 1,000 live objects, one of 1,000,000; per pool, of 1,000
+ *     control_look       per pool, of 1,000: snapshot, tick; the same while another thread allocs and frees on all of
+ *                        them (_loaded)
+ *     control_load       a pair on pools of the manager in turns: alone; while another thread ticks a hundred times a
+ *                        second
+ *     control_nothing    a pass with nothing to free: one pool of 1,000 live objects, one of 1,000,000; per pool, of
+ *                        1,000
  *     control_free       a pass with that many MiB to free, per MiB
  */
 #include <lido/lido.h>

@@ -1,19 +1,20 @@
 /* handles_lido.c: handles and cleanups, with their floors beside them in one program.
  *
- *     handle_get_1k, _1m     follow one of so many random objects and read a word: by a raw pointer, by a handle; the handles
- *                            or pointers in an array, the index from xorshift in both
+ *     handle_get_1k, _1m     follow one of so many random objects and read a word: by a raw pointer, by a handle; the
+ *                            handles or pointers in an array, the index from xorshift in both
  *     handle_chain_1k, _1m   the same where the next index depends on the word that was read, so that nothing overlaps
- *     handle_guard_1k        follow inside guards: one for 64 of them, one for each; the same with liburcu's memb flavour around
- *                            the raw pointer, where it is installed
+ *     handle_guard_1k        follow inside guards: one for 64 of them, one for each; the same with liburcu's memb
+ *                            flavour around the raw pointer, where it is installed
  *     handle_guard_two       throughput of two threads that follow inside guards, in those of one
  *     handle_acquire         acquire and release of one object; the floor is a load with a compare-and-swap, and a
  *                            fetch_sub, on one word; std::weak_ptr where there is a C++ compiler
  *     handle_acquire_1k      the same for random ones of 1,000 objects
- *     handle_pair            alloc, write, free: without handles, with handles of which none was made, by lido_pool_free and by
- *                            lido_release; the floor is that of the pools
- *     handle_memory          bytes resident for each of two million objects without a handle, beyond those of a pool without
- *                            handles; asked for by name only
- *     handle_cleanup         alloc, add a cleanup, release, which runs it; the same for an object that is counted and has none
+ *     handle_pair            alloc, write, free: without handles, with handles of which none was made, by
+ *                            lido_pool_free and by lido_release; the floor is that of the pools
+ *     handle_memory          bytes resident for each of two million objects without a handle, beyond those of a pool
+ *                            without handles; asked for by name only
+ *     handle_cleanup         alloc, add a cleanup, release, which runs it; the same for an object that is counted and
+ *                            has none
  */
 #include <lido/lido.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-// handles_weak_ptr.cpp: std::weak_ptr in the loops of handles_lido.c. libstdc++ leaves its atomics out in a process that never
-// started a thread, so the program starts one before.
+// handles_weak_ptr.cpp: std::weak_ptr in the loops of handles_lido.c. libstdc++ leaves its atomics out in a process
+// that never started a thread, so the program starts one before.
 #include "handles_weak_ptr.h"
 
 #include <memory>

@@ -1,4 +1,5 @@
-/* heap_profile_rows.c: what the heap profile costs: the loops of the micro benchmarks with it off and on, slice by slice in turns.
+/* heap_profile_rows.c: what the heap profile costs: the loops of the micro benchmarks with it off and on, slice by
+ * slice in turns.
  *
  * Each slice with the profile on starts it, and nudges once, as a monitor's tick would.
  */

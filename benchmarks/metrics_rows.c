@@ -1,7 +1,7 @@
 /* metrics_rows.c: the numbers of a manager with 1,000 pools, as a snapshot and as text.
  *
- *     metrics_1k    per pool. copy: memcpy of the same text, in pieces of a page, which is the least that a sink costs; prometheus, openmetrics: the texts, into a sink that
- *                   copies them; take: the snapshot
+ *     metrics_1k    per pool. copy: memcpy of the same text, in pieces of a page, which is the least that a sink costs;
+ *                   prometheus, openmetrics: the texts, into a sink that copies them; take: the snapshot
  */
 #include <errno.h>
 #include <lido/lido.h>

@@ -1,12 +1,14 @@
 /* object_pool_rows.c: object pools, with a typed lido pool beside them in one program.
  *
- *     object_pair     get, write 8 bytes, put, typed: without callbacks, with a reset at each put, with a reset and a size, and
- *                     with the bytes that are kept counted; the floor is alloc, write, free of a typed pool
- *     object_dynamic  the same by lido_object_pool_get and _put; beside the floor also one that calls the reset by a pointer
+ *     object_pair     get, write 8 bytes, put, typed: without callbacks, with a reset at each put, with a reset and a
+ *                     size, and with the bytes that are kept counted; the floor is alloc, write, free of a typed pool
+ *     object_dynamic  the same by lido_object_pool_get and _put; beside the floor also one that calls the reset by a
+ *                     pointer
  *     object_batch    128 gets, each written, then 128 puts in the same order, for each object
  *     object_two      throughput of two threads that get and put, in that of one
  *     object_trim     a get, a put and a trim, which takes the object as a victim and destroys none
- *     object_malloc   a buffer of 4 KiB, of which the first and the last byte are written: by malloc and free, by a typed object pool
+ *     object_malloc   a buffer of 4 KiB, of which the first and the last byte are written: by malloc and free, by a
+ *                     typed object pool
  */
 #include <lido/lido.h>
 #include <stdlib.h>

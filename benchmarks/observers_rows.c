@@ -1,7 +1,8 @@
 /* observers_rows.c: notifications, with the bare walk beside them in one program.
  *
- *     observer_next_1k, _1      one notification of 1,000 observers, of one; per observer. walk: an array of handles and functions,
- *                               lido_weak_acquire, the same call, lido_release; walk_by_handle: the same with lido_weak_release
+ *     observer_next_1k, _1      one notification of 1,000 observers, of one; per observer. walk: an array of handles
+ *                               and functions, lido_weak_acquire, the same call, lido_release; walk_by_handle: the
+ *                               same with lido_weak_release
  *     observer_next_none        a notification of a subject without observers
  *     observer_subscribe        subscribe and unsubscribe; sync: unsubscribe and wait, with no notification under way
  */

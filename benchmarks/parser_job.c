@@ -4,7 +4,8 @@
  *     expat_job_lido FILE --scale 100                      how much memory so many documents need
  *
  * Compiled once for each parser, JOB_FILE naming it, and each allocator (parser_memory.h). A document is
- * everything from no parser to no parser; its result has a checksum that must be the same for every allocator. JOB_FILE defines
+ * everything from no parser to no parser; its result has a checksum that must be the same for every allocator. JOB_FILE
+ * defines
  *
  *     JOB_ROW                                               the parser, as the figures name it
  *     uint64_t job_document(data, length, bool checked)     one document; -> its checksum if that is wanted

@@ -1,5 +1,5 @@
-/* parser_memory.h: where a parser and what is built of its document take their memory: one allocator for each program, by
- * one of JOB_LIBC, JOB_MIMALLOC, JOB_APR, JOB_LIDO, JOB_LIDO_REUSE.
+/* parser_memory.h: where a parser and what is built of its document take their memory: one allocator for each program,
+ * by one of JOB_LIBC, JOB_MIMALLOC, JOB_APR, JOB_LIDO, JOB_LIDO_REUSE.
  *
  * An arena and a pool of APR need no free: at the end of the document everything goes. But a realloc must know the old
  * size, which the hooks of C libraries do not tell, so pieces have a header of 16 bytes there, unless the job

@@ -1,14 +1,20 @@
-/* policies_lido.c: what each policy of a manager costs and buys, in a day of bursts and idle hours, by a simulated clock.
+/* policies_lido.c: what each policy of a manager costs and buys, in a day of bursts and idle hours, by a simulated
+ * clock.
  *
- * The day: a base of 32 MiB of objects lives all the time. CYCLES times: a burst, in which connections (512 bytes), requests (256) and buffers (4 KiB), at most some 56 MiB of them at once, are allocated
- * and freed in waves, each with an arena for some of the requests, and one in a hundred objects of the base is replaced; then an hour of nothing. A
- * tick of the manager comes each simulated second of the burst, and each minute of the hour. As in a server that goes idle, the thread flushes its caches at the end of a burst.
+ * The day: a base of 32 MiB of objects lives all the time. CYCLES times: a burst, in which connections (512 bytes),
+ * requests (256) and buffers (4 KiB), at most some 56 MiB of them at once, are allocated and freed in waves, each with
+ * an arena for some of the requests, and one in a hundred objects of the base is replaced; then an hour of nothing. A
+ * tick of the manager comes each simulated second of the burst, and each minute of the hour. As in a server that goes
+ * idle, the thread flushes its caches at the end of a burst.
  *
- * Every alloc and free of the bursts is timed. A process is interrupted by the system at will, so each policy's day is run several times, in a
- * process of its own, in turns with the others; the day is the same each time, so that every call has one fellow in each run. A call's time is the least of theirs: what the call itself
- * does. The worst of these is the row `worst`; the worst of single runs, with the system's interruptions, is the row `worst_seen` (its median).
- * Rows: p50, p99, p999, worst (the first burst left out: that is the pool's growth to what it needs, which no policy can know before), worst_first, worst_seen, ns; day, ns a call with the ticks, not timed call by call; steady, the same for the waves after a burst's first full one;
- * idle, resident bytes after an hour for each live one, the greatest of the cycles; busy, the same at the height of a burst.
+ * Every alloc and free of the bursts is timed. A process is interrupted by the system at will, so each policy's day is
+ * run several times, in a process of its own, in turns with the others; the day is the same each time, so that every
+ * call has one fellow in each run. A call's time is the least of theirs: what the call itself does. The worst of these
+ * is the row `worst`; the worst of single runs, with the system's interruptions, is the row `worst_seen` (its median).
+ * Rows: p50, p99, p999, worst (the first burst left out: that is the pool's growth to what it needs, which no policy
+ * can know before), worst_first, worst_seen, ns; day, ns a call with the ticks, not timed call by call; steady, the
+ * same for the waves after a burst's first full one; idle, resident bytes after an hour for each live one, the greatest
+ * of the cycles; busy, the same at the height of a burst.
  */
 #include <lido/lido.h>
 #include <stdio.h>

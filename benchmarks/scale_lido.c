@@ -1,8 +1,8 @@
 /* scale_lido.c: does the cost of a pair grow with the number of pools, or of live objects?
  *
  *     pools     10,000 pools alive and each used: the pair on any of them, each sample on another, against the pair on
- *               the pool that was there first. As information, what a change of pool costs: bursts of 1,000 pairs on one
- *               pool after another, in shuffled order, and one pair a pool; there each pool's lines come from afar
+ *               the pool that was there first. As information, what a change of pool costs: bursts of 1,000 pairs on
+ *               one pool after another, in shuffled order, and one pair a pool; there each pool's lines come from afar
  *     live      pairs on a pool with 10^7 live objects, against one with 10^3
  */
 #include <lido/pool.h>

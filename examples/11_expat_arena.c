@@ -1,5 +1,5 @@
-/* 11_expat_arena.c: Expat with its memory in the arena of a request. Its hooks have no context, so they find the arena in a
- * thread-local; realloc is not told the old size, so each piece has it in a header. */
+/* 11_expat_arena.c: Expat with its memory in the arena of a request. Its hooks have no context, so they find the arena
+ * in a thread-local; realloc is not told the old size, so each piece has it in a header. */
 #include <expat.h>
 #include <lido/arena.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* 12_zlib_arena.c: zlib with its memory in the arena of a request. Its hooks have a context and never resize: nothing is
- * needed but the arena. A first block that holds a stream saves it a block for each large piece. */
+/* 12_zlib_arena.c: zlib with its memory in the arena of a request. Its hooks have a context and never resize: nothing
+ * is needed but the arena. A first block that holds a stream saves it a block for each large piece. */
 #include <lido/arena.h>
 #include <stdio.h>
 #include <string.h>

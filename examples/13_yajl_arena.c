@@ -1,5 +1,5 @@
-/* 13_yajl_arena.c: yajl with its memory, and what it reads, in the arena of a request. Its hooks have a context; realloc is
- * not told the old size, so each piece has it in a header. */
+/* 13_yajl_arena.c: yajl with its memory, and what it reads, in the arena of a request. Its hooks have a context;
+ * realloc is not told the old size, so each piece has it in a header. */
 #include <lido/arena.h>
 #include <stdio.h>
 #include <string.h>

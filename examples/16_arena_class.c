@@ -1,5 +1,5 @@
-/* 16_arena_class.c: arenas for requests that overlap. The class learns how large a first block should be, and an arena that
- * was released waits in its thread for the next request. */
+/* 16_arena_class.c: arenas for requests that overlap. The class learns how large a first block should be, and an arena
+ * that was released waits in its thread for the next request. */
 #include <lido/arena.h>
 #include <stdio.h>
 

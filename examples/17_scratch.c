@@ -1,5 +1,5 @@
-/* 17_scratch.c: memory for the length of a function. A result that is to outlive it goes to the caller's arena, which is
- * named as a conflict: the caller's may itself be a scratch arena. */
+/* 17_scratch.c: memory for the length of a function. A result that is to outlive it goes to the caller's arena, which
+ * is named as a conflict: the caller's may itself be a scratch arena. */
 #include <lido/arena.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* 21_two_steps.c: an object that is registered everywhere before it is complete, and found by nobody until it is; and one that is
- * taken away from everybody while somebody still works with it. */
+/* 21_two_steps.c: an object that is registered everywhere before it is complete, and found by nobody until it is; and
+ * one that is taken away from everybody while somebody still works with it. */
 #include <lido/lido.h>
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-/* 22_cleanup.c: what must happen when an object is gone: its file is closed, and its name leaves a table, unless somebody has taken the
- * file over. */
+/* 22_cleanup.c: what must happen when an object is gone: its file is closed, and its name leaves a table, unless
+ * somebody has taken the file over. */
 #include <lido/lido.h>
 #include <stdio.h>
 #include <unistd.h>

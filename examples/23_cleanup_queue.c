@@ -1,5 +1,5 @@
-/* 23_cleanup_queue.c: cleanups that would take too long where objects die wait on a queue, for an event loop that polls a
- * descriptor, or for a thread of Lido's. */
+/* 23_cleanup_queue.c: cleanups that would take too long where objects die wait on a queue, for an event loop that polls
+ * a descriptor, or for a thread of Lido's. */
 #include <lido/lido.h>
 #include <poll.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* 24_epoll.c: handles as the data of epoll. An event may be delivered for a connection that another event of the same round has just
- * closed; with a pointer that is a use after free, with a handle it is NULL. */
+/* 24_epoll.c: handles as the data of epoll. An event may be delivered for a connection that another event of the same
+ * round has just closed; with a pointer that is a use after free, with a handle it is NULL. */
 #include <lido/lido.h>
 #include <stdio.h>
 #include <sys/epoll.h>

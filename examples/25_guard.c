@@ -1,5 +1,5 @@
-/* 25_guard.c: a route table that is read all the time and changed seldom. Readers follow handles without touching a count; a route that
- * is replaced goes when nobody can be reading it. */
+/* 25_guard.c: a route table that is read all the time and changed seldom. Readers follow handles without touching a
+ * count; a route that is replaced goes when nobody can be reading it. */
 #include <lido/lido.h>
 #include <pthread.h>
 #include <stdio.h>

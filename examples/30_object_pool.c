@@ -1,5 +1,5 @@
-/* 30_object_pool.c: buffers that grow. They are used again, but one that has grown beyond a bound is not kept, and what nobody has used
- * for two trims goes. */
+/* 30_object_pool.c: buffers that grow. They are used again, but one that has grown beyond a bound is not kept, and what
+ * nobody has used for two trims goes. */
 #include <lido/object_pool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* 31_observers.c: displays that are told of prices, and may go away at any time without a word; and one that wants to be told no more,
- * whose memory for that goes as soon as nobody uses it.
+/* 31_observers.c: displays that are told of prices, and may go away at any time without a word; and one that wants to
+ * be told no more, whose memory for that goes as soon as nobody uses it.
  */
 #include <lido/lido.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* 35_tuning.c: a pool is tuned while it is used: first so that no alloc waits for the system, then so that free memory goes back. */
+/* 35_tuning.c: a pool is tuned while it is used: first so that no alloc waits for the system, then so that free memory
+ * goes back. */
 #include <inttypes.h>
 #include <lido/pool.h>
 #include <stdio.h>

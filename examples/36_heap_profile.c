@@ -1,7 +1,7 @@
 /* 36_heap_profile.c: who allocated what is there.
  *
- * Two parts of a program share a pool; the profile tells them apart by their stacks. A real program leaves mean_bytes at its
- * default; here little is allocated, so samples are taken more often.
+ * Two parts of a program share a pool; the profile tells them apart by their stacks. A real program leaves mean_bytes
+ * at its default; here little is allocated, so samples are taken more often.
  */
 #include <errno.h>
 #include <lido/lido.h>
@@ -47,7 +47,8 @@ int main(void) {
   if (lido_heap_profile_read(print_site, NULL) != 0) return EXIT_FAILURE;
   lido_heap_profile_stop();
 
-  /* For people, with the names of functions as far as they are known (link with -rdynamic). The sessions are still live. */
+  /* For people, with the names of functions as far as they are known (link with -rdynamic). The sessions are still
+   * live. */
   fflush(stdout);
   if (lido_heap_leaks_write(STDOUT_FILENO) != 0) return EXIT_FAILURE;
   return lido_pool_destroy(pool) == SESSIONS ? EXIT_SUCCESS : EXIT_FAILURE;

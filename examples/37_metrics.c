@@ -1,4 +1,5 @@
-/* 37_metrics.c: what a manager has, as text for Prometheus; `37_metrics openmetrics` and `37_metrics table` give the other forms. */
+/* 37_metrics.c: what a manager has, as text for Prometheus; `37_metrics openmetrics` and `37_metrics table` give the
+ * other forms. */
 #include <errno.h>
 #include <lido/lido.h>
 #include <stdio.h>

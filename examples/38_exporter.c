@@ -1,4 +1,5 @@
-/* 38_exporter.c: metrics over HTTP, asked for by a client of a few lines. In a program they stay there, and Prometheus asks:
+/* 38_exporter.c: metrics over HTTP, asked for by a client of a few lines. In a program they stay there, and Prometheus
+ * asks:
  *     scrape_configs: [{ job_name: server, static_configs: [{ targets: ["127.0.0.1:9464"] }] }]
  */
 #include <arpa/inet.h>

@@ -1,5 +1,6 @@
-/* 41_manager.c: a server's memory under one roof. Two pools, a class of arenas and a queue of cleanups are found by name and share one limit. Beyond its
- * soft part a pass gives back what is idle; the hard part is never passed. At the end all goes in the right order. */
+/* 41_manager.c: a server's memory under one roof. Two pools, a class of arenas and a queue of cleanups are found by
+ * name and share one limit. Beyond its soft part a pass gives back what is idle; the hard part is never passed. At the
+ * end all goes in the right order. */
 #include <errno.h>
 #include <lido/lido.h>
 #include <stdio.h>

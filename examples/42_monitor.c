@@ -1,5 +1,6 @@
-/* 42_monitor.c: a rule that rings when too many sessions have been live for five seconds, and is quiet again when they are gone. The program calls the
- * tick itself here, by a clock of its own, so that seconds pass at once; at the end a thread of Lido's does it. */
+/* 42_monitor.c: a rule that rings when too many sessions have been live for five seconds, and is quiet again when they
+ * are gone. The program calls the tick itself here, by a clock of its own, so that seconds pass at once; at the end a
+ * thread of Lido's does it. */
 #include <lido/lido.h>
 #include <stdio.h>
 

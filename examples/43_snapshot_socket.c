@@ -1,4 +1,5 @@
-/* 43_snapshot_socket.c: a window into a running program. `lido top` shows what is behind it; here the program itself is the client that asks.
+/* 43_snapshot_socket.c: a window into a running program. `lido top` shows what is behind it; here the program itself is
+ * the client that asks.
  *
  *     example_43_snapshot_socket wait &
  *     lido top

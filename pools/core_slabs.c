@@ -163,8 +163,8 @@ void lido_core_drain_depot(lido_pool_core *core) {
 
 /* ---- Giving back ---- */
 
-/* Called with the registry's and the slabs' locks held. Threads change their hot objects meanwhile, so pins of the last time
- * are not taken back one by one: they are of another round. */
+/* Called with the registry's and the slabs' locks held. Threads change their hot objects meanwhile, so pins of the last
+ * time are not taken back one by one: they are of another round. */
 static void pin_hot_slabs(lido_pool_core *core) {
   core->slabs.pin_round++;
   for (const lido_thread_cache_rest *rest = core->caches; rest != NULL; rest = rest->pool_next) {
@@ -175,7 +175,8 @@ static void pin_hot_slabs(lido_pool_core *core) {
   }
 }
 
-/* Called with the slabs' lock held. Slabs of a bin out of the lists, linked by next, before those `collected` already. */
+/* Called with the slabs' lock held. Slabs of a bin out of the lists, linked by next, before those `collected`
+ * already. */
 static lido_slab *collect_locked(lido_pool_core *core, unsigned bin, size_t keep_bytes, lido_slab *collected) {
   lido_slab *next = NULL;
   lido_slab_lists *lists = &core->slabs;

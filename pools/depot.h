@@ -6,7 +6,8 @@
  * Invariants
  *   D1  a magazine is in at most one of: the full list, the empty list, one cache, somebody's hands.
  *   D2  objects is the number of objects in the full list; magazines there are not empty.
- *   D3  objects <= limit, but for magazines put back by threads that exit, and those that were there when the limit fell.
+ *   D3  objects <= limit, but for magazines put back by threads that exit, and those that were there when the limit
+ *       fell.
  *   D4  bytes is the storage of the magazines in both lists.
  * Threads: any. Lock: rank DEPOT, one per pool; nothing but list work under it.
  *              exchange  give  take_all

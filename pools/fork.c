@@ -71,7 +71,8 @@ static void forget_explicit_caches(lido_pool_core *core) {
   }
 }
 
-/* Until the sweep, nothing may be in a cache: this thread's are emptied, and closed so that its next call comes by there. */
+/* Until the sweep, nothing may be in a cache: this thread's are emptied, and closed so that its next call comes by
+ * there. */
 static void close_own_caches(lido_pool_core *core) {
   for (lido_thread_cache_rest *rest = core->caches; rest != NULL && core->needs_sweep; rest = rest->pool_next) {
     lido_thread_cache_close(rest);

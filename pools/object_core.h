@@ -3,16 +3,18 @@
  *     thread:  store: hot object -> items
  *     shared:  fresh shelf, then victims (magazines of objects), one lock
  *
- * Idea: an object is kept in a store, on a shelf, or in somebody's hands on the way from one to the other; else it is out. Stores and shelves
- * share the pool's bounds by credit: a store may hold what it has been granted, and what is granted and what is shelved together
- * stay within the bounds. So they are met exactly, and no get or put counts anything that others see. The price: the credit of a
- * thread that does not use it is lost to others until a trim takes it back.
+ * Idea: an object is kept in a store, on a shelf, or in somebody's hands on the way from one to the other; else it is
+ * out. Stores and shelves share the pool's bounds by credit: a store may hold what it has been granted, and what is
+ * granted and what is shelved together stay within the bounds. So they are met exactly, and no get or put counts
+ * anything that others see. The price: the credit of a thread that does not use it is lost to others until a trim takes
+ * it back.
  * Invariants
  *   O1  an object is in one place.
  *   O2  granted is the sum of the stores' credit, granted_bytes that of their credit in bytes.
  *   O3  granted + objects on both shelves <= keep_objects; with keep_bytes, the same in bytes.
  *   O4  created - all destroyed - kept is what is out, less what was put that no get gave out.
- * Threads: any; each field says what guards it. Lock: rank SHELVES, one per pool, inside that of object_threads.h; slow paths only.
+ * Threads: any; each field says what guards it. Lock: rank SHELVES, one per pool, inside that of object_threads.h; slow
+ * paths only.
  * No callback runs under it: what is to be destroyed is taken out first.
  * Failure: no memory for a store: the thread uses the shelves directly; none for a magazine: the object is destroyed.
  * Not done: taking from other threads' stores when the shelves are empty, as Go does (it costs a barrier in

@@ -1,4 +1,5 @@
-/* object_pool_calls.c: get and put beyond their common case, where the callbacks are called; typed pools; the inlined bodies as functions. */
+/* object_pool_calls.c: get and put beyond their common case, where the callbacks are called; typed pools; the inlined
+ * bodies as functions. */
 #include <errno.h>
 
 #include "lib/base/atomic.h"

@@ -1,6 +1,7 @@
 /* object_pool_stats.c: numbers, summed when asked, and the invariants.
  *
- * The fast paths count gets, in the store's own line. What is created and destroyed is counted on slow paths, what is kept is looked at.
+ * The fast paths count gets, in the store's own line. What is created and destroyed is counted on slow paths, what is
+ * kept is looked at.
  * The rest follows: reuses = gets - created, out = created - destroyed - kept.
  */
 #include <string.h>

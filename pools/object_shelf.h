@@ -1,7 +1,7 @@
 /* object_shelf.h: a list of magazines of a program's own objects, each object with its size.
  *
- * Idea: what lies behind the threads' stores (object_store.h). A store gives and takes a whole magazine at a time; who has
- * no store puts and takes single objects. A pool has two shelves: fresh, and victims, which the next trim destroys.
+ * Idea: what lies behind the threads' stores (object_store.h). A store gives and takes a whole magazine at a time; who
+ * has no store puts and takes single objects. A pool has two shelves: fresh, and victims, which the next trim destroys.
  * Invariants
  *   F1  `objects` and `bytes` are the sums over the shelf's magazines; none of these is empty or more than full.
  * Threads: whoever holds the pool's lock, or has the shelf for itself.

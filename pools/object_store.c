@@ -226,7 +226,8 @@ static void add_to_batch(batch *b, lido_kept kept) { b->items[b->count++] = kept
 
 static void withdraw_credit_locked(lido_object_rest *rest) { set_credit_locked(rest, 0, 0); }
 
-/* Everything that is left in the store comes into the batch, and the store is open. By the owner, or when it is gone. */
+/* Everything that is left in the store comes into the batch, and the store is open. By the owner, or when it is
+ * gone. */
 static void open_locked(lido_object_rest *rest, batch *b) {
   lido_object_store *store = &rest->face;
   for (size_t i = rest->taken_count; i < store->count; i++) add_to_batch(b, item_at(rest, i));
@@ -358,8 +359,8 @@ void lido_object_core_empty(lido_object_core *core) {
 
 /* ---- The owner's slow paths ---- */
 
-/* After the owner's announcement. In a process without membarrier the look is good only behind a fence. RELAXED: as in the fast
- * paths, or the fence orders it. */
+/* After the owner's announcement. In a process without membarrier the look is good only behind a fence. RELAXED: as in
+ * the fast paths, or the fence orders it. */
 static bool is_closed(const lido_object_store *store) {
   if ((lido_load_relaxed(&store->stop) & LIDO_STOP_FENCE) != 0) lido_fence_full();
   return (lido_load_relaxed(&store->stop) & LIDO_STOP_CLOSED) != 0; /* RELAXED: as above */
@@ -480,7 +481,8 @@ static void *refill_locked(lido_object_rest *rest, lido_object_magazine *magazin
   return object;
 }
 
-/* The newest object of a store that is not empty, as it was adopted, or opened just now. RELAXED: a trim needs the lock. */
+/* The newest object of a store that is not empty, as it was adopted, or opened just now. RELAXED: a trim needs the
+ * lock. */
 static void *take_own(lido_object_rest *rest) {
   lido_object_store *store = &rest->face;
   void *hot = store->hot;
@@ -515,7 +517,8 @@ void *lido_object_find(lido_object_core *core, lido_object_store *store) {
 
 /* ---- Questions ---- */
 
-/* What the owner sees in its open store is there: had it been taken, and come back to the program, the owner would see CLOSED, too. */
+/* What the owner sees in its open store is there: had it been taken, and come back to the program, the owner would see
+ * CLOSED, too. */
 bool lido_object_store_holds(const lido_object_store *store, const void *object) {
   if ((lido_load_relaxed(&store->stop) & LIDO_STOP_CLOSED) != 0) return false; /* RELAXED: as said */
   if (store->hot == object) return true;

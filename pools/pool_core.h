@@ -103,8 +103,8 @@ typedef struct lido_place {
 /* Does the address lie in a unit of the pool's slabs? Any address. */
 bool lido_core_contains(const lido_pool_core *core, uintptr_t address);
 
-/* Where an address lies in the pool. Any address; called with the registry's or the slabs' lock held, unless the address is
- * known to be an object of the pool. */
+/* Where an address lies in the pool. Any address; called with the registry's or the slabs' lock held, unless the
+ * address is known to be an object of the pool. */
 lido_place lido_core_find(const lido_pool_core *core, const void *address);
 
 /* The slab of an object that is known to be the pool's. */
@@ -147,8 +147,8 @@ bool lido_core_add_ready(lido_pool_core *core);
 /* Memory behind every page of a slab, which stays meanwhile. false: there is none. No lock is held. (pool_prepare.c) */
 bool lido_core_populate(lido_pool_core *core, const lido_slab *slab);
 
-/* What lido_pool_trim does but for the backing. Without `collects`, deaths that wait for readers go on waiting: then nothing of the program's
- * is called but `destroy` of a slab's objects. */
+/* What lido_pool_trim does but for the backing. Without `collects`, deaths that wait for readers go on waiting: then
+ * nothing of the program's is called but `destroy` of a slab's objects. */
 size_t lido_core_trim(lido_pool_core *core, bool collects);
 
 /* In the child of a fork: find the objects that caches of vanished threads held. */
@@ -164,7 +164,8 @@ static inline void lido_core_sweep_if_needed(lido_pool_core *core) {
 /* Is this not the thread that a single-thread pool belongs to? */
 bool lido_core_is_second_thread(lido_pool_core *core);
 
-/* From now on other threads may ask a single-thread pool for its numbers: its slow paths take their locks. Called by its only thread, or before it has one. */
+/* From now on other threads may ask a single-thread pool for its numbers: its slow paths take their locks. Called by
+ * its only thread, or before it has one. */
 void lido_core_use_locks(lido_pool_core *core);
 
 /* Is this the thread that uses a single-thread pool? Unlike the question above, it makes nobody its user. */
@@ -189,7 +190,8 @@ void lido_direct_free(lido_pool_core *core, void *object);
 /* Once the core is made. 0, or ENOMEM. */
 int lido_handles_begin(lido_pool_core *core);
 
-/* A free of an object of which lib/refs keeps a count, or that has a destructor. -> false: it is none; free it plainly. */
+/* A free of an object of which lib/refs keeps a count, or that has a destructor. -> false: it is none; free it
+ * plainly. */
 bool lido_handles_free(lido_pool_core *core, void *object);
 
 /* Every object of which somebody must hear that it dies, dies. -> how many; SIZE_MAX: one of them is dying already,
@@ -210,7 +212,8 @@ void lido_free_plainly(lido_pool_core *core, void *object);
 /* From live to held. pre: an object starts there. false: it was not live. */
 bool lido_core_hold(const lido_pool_core *core, void *object);
 
-/* Does a live object of this pool start at the address? Any address, as long as it is in a slab if it is in the pool. */
+/* Does a live object of this pool start at the address? Any address, as long as it is in a slab if it is in the
+ * pool. */
 bool lido_core_is_live_object(const lido_pool_core *core, const void *address);
 
 /* Verify that `object` is live in this pool, wipe it if the pool's objects come zeroed, and make it free; if it is not,

@@ -1,10 +1,10 @@
 /* pool_handles.c: what a pool with handles is to lib/refs, and the other way round.
  *
- * Idea: as long as nobody asked lib/refs about an object, its state byte says LIVE and the pool treats it like any other: alloc and
- * free are the same inlined code as in a pool without handles. The first question makes it HELD: no free fits any more but the one here,
- * which is a release; and when the last reference goes, lib/refs gives it back here, LIVE again for the moment of its
- * plain free. With a destructor every object's end must be heard, so there every free comes by here (the cache's owner never
- * matches), and the object is held for its last moment.
+ * Idea: as long as nobody asked lib/refs about an object, its state byte says LIVE and the pool treats it like any
+ * other: alloc and free are the same inlined code as in a pool without handles. The first question makes it HELD: no
+ * free fits any more but the one here, which is a release; and when the last reference goes, lib/refs gives it back
+ * here, LIVE again for the moment of its plain free. With a destructor every object's end must be heard, so there every
+ * free comes by here (the cache's owner never matches), and the object is held for its last moment.
  * Invariants
  *   K1  HELD <=> the slot's word is not at rest, but for the moments of hold, dispose and retire.
  *   K2  a RETIRED object is in no cache and its bit is not set; `retired` of its slab counts it.
@@ -64,7 +64,8 @@ static void dispose(lido_refs_owner *owner, void *object) {
   lido_pool_core *core = core_behind(owner);
   forget_sample(core, object);
   lido_core_set_state(core, object, LIDO_STATE_LIVE);
-  /* Without checks a walk made the states up when it began; it shall not visit this one. RELAXED: it is this thread's. */
+  /* Without checks a walk made the states up when it began; it shall not visit this one. RELAXED: it is this
+   * thread's. */
   if (LIDO_CHECKS == LIDO_CHECKS_NONE) {
     lido_store_relaxed(lido_core_state_of(core, (uintptr_t)object), LIDO_STATE_FREE);
   }

@@ -1,13 +1,13 @@
 /* pool_prepare.c: empty slabs with memory behind every page, before somebody needs them.
  *
- * The pages are brought without a lock. A slab that is in the lists can't go back meanwhile, because this announces itself
- * as a walk does (slab_lists.h); others may take objects of it and write to them, which lido_os_pages_populate() allows.
- * Once ready, a slab is ready until it goes back: nothing takes pages from a slab.
- * A call adds no more slabs than are wanted in all: each may bring a budget's soft limit to have the pool trimmed, and the others with it.
+ * The pages are brought without a lock. A slab that is in the lists can't go back meanwhile, because this announces
+ * itself as a walk does (slab_lists.h); others may take objects of it and write to them, which lido_os_pages_populate()
+ * allows. Once ready, a slab is ready until it goes back: nothing takes pages from a slab.
+ * A call adds no more slabs than are wanted in all: each may bring a budget's soft limit to have the pool trimmed, and
+ * the others with it.
  */
 #include <errno.h>
 
-#include "lib/base/atomic.h"
 #include "pools/pool_core.h"
 
 enum { AT_ONCE = 64 };

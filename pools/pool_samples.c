@@ -2,7 +2,6 @@
 #include "pools/pool_samples.h"
 
 #include "lib/base/atomic.h"
-#include "lib/base/bits.h"
 #include "pools/registry.h"
 #include "pools/slow_paths.h"
 
@@ -209,7 +208,8 @@ void lido_sampling_alone(lido_pool_core *core, void *object, const void *caller)
 
 /* ---- Nudges ---- */
 
-/* Called with the registry's lock held, which keeps what is hot mapped (P3). It may be anybody's object by now: any mark is harmless (G2). */
+/* Called with the registry's lock held, which keeps what is hot mapped (P3). It may be anybody's object by now: any
+ * mark is harmless (G2). */
 static void mark_hot(const lido_thread_cache_rest *rest) {
   /* ACQUIRE cache.hot: the state bytes of that object's slab are seen as they were made. */
   void *hot = lido_load_acquire(&rest->cache->hot);

@@ -1,23 +1,25 @@
 /* pool_samples.h: which objects of pools are samples of the heap profile (lib/mem/heap_samples.h).
  *
- * Idea: the inlined paths know nothing of it. Each visit of a slow path tells, by C6 of thread_cache.h, how many objects were allocated
- * through the cache since the last one; so many bytes are counted down. Near its end the magazine is shown to the inlined path only in part, so
- * that the very alloc that is due finds nothing and comes to the slow path. When the turn has passed unseen, because objects came from the hot
- * slot again and again, each call is made to come there for a while, and one of the next sixteen allocs is the sample.
- * A live sample's state byte says SAMPLED, which the inlined free does not know: the object comes to the slow path once more, there the
- * sample is dropped, and the free goes on as usual. The same byte brings in a thread that never leaves its hot slot: whoever wants to see
- * it marks the object, without a sample behind it (lido_pools_nudge).
+ * Idea: the inlined paths know nothing of it. Each visit of a slow path tells, by C6 of thread_cache.h, how many
+ * objects were allocated through the cache since the last one; so many bytes are counted down. Near its end the
+ * magazine is shown to the inlined path only in part, so that the very alloc that is due finds nothing and comes to the
+ * slow path. When the turn has passed unseen, because objects came from the hot slot again and again, each call is made
+ * to come there for a while, and one of the next sixteen allocs is the sample. A live sample's state byte says SAMPLED,
+ * which the inlined free does not know: the object comes to the slow path once more, there the sample is dropped, and
+ * the free goes on as usual. The same byte brings in a thread that never leaves its hot slot: whoever wants to see it
+ * marks the object, without a sample behind it (lido_pools_nudge).
  * Invariants
  *   G1  an object that is a sample is SAMPLED or HELD, but for the moments of alloc, free and death.
  *   G2  SAMPLED alone means nothing but that its free comes to the slow path.
- *   G3  objects are hidden, or each call wanted, only in a cache that is watched; such a cache stays watched until a visit
- *       finds the profile off and shows all again.
+ *   G3  objects are hidden, or each call wanted, only in a cache that is watched; such a cache stays watched until a
+ *       visit finds the profile off and shows all again.
  * Threads: a cache's countdown is its owner's. Objects that come past the caches are counted in the pool, atomically.
  * Passthrough pools have no state bytes: each free looks the address up while the pool has samples.
  * Failure: a sample that comes to nothing leaves its weight for the next.
- * Not done: counting the inlined allocs one by one, which would cost each of them; a nudge that does nothing but withdraw the cache's
- * owner, as a flush does: a free of the hot object does not look at the owner. A free a few cycles after its alloc may still miss the mark,
- * since a processor reads its own last write before others' (store forwarding); the next nudge tries again.
+ * Not done: counting the inlined allocs one by one, which would cost each of them; a nudge that does nothing but
+ * withdraw the cache's owner, as a flush does: a free of the hot object does not look at the owner. A free a few cycles
+ * after its alloc may still miss the mark, since a processor reads its own last write before others' (store
+ * forwarding); the next nudge tries again.
  */
 #ifndef LIDO_POOLS_POOL_SAMPLES_H
 #define LIDO_POOLS_POOL_SAMPLES_H
@@ -52,7 +54,8 @@ void lido_sampling_end(lido_thread_cache_rest *rest);
 /* An object came past the caches. No lock is held. */
 void lido_sampling_alone(lido_pool_core *core, void *object, const void *caller);
 
-/* Ask caches to come by that gave back more than the profile's mean since their last visit; or with `all`, each. -> how many. */
+/* Ask caches to come by that gave back more than the profile's mean since their last visit; or with `all`, each. -> how
+ * many. */
 size_t lido_pools_nudge(bool all);
 
 #endif

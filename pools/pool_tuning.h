@@ -1,8 +1,8 @@
 /* pool_tuning.h: what of a pool can be changed while it is used.
  *
- * Idea: lido_pool_tune() stores what is asked, and each slow path reads the one knob it needs and what its zero means. There
- * is no lock between them and no order: the knobs are bounds and sizes of things that all carry their own size, so that any
- * mixture of old and new ones is right, as is one seen late.
+ * Idea: lido_pool_tune() stores what is asked, and each slow path reads the one knob it needs and what its zero means.
+ * There is no lock between them and no order: the knobs are bounds and sizes of things that all carry their own size,
+ * so that any mixture of old and new ones is right, as is one seen late.
  * Invariants
  *   T1  every knob is in its range, as lido/pool.h gives it.
  *   T2  the limit of the depot is what retain_bytes asks for.

@@ -1,8 +1,8 @@
 /* pool_uses.c: see pool_uses.h.
  *
- * Pools come and go, so nobody may walk over them without the registry's lock, and no visitor may be called under it. So what is
- * asked for is copied under the lock, and visited afterwards. Room for the copy is made without the lock, and again if more pools came
- * meanwhile.
+ * Pools come and go, so nobody may walk over them without the registry's lock, and no visitor may be called under it.
+ * So what is asked for is copied under the lock, and visited afterwards. Room for the copy is made without the lock,
+ * and again if more pools came meanwhile.
  */
 #include "pools/pool_uses.h"
 

@@ -46,7 +46,8 @@ lido_pool_core *lido_registry_first_locked(void); /* then by core->next */
 /* The calling thread's record; NULL: no memory, or past its exit. */
 lido_thread_record *lido_thread_record_get_locked(void);
 
-/* Is this a second thread on a single-thread pool? The first one to come here owns it until it ends; `thread` may be NULL. */
+/* Is this a second thread on a single-thread pool? The first one to come here owns it until it ends; `thread` may be
+ * NULL. */
 bool lido_thread_is_second_locked(lido_pool_core *core, lido_thread_record *thread);
 
 /* Room for `number` in the thread's table. */

@@ -45,8 +45,8 @@ typedef struct lido_slab {
  * returned. No lock is held. */
 lido_slab *lido_slab_create(lido_pool_core *core);
 
-/* No address leads to the slab any more. Called with the slabs' lock held, as the look-ups of addresses that may be anything
- * are, or with the registry's; no object of the slab is in a cache or the depot. */
+/* No address leads to the slab any more. Called with the slabs' lock held, as the look-ups of addresses that may be
+ * anything are, or with the registry's; no object of the slab is in a cache or the depot. */
 void lido_slab_hide(lido_slab *slab);
 
 /* Objects are destroyed, units go back. pre: hidden, in no list. No lock is held. */

@@ -4,14 +4,13 @@
 #include <errno.h>
 #include <string.h>
 
-#include "lib/base/assertion.h"
 #include "lib/base/atomic.h"
 #include "lib/base/bitmap.h"
-#include "lib/base/misuse_report.h"
+#include "pools/magazine_growth.h"
 #include "pools/pool_samples.h"
 #include "pools/registry.h"
 
-enum { FIRST_CAPACITY = 4, CONTENTION_PATIENCE = 2 };
+enum { FIRST_CAPACITY = 4 };
 
 /* ---- The face and its magazine ---- */
 
@@ -268,52 +267,17 @@ static void send_away(lido_pool_core *core, lido_magazine *magazine, bool exitin
   lido_depot_give_empty(&core->depot, magazine);
 }
 
-/* Twice the storage: magazines of 4, 12, 28, ... objects fill theirs. */
-static uint32_t doubled(uint32_t capacity, uint32_t limit) {
-  return (uint32_t)lido_min(limit, 2 * ((size_t)capacity + 4) - 4);
-}
-
-/* Magazines are larger than the target only if it was tuned. RELAXED: a hint. */
-static uint32_t next_capacity(const lido_pool_core *core, uint32_t capacity) {
-  uint32_t tuned = lido_tuned_magazine(core);
-  uint32_t target = lido_load_relaxed(&core->magazine_target);
-  if (LIDO_UNLIKELY(tuned != 0)) return tuned;
-  return capacity < target ? doubled(capacity, target) : target;
-}
-
-/* A magazine of that capacity in place of `old`, which is empty, if there is memory. */
-static lido_magazine *exchanged(lido_pool_core *core, lido_magazine *old, uint32_t capacity) {
-  if (capacity == old->capacity) return old;
-  int saved_errno = errno;
-  lido_magazine *other = lido_magazine_create(core, capacity);
-  errno = saved_errno;
-  if (other == NULL) return old;
-  lido_magazine_destroy(old);
-  return other;
-}
-
 static lido_magazine *resized_magazine(lido_pool_core *core, lido_magazine *old) {
-  return exchanged(core, old, next_capacity(core, old->capacity));
+  return lido_magazine_exchanged(core, old, lido_magazine_next_capacity(core, old->capacity));
 }
 
 /* The previous magazine is empty and will be loaded and filled: by frees it grows only if the pool is tuned. */
 static void fit_previous(lido_thread_cache_rest *rest) {
   lido_pool_core *core = rest->core;
-  uint32_t capacity = next_capacity(core, rest->previous->capacity);
+  uint32_t capacity = lido_magazine_next_capacity(core, rest->previous->capacity);
   bool tuned = lido_tuned_magazine(core) != 0;
   if (LIDO_LIKELY(capacity == rest->previous->capacity || (capacity > rest->previous->capacity && !tuned))) return;
-  set_previous(rest, exchanged(core, remove_previous(rest), capacity));
-}
-
-/* Bonwick's rule: a lock that is found busy wants fewer, larger exchanges. */
-static void learn_from_contention(lido_thread_cache_rest *rest) {
-  lido_pool_core *core = rest->core;
-  uint32_t contended = (uint32_t)lido_depot_contended(&core->depot); /* it may wrap */
-  if (contended - rest->contention_seen < CONTENTION_PATIENCE) return;
-  rest->contention_seen = contended;
-  if (lido_tuned_magazine(core) != 0) return;
-  uint32_t target = lido_load_relaxed(&core->magazine_target); /* RELAXED: a hint; a lost update is no harm */
-  lido_store_relaxed(&core->magazine_target, doubled(target, core->geometry.magazine_limit));
+  set_previous(rest, lido_magazine_exchanged(core, remove_previous(rest), capacity));
 }
 
 /* The first objects of the magazine shall be handed out first: they are taken from its end. */
@@ -330,8 +294,8 @@ static unsigned stripe_of(const lido_thread_cache_rest *rest) {
   return rest->claim >= LIDO_STATE_CLAIMS ? rest->claim - (unsigned)LIDO_STATE_CLAIMS : 0;
 }
 
-/* Growth calls construct, which may use this pool, this very cache, or fork. So what is loaded afterwards may be another
- * magazine, and not empty. */
+/* Growth calls construct, which may use this pool, this very cache, or fork. So what is loaded afterwards may be
+ * another magazine, and not empty. */
 static bool refill_from_slabs(lido_pool_cache *cache, bool *limited) {
   lido_pool_core *core = cache->rest->core;
   void *objects[LIDO_MAGAZINE_MAX];
@@ -359,7 +323,7 @@ bool lido_thread_cache_refill(lido_pool_cache *cache, bool *limited) {
     swap_magazines(cache);
     return true;
   }
-  learn_from_contention(rest);
+  rest->contention_seen = lido_magazine_learn(rest->core, rest->contention_seen);
   lido_magazine *empty = unload_magazine(cache);
   lido_magazine *full = lido_depot_take_full(&rest->core->depot, empty);
   load_magazine(cache, full != NULL ? full : empty);
@@ -373,10 +337,10 @@ static bool make_room(lido_pool_cache *cache) {
   lido_pool_core *core = rest->core;
   bool spilled = false;
   if (rest->previous->count != 0) {
-    learn_from_contention(rest);
+    rest->contention_seen = lido_magazine_learn(core, rest->contention_seen);
     lido_magazine *full = remove_previous(rest);
     lido_magazine *empty = lido_depot_take_empty(&core->depot);
-    if (empty == NULL) empty = lido_magazine_create(core, next_capacity(core, full->capacity));
+    if (empty == NULL) empty = lido_magazine_create(core, lido_magazine_next_capacity(core, full->capacity));
     if (empty != NULL && lido_depot_give_full(&core->depot, full, false)) {
       set_previous(rest, empty);
     } else { /* no memory, or the depot has enough: the same magazine again, emptied */

@@ -2,20 +2,19 @@
  *
  * Idea: the hot slot (lido/inline/pool_inline.h) above two magazines. With two, at least a
  * magazine's worth of calls lies between two visits to the depot, whatever the pattern (Bonwick and
- * Adams 2001). A cache starts with the smallest magazines and doubles them at each visit up to the
- * pool's target, so that a pool touched once costs little. If the pool's magazines are tuned, an empty one of another size is
- * replaced when it would be filled.
+ * Adams 2001). How large they are: magazine_growth.h. If the pool's magazines are tuned, an empty one of another size
+ * is replaced when it would be filled.
  * Invariants
  *   C1  cache->items, count and capacity are those of rest->loaded, but for its first `hidden` items (pool_samples.h).
  *   C2  the objects in hot slot and magazines are free; no object is in two places.
- *   C3  cache->owner is rest->owner, or LIDO_OWNER_NEVER while somebody asks for a flush or a visit, or each call is wanted
- *       at the slow path (pool_samples.h).
+ *   C3  cache->owner is rest->owner, or LIDO_OWNER_NEVER while somebody asks for a flush or a visit, or each call is
+ *       wanted at the slow path (pool_samples.h).
  *   C4  a cache without a claim never has a hot object.
- *   C5  a magazine that is handed to somebody, or destroyed, has left rest->loaded and rest->previous before, so that the
- *       child of a fork finds there only what is nowhere else. NULL in one of them lasts but for that step, or in an
- *       explicit cache after a fork until the next slow path.
- *   C6  moved is what came in from elsewhere less what went there, objects the program gave and got apart. So moved + frees -
- *       what is there = objects the program got from here: allocs need no count of their own.
+ *   C5  a magazine that is handed to somebody, or destroyed, has left rest->loaded and rest->previous before, so that
+ *       the child of a fork finds there only what is nowhere else. NULL in one of them lasts but for that step, or in
+ *       an explicit cache after a fork until the next slow path.
+ *   C6  moved is what came in from elsewhere less what went there, objects the program gave and got apart. So moved +
+ *       frees - what is there = objects the program got from here: allocs need no count of their own.
  * Threads: the owner; others read `hot` and `count`, and set `flush_wanted` and `owner`, under the
  * registry's lock.
  * Failure: attach: NULL; the thread then works without a cache (direct.c).
@@ -120,7 +119,8 @@ bool lido_thread_cache_has_magazines(lido_pool_cache *cache);
 /* In the child of a fork, for an explicit cache that may have been in use: it is empty, a sweep finds its objects. */
 void lido_thread_cache_forget_objects_locked(lido_thread_cache_rest *rest);
 
-/* In the child of a fork: the objects go to the slabs, and the next call on the cache takes the slow path. Needs no memory. */
+/* In the child of a fork: the objects go to the slabs, and the next call on the cache takes the slow path. Needs no
+ * memory. */
 void lido_thread_cache_close(lido_thread_cache_rest *rest);
 
 /* The objects go to the depot, and what it does not want to the slabs. */

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Check that functions and files of the library stay small.
+"""Check that functions and files of the library stay small, and lines of all C files short.
 
-Fails if a function has more than 80 lines or a file more than 600. Prints the median, the 90th percentile and
+Fails if a function has more than 80 lines, a file more than 600, or a line more than 120 columns: clang-format breaks code
+there, but leaves comments as they are. Prints the median, the 90th percentile and
 the longest function; with --files, every file.
 """
 
@@ -10,9 +11,17 @@ import statistics
 import sys
 from pathlib import Path
 
-from c_source import Problems, c_files, functions
+from c_source import LIBRARY_FOLDERS, Problems, c_files, functions
 
-FUNCTION_MAX, FILE_MAX = 80, 600
+FUNCTION_MAX, FILE_MAX, COLUMNS_MAX = 80, 600, 120
+C_FOLDERS = [*LIBRARY_FOLDERS, "tests", "benchmarks", "examples", "tools"]
+
+
+def check_columns(root, problems):
+    for path in c_files(root, C_FOLDERS):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if len(line) > COLUMNS_MAX:
+                problems.add(path, number, f"{len(line)} columns, more than {COLUMNS_MAX}")
 
 
 def main():
@@ -39,6 +48,7 @@ def main():
         if args.files:
             longest = max((function.lines for function in here), default=0)
             print(f"{lines:5} lines  {len(here):3} functions, longest {longest:3}  {path.relative_to(root)}")
+    check_columns(root, problems)
     found.sort()
     lengths = [entry[0] for entry in found] or [0]
     summary = (f"{len(files)} files, {len(found)} functions: median {statistics.median(lengths):g} lines, "

@@ -228,6 +228,14 @@ class Sizes(Tree):
         self.append("pools/slab.c", "int x;\n" * 600)
         self.fails("check_sizes.py", "607 lines, more than 600")
 
+    def test_long_line(self):
+        self.append("pools/slab.c", "/* " + "x" * 115 + " */\n")
+        self.fails("check_sizes.py", "pools/slab.c:8: 121 columns, more than 120")
+
+    def test_line_that_just_fits(self):
+        self.append("pools/slab.c", "/* " + "x" * 114 + " */\n")
+        self.passes("check_sizes.py")
+
 
 class Headers(Tree):
     def setUp(self):

@@ -1,5 +1,5 @@
-/* parsers/parser_expat.h: XML by Expat, from a new parser to the freed one, and a tree of elements, attributes and text.
- * Expat's hooks have no context: the memory is found in a static, as it would be in a thread-local. */
+/* parsers/parser_expat.h: XML by Expat, from a new parser to the freed one, and a tree of elements, attributes and
+ * text. Expat's hooks have no context: the memory is found in a static, as it would be in a thread-local. */
 #include <expat.h>
 
 #include "parser_tree.h"

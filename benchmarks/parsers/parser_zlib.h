@@ -1,5 +1,5 @@
-/* parsers/parser_zlib.h: pages of a file compressed and expanded again, each with streams of its own, as a server does for
- * its answers and requests. zlib never resizes: pieces need no header. */
+/* parsers/parser_zlib.h: pages of a file compressed and expanded again, each with streams of its own, as a server does
+ * for its answers and requests. zlib never resizes: pieces need no header. */
 #define MEMORY_CHUNK (512 << 10) /* both streams of a page need some 310 KiB */
 
 #include <zlib.h>

@@ -1,5 +1,5 @@
-/* peers/arena_apr.h: pools of the Apache Portable Runtime: one that is cleared for each request, and one that is made and
- * destroyed. Both stand below a pool with an allocator of its own, as a server's threads have: without its lock. */
+/* peers/arena_apr.h: pools of the Apache Portable Runtime: one that is cleared for each request, and one that is made
+ * and destroyed. Both stand below a pool with an allocator of its own, as a server's threads have: without its lock. */
 #include <apr_general.h>
 #include <apr_pools.h>
 #include <apr_version.h>

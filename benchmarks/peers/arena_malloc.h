@@ -1,5 +1,5 @@
-/* peers/arena_malloc.h: malloc and free of each piece. Who serves malloc is MALLOC_FILE's to check, one of the files beside
- * this one. */
+/* peers/arena_malloc.h: malloc and free of each piece. Who serves malloc is MALLOC_FILE's to check, one of the files
+ * beside this one. */
 #include <stdlib.h>
 
 #include MALLOC_FILE

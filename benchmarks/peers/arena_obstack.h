@@ -1,5 +1,5 @@
-/* peers/arena_obstack.h: obstacks of the C library, with the chunks they have by default (4 KiB) and with ones that hold a
- * request. Aligned to 16 like everybody else. */
+/* peers/arena_obstack.h: obstacks of the C library, with the chunks they have by default (4 KiB) and with ones that
+ * hold a request. Aligned to 16 like everybody else. */
 #include <gnu/libc-version.h>
 #include <obstack.h>
 #include <stdlib.h>

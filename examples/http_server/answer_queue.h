@@ -5,10 +5,10 @@
  * look at them would wait for all the others twice: of 32 busy clients, always the same one. So reading only puts
  * connections here. They are served in this order, one request each, for TURN_NS at a time, and between two turns the
  * loop reads what has come. A request begins to use memory when it is served, so that few are in memory at once.
- * A request that finds no memory when its turn comes is not put back to wait for others: it gets its 503 at once. Memory
- * is held by clients that are slow to read, for as long as they like up to the idle timeout, so the others would wait for
- * the slowest; and requests that hold a part of what they need while they wait could wait for each other for ever. A 503
- * tells a balancer in front what it wants to know while that is still true.
+ * A request that finds no memory when its turn comes is not put back to wait for others: it gets its 503 at once.
+ * Memory is held by clients that are slow to read, for as long as they like up to the idle timeout, so the others would
+ * wait for the slowest; and requests that hold a part of what they need while they wait could wait for each other for
+ * ever. A 503 tells a balancer in front what it wants to know while that is still true.
  * Invariants
  *   Q1  a connection waits here once, and only while it has input; it leaves when served, or before it closes.
  *   Q2  the loop has the idle handle exactly while somebody waits: so it doesn't sleep then, nor run in vain else.

@@ -13,7 +13,8 @@ static void set_threads(lido_pool_options *options) {
   }
 }
 
-/* With a hard limit, connections get at most half of it: however many clients come, some memory is left to answer them. */
+/* With a hard limit, connections get at most half of it: however many clients come, some memory is left to answer
+ * them. */
 static void leave_room_for_requests(lido_pool_options *options) {
   lido_budget_stats budget;
   lido_budget_stats_get(lido_manager_budget(memory_manager()), &budget);

@@ -116,7 +116,8 @@ static void log_answer(const struct exchange *exchange) {
 }
 
 /* What the system takes at once, as it takes most answers, needs no callback: the request's memory can serve the next
- * one while it is in the processor's caches. -> 0: all is written; UV_EAGAIN: `parts` are left; else what went wrong. */
+ * one while it is in the processor's caches. -> 0: all is written; UV_EAGAIN: `parts` are left; else what went
+ * wrong. */
 static int write_at_once(struct connection *connection, struct http_response *response) {
   int written = uv_try_write((uv_stream_t *)&connection->stream, response->parts, response->part_count);
   if (written < 0) return written;

@@ -1,4 +1,5 @@
-/* metric_text.h: a page of metrics: Prometheus' text format, version 0.0.4, or OpenMetrics 1.0.0, which is nearly the same.
+/* metric_text.h: a page of metrics: Prometheus' text format, version 0.0.4, or OpenMetrics 1.0.0, which is nearly the
+ * same.
  *
  * Two lines about a metric, then one for each value. A page that finds no memory remembers it; nothing to check here.
  */

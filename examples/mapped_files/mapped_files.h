@@ -83,8 +83,8 @@ struct mapped_file {
 /* Zero means default everywhere. */
 struct mapped_files_options {
   const char *name; /* copied; NULL = "mapped files" */
-  size_t
-      keep_count; /* files kept mapped though nobody uses them, those asked for lately; 0 = none, or as keep_bytes says */
+  /* Files kept mapped though nobody uses them, those asked for lately; 0 = none, or as keep_bytes says. */
+  size_t keep_count;
   size_t keep_bytes; /* bound of their lengths together; 0 = none */
 };
 

@@ -14,14 +14,14 @@
  * Memory is taken from the front of a block by moving a pointer. Blocks double in size up to a bound; what would
  * waste too much of a block gets one of its own. Nothing is freed piece by piece unless asked for.
  *
- * Method: regions after Hanson ("Fast allocation and deallocation of memory based on object lifetimes", 1990), with marks,
- * clean-ups and recycled blocks.
+ * Method: regions after Hanson ("Fast allocation and deallocation of memory based on object lifetimes", 1990), with
+ * marks, clean-ups and recycled blocks.
  *
  * Threads: an arena is used by one thread at a time; LIDO_CHECKS=full finds the second (lido_arena_hand_over says that
  * another one is meant). Classes may be used by any thread at any time.
- * Errors: a function that returns a pointer gives NULL and sets errno; one that returns int gives 0 or an errno value. errno
- * is unchanged by success. Lack of memory is an error, never an abort, and remembered: lido_arena_failed(). Misuse
- * goes to the handler of lido/misuse.h.
+ * Errors: a function that returns a pointer gives NULL and sets errno; one that returns int gives 0 or an errno value.
+ * errno is unchanged by success. Lack of memory is an error, never an abort, and remembered: lido_arena_failed().
+ * Misuse goes to the handler of lido/misuse.h.
  * Fork: the child may use every arena of the thread that forked.
  */
 #ifndef LIDO_ARENA_H
@@ -85,18 +85,18 @@ LIDO_API void lido_arena_destroy(lido_arena *arena);
 
 LIDO_API const char *lido_arena_name(const lido_arena *arena);
 
-/* Clean-ups run, newest first; every piece and mark is gone; memory stays by the rule of `retain`. O(1) for an arena of one
- * block, else O(blocks). */
+/* Clean-ups run, newest first; every piece and mark is gone; memory stays by the rule of `retain`. O(1) for an arena of
+ * one block, else O(blocks). */
 LIDO_FAST void lido_arena_reset(lido_arena *arena);
 
-/* Reset, but `bytes` from `data`, which lie in the arena, are carried over: they are the first piece of the new use. -> where
- * they are now, or NULL: ENOMEM, and nothing was reset. For pipelined input. */
+/* Reset, but `bytes` from `data`, which lie in the arena, are carried over: they are the first piece of the new use. ->
+ * where they are now, or NULL: ENOMEM, and nothing was reset. For pipelined input. */
 LIDO_API void *lido_arena_reset_keep(lido_arena *arena, const void *data, size_t bytes);
 
 /* ---- Alloc --------------------------------------------------------------------------------- */
 
-/* `bytes` bytes, aligned to 16, contents any, or NULL (ENOMEM: no memory, max_bytes, the budget, a full buffer). 0 bytes: a
- * pointer that may equal others. O(1). */
+/* `bytes` bytes, aligned to 16, contents any, or NULL (ENOMEM: no memory, max_bytes, the budget, a full buffer). 0
+ * bytes: a pointer that may equal others. O(1). */
 LIDO_FAST void *lido_arena_alloc(lido_arena *arena, size_t bytes);
 
 /* The same at a multiple of `align`, a power of two (NULL: EINVAL) up to 1 MiB. */
@@ -113,8 +113,8 @@ LIDO_API void *lido_arena_alloc_array(lido_arena *arena, size_t count, size_t by
 #define LIDO_ARENA_ARRAY(arena, type, count) ((type *)lido_arena_zeroed(arena, count, sizeof(type), LIDO_ALIGNOF(type)))
 LIDO_API void *lido_arena_zeroed(lido_arena *arena, size_t count, size_t bytes, size_t align);
 
-/* A piece with a block of its own, whatever its size: to be given back early, or detached. NULL: ENOMEM, or EINVAL if the arena is
- * fixed or contiguous. */
+/* A piece with a block of its own, whatever its size: to be given back early, or detached. NULL: ENOMEM, or EINVAL if
+ * the arena is fixed or contiguous. */
 LIDO_API void *lido_arena_alloc_large(lido_arena *arena, size_t bytes);
 
 /* The first function again as a plain exported one, for function pointers and other languages. */
@@ -122,8 +122,8 @@ LIDO_API void *lido_arena_alloc_call(lido_arena *arena, size_t bytes);
 
 /* ---- Resizing and giving back -------------------------------------------------------------- */
 
-/* A piece of old_bytes becomes one of new_bytes: in place if it is the newest of its block or shrinks, else copied to a new
- * piece. `block` NULL: alloc. NULL (ENOMEM): the old piece is as it was. The size must be the one asked for. */
+/* A piece of old_bytes becomes one of new_bytes: in place if it is the newest of its block or shrinks, else copied to a
+ * new piece. `block` NULL: alloc. NULL (ENOMEM): the old piece is as it was. The size must be the one asked for. */
 LIDO_API void *lido_arena_realloc(lido_arena *arena, void *block, size_t old_bytes, size_t new_bytes);
 
 /* Grow in place or not at all. */
@@ -132,17 +132,17 @@ LIDO_API bool lido_arena_try_extend(lido_arena *arena, void *block, size_t old_b
 /* Make a piece smaller, where it is; its end is free again if it is the newest. */
 LIDO_API void lido_arena_shrink(lido_arena *arena, void *block, size_t old_bytes, size_t new_bytes);
 
-/* Give a piece back before its time. Its memory is free again if it is the newest, if it has a block of its own (that goes
- * back at once), or with LIDO_ARENA_REUSE; else nothing happens. NULL is ignored. O(1). */
+/* Give a piece back before its time. Its memory is free again if it is the newest, if it has a block of its own (that
+ * goes back at once), or with LIDO_ARENA_REUSE; else nothing happens. NULL is ignored. O(1). */
 LIDO_API void lido_arena_free(lido_arena *arena, void *block, size_t bytes);
 
-/* A piece that has a block of its own leaves the arena: it is the caller's, and lido_arena_detached_free ends it, from any
- * thread. NULL (EINVAL) for pieces without one: ask for it by lido_arena_alloc_large. */
+/* A piece that has a block of its own leaves the arena: it is the caller's, and lido_arena_detached_free ends it, from
+ * any thread. NULL (EINVAL) for pieces without one: ask for it by lido_arena_alloc_large. */
 LIDO_API void *lido_arena_detach(lido_arena *arena, void *block);
 LIDO_API void lido_arena_detached_free(void *block);
 
-/* A piece of more than so many bytes for which the current block has no room gets a block of its own, unless the arena is fixed
- * or contiguous. */
+/* A piece of more than so many bytes for which the current block has no room gets a block of its own, unless the arena
+ * is fixed or contiguous. */
 LIDO_API size_t lido_arena_large_bytes(const lido_arena *arena);
 
 /* ---- Strings ------------------------------------------------------------------------------- */
@@ -200,32 +200,33 @@ typedef struct lido_arena_mark {
 /* A place to come back to. Costs nothing and needs no end. */
 LIDO_API lido_arena_mark lido_arena_mark_get(lido_arena *arena);
 
-/* Everything since the mark goes: clean-ups registered since run, newest first, and memory taken since is free; blocks are
- * kept. The mark may be used again; marks taken after it may not, nor any after a reset: that is a misuse. Pieces from before
- * the mark that grew in place after it are cut, and what lido_arena_join brought after it stays until the next reset. A
- * failure that was remembered stays so. */
+/* Everything since the mark goes: clean-ups registered since run, newest first, and memory taken since is free; blocks
+ * are kept. The mark may be used again; marks taken after it may not, nor any after a reset: that is a misuse. Pieces
+ * from before the mark that grew in place after it are cut, and what lido_arena_join brought after it stays until the
+ * next reset. A failure that was remembered stays so. */
 LIDO_API void lido_arena_rewind(lido_arena *arena, lido_arena_mark mark);
 
 /* ---- Clean-ups ----------------------------------------------------------------------------- */
 
 /* The words are those of lido/cleanup.h; only the handle is another, a pointer into the arena. */
 
-/* Call fn(arg) at the next reset, at a rewind to a mark from before, or at destroy; newest first. It may use the arena and
- * register more, which run too. 0, ENOMEM. */
+/* Call fn(arg) at the next reset, at a rewind to a mark from before, or at destroy; newest first. It may use the arena
+ * and register more, which run too. 0, ENOMEM. */
 LIDO_API int lido_arena_on_reset(lido_arena *arena, lido_cleanup_function fn, void *arg);
 
 /* The same with a handle to stop it by; NULL: ENOMEM. The handle is good until the clean-up has run. */
 typedef struct lido_arena_cleanup lido_arena_cleanup;
 LIDO_API lido_arena_cleanup *lido_arena_cleanup_add(lido_arena *arena, lido_cleanup_function fn, void *arg);
 
-/* LIDO_CLEANUP_STOPPED: it will not run; RUNNING: it is being run, this is inside it; NOT_FOUND: NULL, or stopped before. RAN is
- * never said, for then the handle is no longer good. O(1). */
+/* LIDO_CLEANUP_STOPPED: it will not run; RUNNING: it is being run, this is inside it; NOT_FOUND: NULL, or stopped
+ * before. RAN is never said, for then the handle is no longer good. O(1). */
 LIDO_API lido_cleanup_outcome lido_arena_cleanup_stop(lido_arena_cleanup *cleanup);
 
 /* ---- Together ------------------------------------------------------------------------------ */
 
-/* Everything of `from` becomes a part of `into`: its pieces live as long, its clean-ups run first. `from` is as after a reset that
- * kept nothing. Both of one thread, neither fixed nor contiguous nor in a buffer, of one backing: else EINVAL. O(1). */
+/* Everything of `from` becomes a part of `into`: its pieces live as long, its clean-ups run first. `from` is as after a
+ * reset that kept nothing. Both of one thread, neither fixed nor contiguous nor in a buffer, of one backing: else
+ * EINVAL. O(1). */
 LIDO_API int lido_arena_join(lido_arena *into, lido_arena *from);
 
 /* The next thread that uses the arena is its owner (LIDO_CHECKS=full). */
@@ -266,8 +267,8 @@ LIDO_API const char *lido_arena_check(const lido_arena *arena);
 
 /* ---- Classes: arenas for requests ---------------------------------------------------------- */
 
-/* Arenas of one kind. The class learns from its arenas how large a first block should be; arenas that are released wait in
- * their thread for the next acquire. */
+/* Arenas of one kind. The class learns from its arenas how large a first block should be; arenas that are released wait
+ * in their thread for the next acquire. */
 typedef struct lido_arena_class lido_arena_class;
 
 /* NULL: EINVAL (options that name a buffer or a parent, or as for an arena), ENOMEM. */
@@ -307,7 +308,8 @@ LIDO_API void lido_arena_class_stats_get(const lido_arena_class *cls, lido_arena
  * call, at a thread's first acquire or release of a class. */
 LIDO_API void lido_arena_idle_limit_set(size_t bytes);
 
-/* Idle arenas of one class go back: this thread's now, other threads' when they next release one. -> bytes of this thread's. */
+/* Idle arenas of one class go back: this thread's now, other threads' when they next release one. -> bytes of this
+ * thread's. */
 LIDO_API size_t lido_arena_class_trim(const lido_arena_class *cls);
 
 /* This thread's idle arenas and scratch memory go back. -> bytes. */
@@ -315,8 +317,8 @@ LIDO_API size_t lido_arena_trim(void);
 
 /* ---- Scratch ------------------------------------------------------------------------------- */
 
-/* Memory for the length of a function, from an arena of the thread's own. A function that returns something in an arena of its
- * caller's names it as a conflict, so that it does not get that very arena, and loses its result at the end.
+/* Memory for the length of a function, from an arena of the thread's own. A function that returns something in an arena
+ * of its caller's names it as a conflict, so that it does not get that very arena, and loses its result at the end.
  *
  *     lido_scratch scratch = lido_scratch_begin(&out, 1);
  *     char *draft = lido_arena_printf(scratch.arena, ...);

@@ -71,8 +71,8 @@ typedef enum lido_purge {
 } lido_purge;
 
 /* Purge the pages that are due at `now_ns`, a time of CLOCK_MONOTONIC in nanoseconds; UINT64_MAX = all that are free.
- * -> bytes. Call it from a timer if some pool's purge is delayed: nothing else looks at the time. When nothing is due it
- * costs a look at each region. The system's pages are purged while no lock is held. */
+ * -> bytes. Call it from a timer if some pool's purge is delayed: nothing else looks at the time. When nothing is due
+ * it costs a look at each region. The system's pages are purged while no lock is held. */
 LIDO_API size_t lido_backing_purge(lido_backing *backing, uint64_t now_ns);
 
 /* ---- Questions ----------------------------------------------------------------------------- */

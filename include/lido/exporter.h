@@ -1,15 +1,20 @@
-/* lido/exporter.h: a manager's metrics over HTTP, for Prometheus and whoever speaks its formats. A part of its own: link lido_exporter, which needs libmicrohttpd.
+/* lido/exporter.h: a manager's metrics over HTTP, for Prometheus and whoever speaks its formats. A part of its own:
+ * link lido_exporter, which needs libmicrohttpd.
  *
  *     lido_exporter *exporter = lido_exporter_start(manager, &(lido_exporter_options){ .port = 9464 });
  *     ...                                       // http://127.0.0.1:9464/metrics
  *     lido_exporter_stop(exporter);             // before lido_manager_destroy(manager)
  *
- * Each request takes a snapshot and writes it as lido/metrics.h does: as OpenMetrics if the request's Accept field asks for that, else as Prometheus's text. HEAD is answered like GET; other methods
- * get 405, other paths 404, and 503 says that there was no memory for the answer; the next request may be luckier.
+ * Each request takes a snapshot and writes it as lido/metrics.h does: as OpenMetrics if the request's Accept field asks
+ * for that, else as Prometheus's text. HEAD is answered like GET; other methods get 405, other paths 404, and 503 says
+ * that there was no memory for the answer; the next request may be luckier.
  *
- * Threads: start makes one thread, libmicrohttpd's, that serves one request after the other; it takes no signals of the program's. The functions: any thread; stop once.
- * Costs: a request some hundred nanoseconds and some hundred bytes of text a pool, and malloc'ed memory for the text until it is sent. The program's other threads are not held up.
- * Safety: who can reach the address can read the names and numbers of the manager; nothing else, and nothing can be changed. Not for the open internet: there is no encryption, and no password.
+ * Threads: start makes one thread, libmicrohttpd's, that serves one request after the other; it takes no signals of the
+ * program's. The functions: any thread; stop once.
+ * Costs: a request some hundred nanoseconds and some hundred bytes of text a pool, and malloc'ed memory for the text
+ * until it is sent. The program's other threads are not held up.
+ * Safety: who can reach the address can read the names and numbers of the manager; nothing else, and nothing can be
+ * changed. Not for the open internet: there is no encryption, and no password.
  * Fork: the child has no exporter, and does not stop it. Signals: not in handlers.
  */
 #ifndef LIDO_EXPORTER_H
@@ -30,8 +35,9 @@ typedef struct lido_exporter_options {
   unsigned idle_s;      /* a connection on which nothing comes for so many seconds is closed; 0 = 10 */
 } lido_exporter_options;
 
-/* It serves when this returns. NULL: EINVAL (an address that is no number, a path without a slash, too many connections), ENOMEM, or what the system says of the address: EADDRINUSE,
- * EADDRNOTAVAIL, EACCES, EAFNOSUPPORT; EAGAIN: no thread. */
+/* It serves when this returns. NULL: EINVAL (an address that is no number, a path without a slash, too many
+ * connections), ENOMEM, or what the system says of the address: EADDRINUSE, EADDRNOTAVAIL, EACCES, EAFNOSUPPORT;
+ * EAGAIN: no thread. */
 LIDO_API lido_exporter *lido_exporter_start(lido_manager *manager, const lido_exporter_options *options);
 
 LIDO_API uint16_t lido_exporter_port(const lido_exporter *exporter);

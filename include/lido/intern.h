@@ -8,14 +8,16 @@
  *     lido_interned_release(a);                       // the last one gone: the text is, too
  *     lido_interned_release(b);
  *
- * Each intern gives one reference, which is released once. While anybody has one, the bytes stay and every intern of them gives the same handle; after that
- * they are forgotten, and a later intern gives another. A handle that was released is stale for ever: it never comes to mean other
- * bytes. Handles of two tables are never equal.
+ * Each intern gives one reference, which is released once. While anybody has one, the bytes stay and every intern of
+ * them gives the same handle; after that they are forgotten, and a later intern gives another. A handle that was
+ * released is stale for ever: it never comes to mean other bytes. Handles of two tables are never equal.
  *
- * Interned values are objects of pools with handles: the handle is their lido_weak, the bytes are a pointer into the object.
+ * Interned values are objects of pools with handles: the handle is their lido_weak, the bytes are a pointer into the
+ * object.
  *
- * Threads: any, but destroy: no other call may be in progress or come later. Finding what is there takes no lock. Errors: {0}, and errno:
- * ENOMEM, EMSGSIZE. A release too many is misuse (lido/misuse.h). Signals: not in handlers. Fork: the child has all tables.
+ * Threads: any, but destroy: no other call may be in progress or come later. Finding what is there takes no lock.
+ * Errors: {0}, and errno: ENOMEM, EMSGSIZE. A release too many is misuse (lido/misuse.h). Signals: not in handlers.
+ * Fork: the child has all tables.
  * Method: weak interning as in Go's package unique (Go 1.23); the hash is xxHash's XXH3 with a random seed.
  */
 #ifndef LIDO_INTERN_H
@@ -53,8 +55,8 @@ LIDO_API const char *lido_intern_name(const lido_intern *intern);
 
 /* ---- Values -------------------------------------------------------------------------------- */
 
-/* The handle of these bytes, with one reference that the caller releases. {0}: ENOMEM, or EMSGSIZE beyond LIDO_INTERNED_MAX. Bytes that are there: a
- * hash, a walk of one chain, one compare-and-swap. */
+/* The handle of these bytes, with one reference that the caller releases. {0}: ENOMEM, or EMSGSIZE beyond
+ * LIDO_INTERNED_MAX. Bytes that are there: a hash, a walk of one chain, one compare-and-swap. */
 LIDO_API lido_interned lido_intern_bytes(lido_intern *intern, const void *bytes, size_t count);
 
 /* The same for what comes before the first zero. pre: text is not NULL. */
@@ -73,24 +75,26 @@ LIDO_FAST void lido_interned_release(lido_interned value) { lido_weak_release(li
 
 LIDO_FAST bool lido_interned_equal(lido_interned a, lido_interned b) { return a.bits == b.bits; }
 
-/* The bytes, good while the caller has a reference; 16-byte aligned, and a zero follows them. NULL for a stale handle or {0}. *count, if not NULL: how many. */
+/* The bytes, good while the caller has a reference; 16-byte aligned, and a zero follows them. NULL for a stale handle
+ * or {0}. *count, if not NULL: how many. */
 LIDO_API const void *lido_interned_bytes(lido_interned value, size_t *count);
 
 LIDO_FAST const char *lido_interned_text(lido_interned value) {
   return (const char *)lido_interned_bytes(value, (size_t *)0);
 }
 
-/* As a weak handle, for caches, observers and ephemerons, and to ask whether it is still there. Killed, it is as if it was released for
- * everybody: nobody finds its bytes by it, and an intern of them makes them anew. */
+/* As a weak handle, for caches, observers and ephemerons, and to ask whether it is still there. Killed, it is as if it
+ * was released for everybody: nobody finds its bytes by it, and an intern of them makes them anew. */
 LIDO_FAST lido_weak lido_interned_weak(lido_interned value) { return lido_weak_from_u64(value.bits); }
 
 /* ---- Typed twins --------------------------------------------------------------------------- */
 
 /* LIDO_INTERN_DEFINE(point, struct point) makes the type point_interned and, on it,
- *     point_interned point_intern(lido_intern *, const struct point *);   const struct point *point_interned_get(point_interned);
+ *     point_interned point_intern(lido_intern *, const struct point *);
+ *     const struct point *point_interned_get(point_interned);
  *     point_interned_retain, point_interned_release, point_interned_equal.
- * Two values are the same if all their bytes are, padding too: set it to zero (memset, or static storage), and mind that 0.0 and -0.0
- * differ. No semicolon follows. */
+ * Two values are the same if all their bytes are, padding too: set it to zero (memset, or static storage), and mind
+ * that 0.0 and -0.0 differ. No semicolon follows. */
 #define LIDO_INTERN_DEFINE(prefix, type) LIDO_INTERN_DEFINE_BODY(prefix, type)
 
 /* ---- Numbers ------------------------------------------------------------------------------- */

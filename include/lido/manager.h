@@ -1,19 +1,23 @@
-/* lido/manager.h: pools, arena classes, caches and queues by name, under one roof: limits, reclaim, policies, an end in the right order.
+/* lido/manager.h: pools, arena classes, caches and queues by name, under one roof: limits, reclaim, policies, an end in
+ * the right order.
  *
  *     lido_manager *manager = lido_manager_create(&(lido_manager_options){ .name = "server", .soft_bytes = 64 << 20,
  *                                                     .hard_bytes = 96 << 20, .policy = LIDO_POLICY_ADAPTIVE }, NULL);
- *     lido_pool *conns = lido_manager_pool(manager, &(lido_pool_options){ .name = "conns", .object_size = sizeof(struct conn) });
+ *     lido_pool *conns = lido_manager_pool(manager, &(lido_pool_options){ .name = "conns",
+ *                                                                         .object_size = sizeof(struct conn) });
  *     lido_arena_class *requests = lido_manager_arena_class(manager, &(lido_arena_options){ .name = "requests" });
  *     ...
  *     lido_manager_destroy(manager);      // observers, caches, cleanups, pools, arenas
  *
- * What it makes are ordinary pools and arenas: alloc and free know nothing of a manager and cost what they cost without. It starts no
- * thread and opens no file unless it is asked to. What is to happen now and then (samples, alerts, a policy's housekeeping) happens in lido_manager_tick(), which
- * the program calls, or has a thread call (lido/monitor.h).
+ * What it makes are ordinary pools and arenas: alloc and free know nothing of a manager and cost what they cost
+ * without. It starts no thread and opens no file unless it is asked to. What is to happen now and then (samples,
+ * alerts, a policy's housekeeping) happens in lido_manager_tick(), which the program calls, or has a thread call
+ * (lido/monitor.h).
  *
- * Threads: every function from any thread, but destroy. Callbacks run without locks and may use the manager, but not destroy it. A reclaim pass for a limit
- * runs on the thread that needs the memory, in the middle of its alloc, and calls the program from there: cleanups, on_evict, on_pressure. If these take locks
- * that may be held around an alloc, say LIDO_MANAGER_RECLAIM_AT_TICKS (docs/manager.md).
+ * Threads: every function from any thread, but destroy. Callbacks run without locks and may use the manager, but not
+ * destroy it. A reclaim pass for a limit runs on the thread that needs the memory, in the middle of its alloc, and
+ * calls the program from there: cleanups, on_evict, on_pressure. If these take locks that may be held around an alloc,
+ * say LIDO_MANAGER_RECLAIM_AT_TICKS (docs/manager.md).
  * Errors: pointers are NULL and errno is set; int functions give 0 or an errno value. Lack of memory is never an abort.
  * Fork: the child has the manager and all in it. Signals: not in handlers.
  */
@@ -42,10 +46,12 @@ typedef struct lido_message {
 typedef struct lido_reclaim_report lido_reclaim_report;
 
 enum {
-  /* No function of the program is called in the middle of an alloc. The pass for the soft limit runs at the next tick instead; the one for the hard limit only
-   * gives back free memory of pools, caches and arenas (for which `destroy` of a pool with constructed objects may be called). */
+  /* No function of the program is called in the middle of an alloc. The pass for the soft limit runs at the next tick
+   * instead; the one for the hard limit only gives back free memory of pools, caches and arenas (for which `destroy` of
+   * a pool with constructed objects may be called). */
   LIDO_MANAGER_RECLAIM_AT_TICKS = 1,
-  /* Ticks ask the system for resident_bytes (lido/monitor.h), as they do while a monitor's thread runs. Opens a file at each. */
+  /* Ticks ask the system for resident_bytes (lido/monitor.h), as they do while a monitor's thread runs. Opens a file at
+   * each. */
   LIDO_MANAGER_RESIDENT_BYTES = 2
 };
 
@@ -53,19 +59,19 @@ enum {
 typedef struct lido_manager_options {
   const char *name;      /* copied, at most 63 bytes; NULL = "lido" */
   lido_backing *backing; /* of all that is made here and names none itself; NULL = lido_backing_default() */
-  /* Limits of all that is made here (lido/budget.h): beyond soft_bytes a reclaim pass runs, on the thread that needs the memory; beyond hard_bytes nothing is given out: ENOMEM, after
-   * one pass. 0 = none. */
+  /* Limits of all that is made here (lido/budget.h): beyond soft_bytes a reclaim pass runs, on the thread that needs
+   * the memory; beyond hard_bytes nothing is given out: ENOMEM, after one pass. 0 = none. */
   size_t soft_bytes;
   size_t hard_bytes;
-  unsigned
-      retain_percent; /* free memory that a pool keeps, as a share of its live objects' slabs: 1 to 1,000; 0 = what the policy says */
+  /* Free memory that a pool keeps, as a share of its live objects' slabs: 1 to 1,000; 0 = what the policy says. */
+  unsigned retain_percent;
   lido_policy policy; /* how pools and arenas are tuned (lido/policy.h); 0 = as each one's options say */
   /* More than soft_bytes are in use although a pass has done what it could. On the thread of the pass. */
   void (*on_pressure)(lido_manager *manager, const lido_reclaim_report *report, void *context);
   /* The policy ADAPTIVE has gone from one of the others to another, or the program has changed the policy. */
   void (*on_policy)(lido_manager *manager, lido_policy from, lido_policy to, void *context);
-  /* How the system's memory is: 0, or an errno value: then nothing is known. NULL = lido_pressure_read, of cgroup v2 and PSI; asked only with the policy ADAPTIVE,
-   * at a tick. */
+  /* How the system's memory is: 0, or an errno value: then nothing is known. NULL = lido_pressure_read, of cgroup v2
+   * and PSI; asked only with the policy ADAPTIVE, at a tick. */
   int (*pressure)(lido_pressure *out, void *context);
   uint64_t (*now)(void *context); /* nanoseconds that never go back; NULL = the system's. For tests and simulations */
   void *context;                  /* for all of these */
@@ -81,25 +87,29 @@ LIDO_API int lido_manager_options_check(const lido_manager_options *options, lid
 /* NULL: EINVAL (and the message, if asked for, names the field), ENOMEM. */
 LIDO_API lido_manager *lido_manager_create(const lido_manager_options *options, lido_message *message);
 
-/* Ends all that the manager made or was given, in this order: what was given as LIDO_STAGE_OBSERVERS, caches, cleanup queues (pending cleanups run), pools, arena
- * classes. -> objects and arenas that were still live; arenas that are out stay valid, and their class and the budget with them. NULL is ignored. No other thread is in a call of
- * the manager, or comes later. */
+/* Ends all that the manager made or was given, in this order: what was given as LIDO_STAGE_OBSERVERS, caches, cleanup
+ * queues (pending cleanups run), pools, arena classes. -> objects and arenas that were still live; arenas that are out
+ * stay valid, and their class and the budget with them. NULL is ignored. No other thread is in a call of the manager,
+ * or comes later. */
 LIDO_API size_t lido_manager_destroy(lido_manager *manager);
 
 LIDO_API const char *lido_manager_name(const lido_manager *manager);
 
 /* ---- Find or create ------------------------------------------------------------------------ */
 
-/* The pool of that name, made if there is none. Options that are not given (backing, budget) are the manager's. NULL: EEXIST: there is one of the name with another object size, alignment, flags,
- * construct, destroy, context or backing (limits of the first one hold); EINVAL: no name, or as lido_pool_create; ENOMEM. Threads that ask for a new name at
- * once get the same pool; what the others had begun to make is gone before anybody saw it. O(log pools) and a lock: keep the pointer. */
+/* The pool of that name, made if there is none. Options that are not given (backing, budget) are the manager's. NULL:
+ * EEXIST: there is one of the name with another object size, alignment, flags, construct, destroy, context or backing
+ * (limits of the first one hold); EINVAL: no name, or as lido_pool_create; ENOMEM. Threads that ask for a new name at
+ * once get the same pool; what the others had begun to make is gone before anybody saw it. O(log pools) and a lock:
+ * keep the pointer. */
 LIDO_API lido_pool *lido_manager_pool(lido_manager *manager, const lido_pool_options *options);
 
-/* The same for classes of arenas: another chunk_bytes, chunk_bytes_max, max_bytes, reserve_bytes, retain, flags or backing is EEXIST. */
+/* The same for classes of arenas: another chunk_bytes, chunk_bytes_max, max_bytes, reserve_bytes, retain, flags or
+ * backing is EEXIST. */
 LIDO_API lido_arena_class *lido_manager_arena_class(lido_manager *manager, const lido_arena_options *options);
 
-/* The same for caches: another hash, equal, weight, on_evict, now or context is EEXIST. NULL and ENOTSUP in a build without caches. Entries are charged to
- * the manager's budget; values are what their pools are. */
+/* The same for caches: another hash, equal, weight, on_evict, now or context is EEXIST. NULL and ENOTSUP in a build
+ * without caches. Entries are charged to the manager's budget; values are what their pools are. */
 LIDO_API lido_cache *lido_manager_cache(lido_manager *manager, const lido_cache_options *options);
 
 /* The same for cleanup queues: another notify, on_high_water or context is EEXIST. */
@@ -112,8 +122,9 @@ LIDO_API lido_arena_class *lido_manager_arena_class_find(lido_manager *manager, 
 LIDO_API lido_cache *lido_manager_cache_find(lido_manager *manager, const char *name);
 LIDO_API lido_cleanup_queue *lido_manager_cleanup_queue_find(lido_manager *manager, const char *name);
 
-/* End one before its time, as its own destroy function does; nobody uses it any more. 0; ENOENT: it is not the manager's; EBUSY: from inside a callback of a pass, tick or alert while such a walk, here or elsewhere, is just at it; or arenas of
- * the class are out. */
+/* End one before its time, as its own destroy function does; nobody uses it any more. 0; ENOENT: it is not the
+ * manager's; EBUSY: from inside a callback of a pass, tick or alert while such a walk, here or elsewhere, is just at
+ * it; or arenas of the class are out. */
 LIDO_API int lido_manager_pool_end(lido_manager *manager, lido_pool *pool);
 LIDO_API int lido_manager_arena_class_end(lido_manager *manager, lido_arena_class *cls);
 LIDO_API int lido_manager_cache_end(lido_manager *manager, lido_cache *cache);
@@ -121,8 +132,9 @@ LIDO_API int lido_manager_cleanup_queue_end(lido_manager *manager, lido_cleanup_
 
 /* ---- What others made ---------------------------------------------------------------------- */
 
-/* A pool that the program made (a typed one, say) is seen, tuned and trimmed with the others, under its own name, but neither charged nor ended. The program takes it out before it ends it.
- * One of a single thread is given by that thread. 0, EEXIST (a pool of that name is there), ENOMEM. */
+/* A pool that the program made (a typed one, say) is seen, tuned and trimmed with the others, under its own name, but
+ * neither charged nor ended. The program takes it out before it ends it. One of a single thread is given by that
+ * thread. 0, EEXIST (a pool of that name is there), ENOMEM. */
 LIDO_API int lido_manager_pool_watch(lido_manager *manager, lido_pool *pool);
 LIDO_API int lido_manager_pool_unwatch(lido_manager *manager, lido_pool *pool); /* 0, ENOENT, EBUSY as above */
 
@@ -136,13 +148,14 @@ typedef enum lido_stage {
   LIDO_STAGES
 } lido_stage;
 
-/* Call end(object) at that stage of the end, before what the manager itself has there; the newest first. For subjects, interning tables, object pools and what else the program
- * has. 0, EINVAL, ENOMEM. */
+/* Call end(object) at that stage of the end, before what the manager itself has there; the newest first. For subjects,
+ * interning tables, object pools and what else the program has. 0, EINVAL, ENOMEM. */
 LIDO_API int lido_manager_own(lido_manager *manager, lido_stage stage, void (*end)(void *object), void *object);
 
 /* ---- Limits and reclaim -------------------------------------------------------------------- */
 
-/* What all pools, arenas and caches of the manager are charged to. For more of them that the program makes itself. Ends with the manager. */
+/* What all pools, arenas and caches of the manager are charged to. For more of them that the program makes itself. Ends
+ * with the manager. */
 LIDO_API lido_budget *lido_manager_budget(const lido_manager *manager);
 
 /* Other limits from now on. If more than soft_bytes are in use, a pass runs, as when they are passed. 0, or EINVAL. */
@@ -172,9 +185,11 @@ struct lido_reclaim_report {
   uint64_t evicted;      /* values that caches no longer keep */
 };
 
-/* A pass now, on this thread: pending cleanups run, free memory of pools and of this thread's idle arenas goes back (other threads give theirs at their next slow path), and while more than soft_bytes are in use,
- * caches let go of values they keep. Several threads may be in passes at once; inside a callback of a pass of this manager it does nothing. -> bytes that went back; `report`, if not NULL, says more. Costs by what it frees, and some
- * hundred nanoseconds for each pool and class. */
+/* A pass now, on this thread: pending cleanups run, free memory of pools and of this thread's idle arenas goes back
+ * (other threads give theirs at their next slow path), and while more than soft_bytes are in use, caches let go of
+ * values they keep. Several threads may be in passes at once; inside a callback of a pass of this manager it does
+ * nothing. -> bytes that went back; `report`, if not NULL, says more. Costs by what it frees, and some hundred
+ * nanoseconds for each pool and class. */
 LIDO_API size_t lido_manager_reclaim(lido_manager *manager, lido_reclaim_report *report);
 
 /* ---- Policy -------------------------------------------------------------------------------- */
@@ -183,13 +198,15 @@ LIDO_API void lido_manager_policy_set(lido_manager *manager, lido_policy policy)
 /* What was set, and, with ADAPTIVE, what that has chosen at present. */
 LIDO_API lido_policy lido_manager_policy(const lido_manager *manager, lido_policy *chosen);
 
-/* What each of the three would have cost, by the last tick; all zero as long as ADAPTIVE was not set and two ticks have not been. */
+/* What each of the three would have cost, by the last tick; all zero as long as ADAPTIVE was not set and two ticks have
+ * not been. */
 LIDO_API void lido_manager_policy_scores(const lido_manager *manager, lido_policy_score out[LIDO_POLICY_CHOICES]);
 
 /* ---- Housekeeping -------------------------------------------------------------------------- */
 
-/* What is due: a sample is taken (lido/monitor.h), alerts are looked at (lido/alert.h), pages whose delay is over are purged, slabs are made ready ahead of need, some cleanups run, ADAPTIVE decides. Once a
- * second, say. Costs some hundred nanoseconds for each pool, and allocates nothing. */
+/* What is due: a sample is taken (lido/monitor.h), alerts are looked at (lido/alert.h), pages whose delay is over are
+ * purged, slabs are made ready ahead of need, some cleanups run, ADAPTIVE decides. Once a second, say. Costs some
+ * hundred nanoseconds for each pool, and allocates nothing. */
 LIDO_API void lido_manager_tick(lido_manager *manager);
 
 /* Verify invariants: NULL, or the number and text of one that does not hold. No other thread may use the manager. */

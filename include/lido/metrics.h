@@ -2,8 +2,9 @@
  *
  *     lido_metrics_write_fd(snapshot, LIDO_METRICS_PROMETHEUS, STDOUT_FILENO);
  *
- * Names follow Prometheus's conventions: lido_pool_live_objects{pool="conns"}, base units (bytes, seconds), counters end in _total, ratios are 0 to 1. They are made from the same lists as the statistics
- * structs, so nothing can be missing; docs/metrics.md has them all. An exporter that serves them over HTTP is in lido/exporter.h.
+ * Names follow Prometheus's conventions: lido_pool_live_objects{pool="conns"}, base units (bytes, seconds), counters
+ * end in _total, ratios are 0 to 1. They are made from the same lists as the statistics structs, so nothing can be
+ * missing; docs/metrics.md has them all. An exporter that serves them over HTTP is in lido/exporter.h.
  *
  * Threads: a snapshot is used by one at a time. Costs some microseconds a pool, and allocates nothing.
  */
@@ -29,7 +30,8 @@ typedef int (*lido_metrics_sink)(const char *text, size_t bytes, void *context);
 LIDO_API int lido_metrics_write(const lido_snapshot *snapshot, lido_metrics_format format, lido_metrics_sink sink,
                                 void *context);
 
-/* Into a buffer, with a zero at its end, as snprintf does. -> bytes of the whole text without that zero; no less than `room` means that it did not fit. */
+/* Into a buffer, with a zero at its end, as snprintf does. -> bytes of the whole text without that zero; no less than
+ * `room` means that it did not fit. */
 LIDO_API size_t lido_metrics_write_buffer(const lido_snapshot *snapshot, lido_metrics_format format, char *buffer,
                                           size_t room);
 

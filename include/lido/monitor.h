@@ -3,13 +3,16 @@
  *     lido_monitor_start(manager, 1000000000);      // a tick each second, on a thread of Lido's
  *     ...
  *     lido_sample samples[2];
- *     if (lido_samples_get(manager, samples, 2) == 2) rate = lido_sample_rate(&samples[1], &samples[0], LIDO_SAMPLE_allocs);
+ *     size_t count = lido_samples_get(manager, samples, 2);
+ *     if (count == 2) rate = lido_sample_rate(&samples[1], &samples[0], LIDO_SAMPLE_allocs);
  *     lido_monitor_stop(manager);
  *
- * Each lido_manager_tick() takes a sample. The last ones (1,000, or as many as the manager's options say) lie in a ring that was allocated with the manager. The program calls
- * the tick from its own loop, or starts the thread, or does neither: then there are none, and nothing is paid for.
+ * Each lido_manager_tick() takes a sample. The last ones (1,000, or as many as the manager's options say) lie in a ring
+ * that was allocated with the manager. The program calls the tick from its own loop, or starts the thread, or does
+ * neither: then there are none, and nothing is paid for.
  *
- * Threads: any. Of two ticks at once one reads all its numbers before the other, so that counters rise from sample to sample.
+ * Threads: any. Of two ticks at once one reads all its numbers before the other, so that counters rise from sample to
+ * sample.
  */
 #ifndef LIDO_MONITOR_H
 #define LIDO_MONITOR_H
@@ -43,7 +46,8 @@ typedef struct lido_sample {
 /* Up to `count` samples, the newest first. -> how many. */
 LIDO_API size_t lido_samples_get(lido_manager *manager, lido_sample *out, size_t count);
 
-/* How much a field has grown a second, by the time that has passed between the two; negative when it fell. 0 if no time has passed. */
+/* How much a field has grown a second, by the time that has passed between the two; negative when it fell. 0 if no time
+ * has passed. */
 LIDO_API double lido_sample_rate(const lido_sample *older, const lido_sample *newer, lido_sample_field field);
 
 /* "bytes_live"; and the other way round, LIDO_SAMPLE_FIELDS if there is none of that name. */
@@ -51,13 +55,16 @@ LIDO_API const char *lido_sample_field_name(lido_sample_field field);
 LIDO_API lido_sample_field lido_sample_field_by_name(const char *name);
 LIDO_API bool lido_sample_field_is_counter(lido_sample_field field);
 
-/* A thread of Lido's calls lido_manager_tick(), at once and then each interval_ns (1 ms at least, else EINVAL) of the system's clock. If a tick takes longer, those that were due meanwhile
- * are skipped. While there is the thread, all ticks ask the system for resident_bytes, for which they open a file; without it they do so with LIDO_MANAGER_RESIDENT_BYTES. What a
- * tick calls (lido/alert.h, on_pressure, cleanups) runs on the thread then. 0, EALREADY (there is one, or one that is just stopped), ENOMEM, EAGAIN. */
+/* A thread of Lido's calls lido_manager_tick(), at once and then each interval_ns (1 ms at least, else EINVAL) of the
+ * system's clock. If a tick takes longer, those that were due meanwhile are skipped. While there is the thread, all
+ * ticks ask the system for resident_bytes, for which they open a file; without it they do so with
+ * LIDO_MANAGER_RESIDENT_BYTES. What a tick calls (lido/alert.h, on_pressure, cleanups) runs on the thread then. 0,
+ * EALREADY (there is one, or one that is just stopped), ENOMEM, EAGAIN. */
 LIDO_API int lido_monitor_start(lido_manager *manager, uint64_t interval_ns);
 
-/* Stops it, and waits for the tick it is in. 0; ESRCH: there is none, or another thread has stopped it, whose wait this one shared; EDEADLK: called by that thread, in a callback. The
- * end of a manager stops it, too; the child of a fork has none, and may start its own. */
+/* Stops it, and waits for the tick it is in. 0; ESRCH: there is none, or another thread has stopped it, whose wait this
+ * one shared; EDEADLK: called by that thread, in a callback. The end of a manager stops it, too; the child of a fork
+ * has none, and may start its own. */
 LIDO_API int lido_monitor_stop(lido_manager *manager);
 
 LIDO_END

@@ -1,14 +1,17 @@
-/* lido/policy.h: how a manager tunes its pools and arenas: what is kept free, for how long, and who pays for giving it back.
+/* lido/policy.h: how a manager tunes its pools and arenas: what is kept free, for how long, and who pays for giving it
+ * back.
  *
  *     lido_manager_policy_set(manager, LIDO_POLICY_LOW_LATENCY);
  *
- * A policy is nothing but a set of values for the knobs of lido_pool_tune() and of a manager's tick; lido_policy_settings_get() shows them. What each costs and buys is measured in
- * docs/policies.md.
- *   LOW_LATENCY       no alloc or free gives memory back or asks the system for some: slabs are made ready ahead by ticks, pages stay.
+ * A policy is nothing but a set of values for the knobs of lido_pool_tune() and of a manager's tick;
+ * lido_policy_settings_get() shows them. What each costs and buys is measured in docs/policies.md.
+ *   LOW_LATENCY       no alloc or free gives memory back or asks the system for some: slabs are made ready ahead by
+ *                     ticks, pages stay.
  *   HIGH_THROUGHPUT   few and large exchanges; free memory goes back late and lazily.
  *   MEMORY_EFFICIENT  small caches; free memory goes back at once.
- *   ADAPTIVE          one of the three, by what each would have cost in the last ticks, in nanoseconds a second: of slow paths, and of
- *                     waiting for memory, which the system tells (PSI, cgroup v2). A change needs several ticks that agree and a clear advantage.
+ *   ADAPTIVE          one of the three, by what each would have cost in the last ticks, in nanoseconds a second: of
+ *                     slow paths, and of waiting for memory, which the system tells (PSI, cgroup v2). A change needs
+ *                     several ticks that agree and a clear advantage.
  */
 #ifndef LIDO_POLICY_H
 #define LIDO_POLICY_H
@@ -38,15 +41,17 @@ LIDO_API lido_policy lido_policy_by_name(const char *name);
 /* ---- What a policy sets -------------------------------------------------------------------- */
 
 typedef struct lido_policy_settings {
-  /* For every pool of the manager. Its ready_bytes are set at each tick: `ready_percent` of the slabs in use, at least one slab
-   * and at most ready_most bytes, for pools that have any; a manager's retain_percent takes the place of that one here. */
+  /* For every pool of the manager. Its ready_bytes are set at each tick: `ready_percent` of the slabs in use, at least
+   * one slab and at most ready_most bytes, for pools that have any; a manager's retain_percent takes the place of that
+   * one here. */
   lido_pool_tuning tuning;
   unsigned ready_percent;
   size_t ready_most; /* bytes a pool */
-  uint64_t
-      drain_ns; /* for so long a tick runs pending cleanups of the manager's queues, those of a worker too; UINT64_MAX: all there are */
-  /* A tick gives back slabs that the recent use does not need: the most that was in use, which is halved in memory each forget_ns. UINT64_MAX: nothing;
-   * 0: all that is free, and idle arenas of classes without live ones, and what other threads' caches hold. */
+  /* So long a tick runs pending cleanups of the manager's queues, those of a worker too; UINT64_MAX: all there are. */
+  uint64_t drain_ns;
+  /* A tick gives back slabs that the recent use does not need: the most that was in use, which is halved in memory each
+   * forget_ns. UINT64_MAX: nothing; 0: all that is free, and idle arenas of classes without live ones, and what other
+   * threads' caches hold. */
   uint64_t forget_ns;
 } lido_policy_settings;
 
@@ -61,15 +66,17 @@ typedef struct lido_pressure {
   uint64_t bytes_most; /* that it may have; 0: no limit is known */
 } lido_pressure;
 
-/* From the process's cgroup v2 (memory.pressure, memory.current, memory.high, memory.max), or else /proc/pressure/memory and /proc/meminfo. 0; ENOTSUP: the system tells nothing of it. Opens
- * files; some 50 microseconds. */
+/* From the process's cgroup v2 (memory.pressure, memory.current, memory.high, memory.max), or else
+ * /proc/pressure/memory and /proc/meminfo. 0; ENOTSUP: the system tells nothing of it. Opens files; some 50
+ * microseconds. */
 LIDO_API int lido_pressure_read(lido_pressure *out);
 
 /* ---- What ADAPTIVE decides by --------------------------------------------------------------- */
 
 enum { LIDO_POLICY_CHOICES = 3 };
 
-/* What a policy would have cost since the tick before: all of it in nanoseconds a second, of which the least is best. */
+/* What a policy would have cost since the tick before: all of it in nanoseconds a second, of which the least is
+ * best. */
 #define LIDO_POLICY_COSTS(X)                                                                \
   X(slow, "slow paths of alloc and free")                                                   \
   X(growth, "slabs that allocs had to wait for")                                            \

@@ -99,16 +99,17 @@ typedef struct lido_pool_options {
 LIDO_API lido_pool *lido_pool_create(const lido_pool_options *options);
 
 /* End a pool and give all its memory back. -> objects that were still live; they are gone. NULL is
- * ignored. No other thread may be inside a call on this pool, or come later. With handles, those objects die as by their last
- * release, and what their cleanups make in this pool dies too; not from inside a destructor or cleanup of its own. */
+ * ignored. No other thread may be inside a call on this pool, or come later. With handles, those objects die as by
+ * their last release, and what their cleanups make in this pool dies too; not from inside a destructor or cleanup of
+ * its own. */
 LIDO_API size_t lido_pool_destroy(lido_pool *pool);
 
 LIDO_API const char *lido_pool_name(const lido_pool *pool);
 
 /* ---- Alloc and free ------------------------------------------------------------------------ */
 
-/* One object, or NULL (ENOMEM: no memory, max_objects, the budget; or construct's errno). Contents: what the last user left, or what
- * construct made, or zeros with LIDO_POOL_ZERO. O(1); takes a lock only when the thread's cache is
+/* One object, or NULL (ENOMEM: no memory, max_objects, the budget; or construct's errno). Contents: what the last user
+ * left, or what construct made, or zeros with LIDO_POOL_ZERO. O(1); takes a lock only when the thread's cache is
  * empty. */
 LIDO_FAST void *lido_pool_alloc(lido_pool *pool);
 
@@ -134,14 +135,15 @@ LIDO_API void lido_pool_free_call(lido_pool *pool, void *object);
  * path. -> bytes given back to the backing. */
 LIDO_API size_t lido_pool_trim(lido_pool *pool);
 
-/* The same for the depot and for empty slabs beyond `keep_bytes`, and nothing else: no thread's cache is touched or asked
- * for, and what the slabs' pages do is as tuned. Costs by what is in the depot and what goes. -> bytes given back to
- * the backing. */
+/* The same for the depot and for empty slabs beyond `keep_bytes`, and nothing else: no thread's cache is touched or
+ * asked for, and what the slabs' pages do is as tuned. Costs by what is in the depot and what goes. -> bytes given back
+ * to the backing. */
 LIDO_API size_t lido_pool_trim_to(lido_pool *pool, size_t keep_bytes);
 
-/* Bring empty slabs, with memory behind every page, up to the tuned `ready_bytes`: whoever allocs from them meets neither
- * growth nor a page fault. Within max_objects. Calls construct. Takes as long as the system takes for the pages; other
- * threads can use the pool meanwhile. -> bytes made ready; if these are not enough, errno is ENOMEM or construct's. */
+/* Bring empty slabs, with memory behind every page, up to the tuned `ready_bytes`: whoever allocs from them meets
+ * neither growth nor a page fault. Within max_objects. Calls construct. Takes as long as the system takes for the
+ * pages; other threads can use the pool meanwhile. -> bytes made ready; if these are not enough, errno is ENOMEM or
+ * construct's. */
 LIDO_API size_t lido_pool_prepare(lido_pool *pool);
 
 /* This thread's magazines, of all pools, go back to their depots: before a thread goes idle. */
@@ -155,25 +157,28 @@ LIDO_API void lido_thread_flush(void);
  * was created. */
 typedef struct lido_pool_tuning {
   /* Objects in a magazine: 0 = by the object's size, more when threads contend for the depot. Others stay as they are;
-   * at most what cache_bytes allows, an eighth of max_objects, and 252. A cache changes at its next exchange of magazines. */
+   * at most what cache_bytes allows, an eighth of max_objects, and 252. A cache changes at its next exchange of
+   * magazines. */
   uint32_t magazine_objects;
   /* Objects that a refill takes from the slabs at once: 0, or more than fit = a whole magazine. */
   uint32_t batch_objects;
   /* As the option of that name: 0 = as that said. */
   size_t retain_bytes;
-  /* Empty slabs kept, as a share of those in use: 0 = 25, LIDO_RETAIN_NONE = no share, at most 1,000. The larger of this
-   * and retain_bytes counts. */
+  /* Empty slabs kept, as a share of those in use: 0 = 25, LIDO_RETAIN_NONE = no share, at most 1,000. The larger of
+   * this and retain_bytes counts. */
   uint32_t retain_percent;
-  /* What becomes of the pages of a slab that goes back (lido/backing.h), and after which time, when lido_backing_purge() is
-   * called: 0 = at once. A slab made before then has its pages still. The end of the pool purges at once. */
+  /* What becomes of the pages of a slab that goes back (lido/backing.h), and after which time, when
+   * lido_backing_purge() is called: 0 = at once. A slab made before then has its pages still. The end of the pool
+   * purges at once. */
   lido_purge purge;
   uint64_t purge_delay_ns;
   /* Empty slabs that lido_pool_prepare() brings pages for. Twice as much may stay by itself. */
   size_t ready_bytes;
 } lido_pool_tuning;
 
-/* Set all knobs. 0; EINVAL: nothing is changed (NULL, or out of range). Each is seen by other threads at their next slow
- * path that looks; nothing is moved or given back by this call. Any thread, also for a pool of a single one. O(1). */
+/* Set all knobs. 0; EINVAL: nothing is changed (NULL, or out of range). Each is seen by other threads at their next
+ * slow path that looks; nothing is moved or given back by this call. Any thread, also for a pool of a single one.
+ * O(1). */
 LIDO_API int lido_pool_tune(lido_pool *pool, const lido_pool_tuning *tuning);
 
 /* What was set last. */
@@ -259,14 +264,15 @@ typedef struct lido_pool_use {
   uint64_t bytes_live; /* with their padding */
 } lido_pool_use;
 
-/* Call `visit` for each pool of the process until it returns false. It is given a copy, made of all pools at one time, and no lock is
- * held. 0, or ENOMEM: nothing was visited. */
+/* Call `visit` for each pool of the process until it returns false. It is given a copy, made of all pools at one time,
+ * and no lock is held. 0, or ENOMEM: nothing was visited. */
 LIDO_API int lido_pools_each(bool (*visit)(const lido_pool_use *use, void *arg), void *arg);
 
 /* The share of allocs and frees that the thread's cache served, 0 to 1; 0 when there were none. */
 LIDO_API double lido_pool_hit_rate(const lido_pool_stats *stats);
 
-/* Allocs that were served by what the thread's cache had: those that are left when refills, direct ones and fallbacks are taken away. */
+/* Allocs that were served by what the thread's cache had: those that are left when refills, direct ones and fallbacks
+ * are taken away. */
 LIDO_API uint64_t lido_pool_allocs_cached(const lido_pool_stats *stats);
 
 /* Verify the pool's invariants: NULL, or the number and text of one that does not hold ("S2: ...",

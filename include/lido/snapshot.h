@@ -1,13 +1,16 @@
-/* lido/snapshot.h: what a manager has, at one moment, as plain numbers. All reports are made of it: metrics, JSON, `lido top`, dumps.
+/* lido/snapshot.h: what a manager has, at one moment, as plain numbers. All reports are made of it: metrics, JSON,
+ * `lido top`, dumps.
  *
  *     lido_snapshot *snapshot = lido_snapshot_create();
  *     if (lido_snapshot_take(snapshot, manager) == 0) printf("%zu pools\n", snapshot->pool_count);
  *     lido_snapshot_destroy(snapshot);
  *
- * A snapshot is used again and again: once it has grown to what the manager has, taking it allocates nothing. Its numbers, names and arrays are its own: they outlive the pools, until it is taken anew.
- * Each number is right for some moment of the call; counters of a pool, class or cache never fall from one snapshot of a manager to the next.
+ * A snapshot is used again and again: once it has grown to what the manager has, taking it allocates nothing. Its
+ * numbers, names and arrays are its own: they outlive the pools, until it is taken anew. Each number is right for some
+ * moment of the call; counters of a pool, class or cache never fall from one snapshot of a manager to the next.
  *
- * Threads: any may take one of the same manager; one snapshot is used by one thread at a time. Cost: some hundred nanoseconds a pool; the fast paths of alloc and free are not held up.
+ * Threads: any may take one of the same manager; one snapshot is used by one thread at a time. Cost: some hundred
+ * nanoseconds a pool; the fast paths of alloc and free are not held up.
  */
 #ifndef LIDO_SNAPSHOT_H
 #define LIDO_SNAPSHOT_H
@@ -23,7 +26,8 @@ typedef int (*lido_text_sink)(const char *text, size_t bytes, void *context);
 
 /* ---- How long something took --------------------------------------------------------------- */
 
-/* Bucket i counts what took less than 1,024 << 2 i nanoseconds and no less than the bucket before; the last one what took longer, too. */
+/* Bucket i counts what took less than 1,024 << 2 i nanoseconds and no less than the bucket before; the last one what
+ * took longer, too. */
 enum { LIDO_DURATION_BUCKETS = 12 };
 typedef struct lido_durations {
   uint64_t buckets[LIDO_DURATION_BUCKETS];
@@ -124,8 +128,9 @@ LIDO_API void lido_snapshot_destroy(lido_snapshot *snapshot); /* NULL is ignored
 /* 0, or ENOMEM: then it is as it was before. */
 LIDO_API int lido_snapshot_take(lido_snapshot *snapshot, lido_manager *manager);
 
-/* lido_pool_occupancy() for the pool of that name, which other threads may end meanwhile: they wait for this call. *slabs is how many slabs there are, be they
- * more or fewer than `count`. 0; ENOENT: no such pool; ENOTSUP: it is another thread's alone (LIDO_POOL_SINGLE_THREAD). */
+/* lido_pool_occupancy() for the pool of that name, which other threads may end meanwhile: they wait for this call.
+ * *slabs is how many slabs there are, be they more or fewer than `count`. 0; ENOENT: no such pool; ENOTSUP: it is
+ * another thread's alone (LIDO_POOL_SINGLE_THREAD). */
 LIDO_API int lido_manager_pool_occupancy(lido_manager *manager, const char *name, lido_slab_use *out, size_t count,
                                          size_t *slabs);
 

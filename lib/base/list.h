@@ -1,7 +1,8 @@
 /* list.h: an intrusive doubly linked list in a ring.
  *
- * A link is a member of what is listed; LIDO_LIST_ITEM leads back. The list itself is a link, so that nothing is special about the
- * first and the last. A link that is in no list points to itself, which makes removing twice harmless.
+ * A link is a member of what is listed; LIDO_LIST_ITEM leads back. The list itself is a link, so that nothing is
+ * special about the first and the last. A link that is in no list points to itself, which makes removing twice
+ * harmless.
  * Threads: whoever holds the lock of the list.
  */
 #ifndef LIDO_LIB_BASE_LIST_H

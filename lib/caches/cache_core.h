@@ -1,33 +1,40 @@
 /* cache_core.h: what a cache is made of.
  *
- * Idea: a table of entries (hash_table.h). An entry has the key, the weak handle of its value, and a cleanup on the value that removes the entry when the value dies.
- * A hit walks a chain inside a guard, compares the key, and acquires through the handle: if that succeeds, the object was alive and the
- * key's at that moment. Everything else happens under the lock of the key's shard. What has left an entry under a lock (a value that was
- * kept, a cleanup, the entry itself) is carried out in a lido_cache_parting, and let go after the lock was given.
- * Entries are objects of guarded pools: the table has one reference, whoever works with one outside the lock another.
+ * Idea: a table of entries (hash_table.h). An entry has the key, the weak handle of its value, and a cleanup on the
+ * value that removes the entry when the value dies. A hit walks a chain inside a guard, compares the key, and acquires
+ * through the handle: if that succeeds, the object was alive and the key's at that moment. Everything else happens
+ * under the lock of the key's shard. What has left an entry under a lock (a value that was kept, a cleanup, the entry
+ * itself) is carried out in a lido_cache_parting, and let go after the lock was given. Entries are objects of guarded
+ * pools: the table has one reference, whoever works with one outside the lock another.
  * Invariants
  *   V1  an entry is `listed` exactly while it is in the table; keys of listed entries differ.
  *   V2  an entry has a value, or a flight, or both are none because the value's death was heard late; never both.
- *   V3  an entry with a value has a cleanup on it, that has not run; it finds the entry by hash and handle, and so never removes what came
- *       into its place.
- *   V4  a value is kept <=> the entry is in the ring <=> kept_value is the object of its handle, with one reference; then it is not `was_let_go`.
+ *   V3  an entry with a value has a cleanup on it, that has not run; it finds the entry by hash and handle, and so
+ *       never removes what came into its place.
+ *   V4  a value is kept <=> the entry is in the ring <=> kept_value is the object of its handle, with one reference;
+ *       then it is not `was_let_go`.
  *   V5  kept.count and kept.weight are the sums over the ring; within bounds when no call is in progress (but for what
  *       callbacks put while others were let go); the hand points into the ring.
- *   V6  a flight that is not doomed is its listed entry's; who is `present` in a flight will leave it; the last one frees it.
+ *   V6  a flight that is not doomed is its listed entry's; who is `present` in a flight will leave it; the last one
+ *       frees it.
  *   V7  a flight's creator is there until it is over, and NULL after.
  * Races, and who wins
  *   death of a value / put of another under its key: the cleanup compares handles under the lock (V3).
- *   creation / remove or put of the same key: under the lock the latter dooms the flight and takes the entry from it; the creator, under the lock
+ *   creation / remove or put of the same key: under the lock the latter dooms the flight and takes the entry from it;
+ *   the creator, under the lock
  *     too, finds it doomed and enters nothing.
- *   end of the cache / death of a value: the cleanup knows the cache by a weak handle; either it acquires it, and the cache's memory waits for it, or
+ *   end of the cache / death of a value: the cleanup knows the cache by a weak handle; either it acquires it, and the
+ *   cache's memory waits for it, or
  *     the cache is gone.
  *   time is over / put: the time is looked at again under the lock.
  *   eviction / remove: the ring's lock decides who takes the kept reference out.
- * Proof: of the first three tests/interleavings/cache_replace_test.c, cache_flight_test.c with cache_wait_ring_test.c (EDEADLK), cache_end_test.c.
+ * Proof: of the first three tests/interleavings/cache_replace_test.c, cache_flight_test.c with cache_wait_ring_test.c
+ * (EDEADLK), cache_end_test.c.
  * Locks: SHARD, then KEPT or FLIGHTS. None while the program is called.
- * Failure: ENOMEM before anything was changed; a value that can't be entered is given back to who put it, one that was created is released.
- * Not done: letting waiters of a doomed creation have what was put in its place (they asked before); negative entries (an error is not remembered);
- * refreshing a value before its time is over.
+ * Failure: ENOMEM before anything was changed; a value that can't be entered is given back to who put it, one that was
+ * created is released.
+ * Not done: letting waiters of a doomed creation have what was put in its place (they asked before); negative entries
+ * (an error is not remembered); refreshing a value before its time is over.
  */
 #ifndef LIDO_LIB_CACHES_CACHE_CORE_H
 #define LIDO_LIB_CACHES_CACHE_CORE_H

@@ -8,8 +8,8 @@
 
 /* ---- Entries ---- */
 
-/* The first retain of an object is for its only owner (lib/refs/counts.h), but what is kept is found by way of the shard and of the ring, under
- * different locks: so it is counted before anybody else sees it. */
+/* The first retain of an object is for its only owner (lib/refs/counts.h), but what is kept is found by way of the
+ * shard and of the ring, under different locks: so it is counted before anybody else sees it. */
 static void begin_count(lido_cache_entry *entry) { lido_release(lido_retain(entry)); }
 
 lido_cache_entry *lido_cache_entry_make(lido_cache *cache, uint64_t hash, const void *key, size_t key_bytes) {

@@ -1,9 +1,9 @@
 /* cache_flights.c: creation by one thread while the others wait. The design is in cache_core.h.
  *
- * A flight lies in memory of its own, since its creator may have gone on before the last waiter woke. It holds one reference to the result until the
- * last one has taken its own. Who waits says so in its thread's record, and a flight names its creator's: so whoever is about to wait can follow
- * the ring of who waits for whom, and is the one who would close it if it comes to itself. Proof: tests/interleavings/cache_flight_test.c,
- * cache_wait_ring_test.c.
+ * A flight lies in memory of its own, since its creator may have gone on before the last waiter woke. It holds one
+ * reference to the result until the last one has taken its own. Who waits says so in its thread's record, and a flight
+ * names its creator's: so whoever is about to wait can follow the ring of who waits for whom, and is the one who would
+ * close it if it comes to itself. Proof: tests/interleavings/cache_flight_test.c, cache_wait_ring_test.c.
  */
 #include <errno.h>
 
@@ -255,7 +255,8 @@ static void begin_flight_locked(question *q, lido_cache_entry *entry) {
   this_flier.creates = flight;
 }
 
-/* The caller creates: in the present entry, whose value is dead, or in a new one. pre: the shard's lock, which is given. */
+/* The caller creates: in the present entry, whose value is dead, or in a new one. pre: the shard's lock, which is
+ * given. */
 static int take_off(question *q, lido_table_shard *shard, lido_cache_entry *entry, void **value) {
   int error = entry == NULL ? enter_empty_locked(q, shard) : 0;
   if (entry == NULL) entry = q->entry;
@@ -269,8 +270,9 @@ static int take_off(question *q, lido_table_shard *shard, lido_cache_entry *entr
   return error == 0 ? make_value(q, entry, flight, value) : error;
 }
 
-/* A dead value makes room at once. One that was kept until its time was over is told of first, and then one looks again: its callback
- * may do anything, and no creation is under way meanwhile. pre: the shard's lock, which is given. */
+/* A dead value makes room at once. One that was kept until its time was over is told of first, and then one looks
+ * again: its callback may do anything, and no creation is under way meanwhile. pre: the shard's lock, which is
+ * given. */
 static int replace_stale(question *q, lido_table_shard *shard, lido_cache_entry *entry, void **value, bool *again) {
   lido_cache_parting parting = lido_cache_empty_locked(q->cache, entry, LIDO_CACHE_EXPIRED);
   q->was_stale = true;

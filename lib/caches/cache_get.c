@@ -1,8 +1,8 @@
 /* cache_get.c: hits. The design is in cache_core.h.
  *
- * The hot function takes keys of 8 to 16 bytes in plain caches: without functions of the program's for keys, without times. It calls nothing;
- * whatever is not as usual goes to the next more general one, which begins anew: get_any for any key and cache, get_locked for an
- * entry that was not found, or not alive, or is to be kept again.
+ * The hot function takes keys of 8 to 16 bytes in plain caches: without functions of the program's for keys, without
+ * times. It calls nothing; whatever is not as usual goes to the next more general one, which begins anew: get_any for
+ * any key and cache, get_locked for an entry that was not found, or not alive, or is to be kept again.
  */
 #include "lib/caches/cache_core.h"
 

@@ -1,8 +1,8 @@
 /* cache_kept.c: which values a cache keeps alive. The design is in cache_core.h.
  *
- * Method: SIEVE. New ones come in at the front; a hit only notes that it was; the hand goes from the oldest towards the front and takes the first that was
- * not asked for since it came by last, clearing the notes of others. After MOST_LOOKS of these it takes the next one, asked for
- * or not, so that no eviction holds the lock for long.
+ * Method: SIEVE. New ones come in at the front; a hit only notes that it was; the hand goes from the oldest towards the
+ * front and takes the first that was not asked for since it came by last, clearing the notes of others. After
+ * MOST_LOOKS of these it takes the next one, asked for or not, so that no eviction holds the lock for long.
  */
 #include "lib/base/assertion.h"
 #include "lib/base/bits.h"
@@ -86,7 +86,8 @@ static bool is_beyond_locked(const lido_cache *cache, lido_cache_reason *reason)
   return too_many || (bounds->keep_bytes != 0 && cache->kept.weight > bounds->keep_bytes);
 }
 
-/* From now on a hit keeps it again. Not while it is being told of: a callback that asks for it would be told of it for ever. */
+/* From now on a hit keeps it again. Not while it is being told of: a callback that asks for it would be told of it for
+ * ever. */
 static void note_let_go_and_told(lido_cache *cache, lido_cache_entry *entry) {
   lido_lock_take(&cache->kept.lock);
   /* RELAXED: who sees it looks again under the shard's lock. */
@@ -145,7 +146,8 @@ size_t lido_cache_evict(lido_cache *cache, size_t count) {
 
 /* ---- Times ---- */
 
-/* Only what it was given for its time is looked at; whatever happened to the entry meanwhile is found under its lock. */
+/* Only what it was given for its time is looked at; whatever happened to the entry meanwhile is found under its
+ * lock. */
 static bool end_if_over(lido_cache *cache, lido_cache_entry *entry, uint64_t now) {
   lido_cache_parting parting = {0};
   lido_table_shard *shard = lido_table_take(&cache->table, entry->node.hash);
@@ -177,8 +179,9 @@ static void sweep(lido_cache *cache) {
   }
 }
 
-/* This thread's, the innermost first: callbacks may put, and so settle again, inside. That goes some levels deep, so that what a callback puts makes room at
- * once; and all of them together may evict only so many, so that it ends, whatever is put. Then more may stay until the next call. */
+/* This thread's, the innermost first: callbacks may put, and so settle again, inside. That goes some levels deep, so
+ * that what a callback puts makes room at once; and all of them together may evict only so many, so that it ends,
+ * whatever is put. Then more may stay until the next call. */
 typedef struct settling {
   const lido_cache *cache;
   struct settling *outer;

@@ -35,7 +35,8 @@ static lido_subject *find_caller(lido_subscription subscription) {
 
 static uint64_t searches;
 
-/* Those threads in a call that `notifier` waits for, which wait themselves, go on the list. -> is this thread among them? */
+/* Those threads in a call that `notifier` waits for, which wait themselves, go on the list. -> is this thread among
+ * them? */
 static bool follow_locked(const lido_notifier *notifier, lido_notifier **list) {
   lido_subject *subject = notifier->waits_on;
   bool closes = false;

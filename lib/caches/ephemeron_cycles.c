@@ -1,11 +1,12 @@
 /* ephemeron_cycles.c: whether an attachment would keep its own key alive.
  *
- * Idea: from the value follow everything that is known to be held: what is attached to it, in all maps with objects, and what the maps' functions say that values
- * hold. If that comes to the key, the key would be held by itself. A walk in breadth, with a list of what was seen; the
- * list is at once the work to do.
+ * Idea: from the value follow everything that is known to be held: what is attached to it, in all maps with objects,
+ * and what the maps' functions say that values hold. If that comes to the key, the key would be held by itself. A walk
+ * in breadth, with a list of what was seen; the list is at once the work to do.
  * Invariants
  *   Y1  every map between create and destroy is in the list.
- * Threads: any. Lock: the room's (caches_fork.h), for one step along the list at a time: a map that is being looked at is held by a reference.
+ * Threads: any. Lock: the room's (caches_fork.h), for one step along the list at a time: a map that is being looked at
+ * is held by a reference.
  * Failure: without memory, or beyond MOST objects, what was not reached is taken for harmless.
  */
 #include <errno.h>

@@ -117,7 +117,8 @@ lido_weak lido_attachment_key_of(const void *key) {
   return lido_weak_from_u64(published ? (word & LIDO_WORD_GENERATION) | (uint64_t)(slot - lido_slots.slots) : 0);
 }
 
-/* Call `take` with the attachment of the key, if there is one: at first in a guard, then, if that found nothing, with the lock. */
+/* Call `take` with the attachment of the key, if there is one: at first in a guard, then, if that found nothing, with
+ * the lock. */
 static void *look(lido_ephemerons *map, const void *key, void *(*take)(const lido_attachment *attachment)) {
   lido_weak handle = lido_attachment_key_of(key);
   if (handle.bits == 0) return NULL;

@@ -1,21 +1,24 @@
 /* ephemerons.h: maps from objects to what is attached to them.
  *
- * Idea: a table (hash_table.h) of attachments by the bits of the key's handle, and a cleanup on each key that takes its attachment out. A map is
- * an object with a handle, so that a cleanup that comes late finds it gone.
+ * Idea: a table (hash_table.h) of attachments by the bits of the key's handle, and a cleanup on each key that takes its
+ * attachment out. A map is an object with a handle, so that a cleanup that comes late finds it gone.
  * Invariants
  *   A1  an attachment that is `listed` is in the table; no two have the same key.
  *   A2  its key has a cleanup that has not run, and knows the map and the key by their handles.
- *   A3  a map with `objects` holds one reference to each value, and knows it by its handle too: when the value's pool has ended both are gone.
+ *   A3  a map with `objects` holds one reference to each value, and knows it by its handle too: when the value's pool
+ *       has ended both are gone.
  * Races
  *   death of a key / set: who sets holds a reference to the key.
  *   set / set, detach / set: by the shard's lock; what was before ends once, in the thread that took it out.
- *   end of the map / death of a key: the cleanup acquires the map, or finds it dead. One that took its attachment out before the table was emptied counted itself in `deaths`
+ *   end of the map / death of a key: the cleanup acquires the map, or finds it dead. One that took its attachment out
+ *   before the table was emptied counted itself in `deaths`
  *     before, and the end waits for it: when destroy returns nobody calls `end` any more.
  *   acquire / replace: the value's handle decides; the map's reference goes after the value has left the table.
  * Lock: SHARD. None while the program is called.
  * Failure: ENOMEM, nothing changed.
- * Not done: collecting cycles. Counts can't tell a cycle from a value that is in use; trial deletion could, but would need to know every reference that every
- * object holds, and to stop all threads. What is offered is to find them while the program is being tested.
+ * Not done: collecting cycles. Counts can't tell a cycle from a value that is in use; trial deletion could, but would
+ * need to know every reference that every object holds, and to stop all threads. What is offered is to find them while
+ * the program is being tested.
  */
 #ifndef LIDO_LIB_CACHES_EPHEMERONS_H
 #define LIDO_LIB_CACHES_EPHEMERONS_H
@@ -59,7 +62,8 @@ lido_weak lido_attachment_key_of(const void *key);
 void lido_cycles_list(lido_ephemerons *map);
 void lido_cycles_unlist(lido_ephemerons *map);
 
-/* Would `value`, attached to `key` in this map, keep it alive? `quiet`: no other thread changes attachments meanwhile. */
+/* Would `value`, attached to `key` in this map, keep it alive? `quiet`: no other thread changes attachments
+ * meanwhile. */
 bool lido_cycles_find(const lido_ephemerons *map, const void *key, const void *value, bool quiet);
 
 #endif

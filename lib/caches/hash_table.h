@@ -1,18 +1,19 @@
 /* hash_table.h: a table of nodes by 64-bit hash, read without locks.
  *
- * Idea: an array of chains, in shards with a lock each for who changes them. Nodes are embedded in whatever is listed. Readers walk a chain
- * inside a guard (lido/guard.h) and write nothing; what is removed, node or array, is given back by way of a guarded pool, and so
- * outlives them. A reader that finds a node has found it. One that finds none may have walked a chain that was being moved to another
- * array, so it looks again under the lock before it believes so: hits are fast, and misses are followed by work anyway.
+ * Idea: an array of chains, in shards with a lock each for who changes them. Nodes are embedded in whatever is listed.
+ * Readers walk a chain inside a guard (lido/guard.h) and write nothing; what is removed, node or array, is given back
+ * by way of a guarded pool, and so outlives them. A reader that finds a node has found it. One that finds none may have
+ * walked a chain that was being moved to another array, so it looks again under the lock before it believes so: hits
+ * are fast, and misses are followed by work anyway.
  * The table knows nothing of keys: who walks a chain compares.
  * Invariants
  *   T1  a node is in the chain of its hash in the present array of its shard, once; `count` of a shard is their number.
- *   T2  there are a power of two of chains, at least FEWEST, and four times as many as nodes, so that a walk seldom goes beyond the
- *       first, which a processor can foretell; or there was no memory for so many.
+ *   T2  there are a power of two of chains, at least FEWEST, and four times as many as nodes, so that a walk seldom
+ *       goes beyond the first, which a processor can foretell; or there was no memory for so many.
  *   T3  a node's hash does not change while the node is in the table, nor until no reader can be at it.
  *   T4  an old array is kept in `old` until its shard's lock is given, and released after.
- * Why a reader's walk ends: chains have no rings, nodes are moved one at a time to the head of a chain, and in a move each node moves
- * once; so a walk that is led from chain to chain is led on at most once for each node moved meanwhile.
+ * Why a reader's walk ends: chains have no rings, nodes are moved one at a time to the head of a chain, and in a move
+ * each node moves once; so a walk that is led from chain to chain is led on at most once for each node moved meanwhile.
  *
  *               walk  insert  remove  move
  *     walk       -      -       -      m         -: may overlap   m: may miss nodes that are there
@@ -20,10 +21,11 @@
  * Proof: tests/interleavings/table_walk_test.c.
  * Threads: any. Lock: rank SHARD; nothing of the program's runs under it but hash and equality of keys.
  * Failure: reserve: ENOMEM, nothing changed; a table that can't grow gets slower, one that can't shrink stays large.
- * Method: hash tables under read-copy-update (McKenney; Triplett, McKenney and Walpole, 2011), with the confirmation under the lock instead of a
- * resize that readers never notice.
- * Not done: moving a few nodes at a time (a shard of a table of a million moves its 60,000 in some milliseconds, and only writers to it wait); open addressing
- * (a reader could not be shown a moved key's absence without a counter that all readers read).
+ * Method: hash tables under read-copy-update (McKenney; Triplett, McKenney and Walpole, 2011), with the confirmation
+ * under the lock instead of a resize that readers never notice.
+ * Not done: moving a few nodes at a time (a shard of a table of a million moves its 60,000 in some milliseconds, and
+ * only writers to it wait); open addressing (a reader could not be shown a moved key's absence without a counter that
+ * all readers read).
  */
 #ifndef LIDO_LIB_CACHES_HASH_TABLE_H
 #define LIDO_LIB_CACHES_HASH_TABLE_H
@@ -41,8 +43,9 @@ typedef struct lido_table_node {
   uint64_t hash;
 } lido_table_node;
 
-/* Where the chains are, and how many there are, in one word that readers load: the address of the first, a multiple of 64, and in its low bits by how much
- * a hash is shifted to the right to give the chain's place, once the shard's bits are gone: 64 less the logarithm of their number. 0: there was no node yet. */
+/* Where the chains are, and how many there are, in one word that readers load: the address of the first, a multiple of
+ * 64, and in its low bits by how much a hash is shifted to the right to give the chain's place, once the shard's bits
+ * are gone: 64 less the logarithm of their number. 0: there was no node yet. */
 typedef struct lido_table_chains {
   uintptr_t word;
 } lido_table_chains;

@@ -1,6 +1,8 @@
-/* hit_counts.h: a count that many threads add to without slowing each other down; and the copy of counts that are rarer.
+/* hit_counts.h: a count that many threads add to without slowing each other down; and the copy of counts that are
+ * rarer.
  *
- * Each thread that has a number (lib/refs/grace_period.h) adds in a place of its own, on a line of its own, by a plain addition. The first place is for all others.
+ * Each thread that has a number (lib/refs/grace_period.h) adds in a place of its own, on a line of its own, by a plain
+ * addition. The first place is for all others.
  * Threads: any. Cost: 4 KiB.
  */
 #ifndef LIDO_LIB_CACHES_HIT_COUNTS_H

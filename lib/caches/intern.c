@@ -1,9 +1,10 @@
 /* intern.c: canonical values.
  *
- * Idea: a value is an object of a guarded pool with its node, its handle and its bytes. Who looks for bytes walks a chain inside a guard, compares, and acquires
- * by the handle. When the last reference goes the object begins to die, and before anything else leaves the table (lido_refs_owner.unlist); its memory waits
- * for readers who may be at it. Who finds bytes that are dying goes on, and makes them anew: both are in the table for a moment, and only one of
- * them alive.
+ * Idea: a value is an object of a guarded pool with its node, its handle and its bytes. Who looks for bytes walks a
+ * chain inside a guard, compares, and acquires by the handle. When the last reference goes the object begins to die,
+ * and before anything else leaves the table (lido_refs_owner.unlist); its memory waits for readers who may be at it.
+ * Who finds bytes that are dying goes on, and makes them anew: both are in the table for a moment, and only one of them
+ * alive.
  * Invariants
  *   I1  of the values in the table that are alive no two have the same bytes.
  *   I2  a value that is `listed` is in the table, and leaves it when it dies; one that is not was never given out.

@@ -1,7 +1,7 @@
 /* key_hash.h: the hash of keys, xxHash's XXH3, seeded, 64 bits, compiled in place; and their comparison.
  *
- * Why xxHash: well kept, in every distribution, and for the short keys of caches a few nanoseconds. Its seed keeps chance collisions apart from
- * table to table and from run to run; it is no message authentication code.
+ * Why xxHash: well kept, in every distribution, and for the short keys of caches a few nanoseconds. Its seed keeps
+ * chance collisions apart from table to table and from run to run; it is no message authentication code.
  */
 #ifndef LIDO_LIB_CACHES_KEY_HASH_H
 #define LIDO_LIB_CACHES_KEY_HASH_H
@@ -16,8 +16,8 @@ static inline uint64_t lido_hash_bytes(const void *bytes, size_t count, uint64_t
   return XXH3_64bits_withSeed(bytes, count, seed);
 }
 
-/* Keys of 8 to 16 bytes are compared in place, the first eight and the last, which may overlap: a call of memcmp costs as much as the rest of a
- * hit's walk. */
+/* Keys of 8 to 16 bytes are compared in place, the first eight and the last, which may overlap: a call of memcmp costs
+ * as much as the rest of a hit's walk. */
 static inline bool lido_is_short(size_t count) { return count - 8 <= 8; }
 
 static inline bool lido_same_short(const void *a, const void *b, size_t count) {

@@ -204,7 +204,8 @@ size_t lido_notifications_of_locked(const lido_subject *subject, const lido_obse
   return count;
 }
 
-/* Its thread is gone. What it held of the subject's is given back, but for a reference that the subject's end gives back. */
+/* Its thread is gone. What it held of the subject's is given back, but for a reference that the subject's end gives
+ * back. */
 static void forget(lido_subject *subject, const lido_notification *n) {
   subject->lost++;
   subject->numbers.running--;

@@ -93,7 +93,8 @@ static void replace_locked(lido_subject *subject, lido_observer_array *to, lido_
   subject->array = to;
 }
 
-/* Room for those that may be there, and a third more, so that a full array that is replaced is not full again at once. */
+/* Room for those that may be there, and a third more, so that a full array that is replaced is not full again at
+ * once. */
 static lido_observer_array *make_successor(size_t count) { return make_array(count + count / 3 + 1); }
 
 static bool is_shared(const lido_observer_array *array) { return array->references > 1; }

@@ -28,8 +28,8 @@ size_t lido_sized_end(lido_sized_pools *sized) {
   return live;
 }
 
-/* With a function to call at their end, even one that does nothing, objects end by way of the guard, whoever drops the last reference
- * and whether or not they were ever counted. */
+/* With a function to call at their end, even one that does nothing, objects end by way of the guard, whoever drops the
+ * last reference and whether or not they were ever counted. */
 static void end_object(void *object, void *context) {
   (void)object;
   (void)context;

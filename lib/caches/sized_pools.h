@@ -1,7 +1,7 @@
 /* sized_pools.h: pools for objects of one kind and many sizes. All of them have handles, and are guarded.
  *
- * Idea: a pool for each of a row of sizes, two for each doubling, so that at most a third of an object is unused. Each is made when the first object of
- * its size is.
+ * Idea: a pool for each of a row of sizes, two for each doubling, so that at most a third of an object is unused. Each
+ * is made when the first object of its size is.
  * Invariants
  *   Z1  a pool in place i has objects of lido_sized_bytes(i), and stays until the end.
  * Threads: any; end when nobody uses them. Failure: NULL: ENOMEM, or EMSGSIZE beyond LIDO_SIZED_MOST.

@@ -13,15 +13,16 @@
 #include "lib/refs/refs_fork.h"
 #include "pools/pool_core.h"
 
-/* Under the room's lock. The pools: made once, before the first subject; who has none of their objects may look at any time. */
+/* Under the room's lock. The pools: made once, before the first subject; who has none of their objects may look at any
+ * time. */
 static lido_link subjects = LIDO_LIST_INITIAL(subjects);
 static lido_pool *subject_pool; /* atomic */
 static lido_pool *token_pool;   /* atomic */
 
 lido_link *lido_subjects_locked(void) { return &subjects; }
 
-/* Whose object it is says what it is, before anybody reads it. RELAXED: who has an object of the pool finds the pool, and others are refused
- * either way; the pool is not looked into. */
+/* Whose object it is says what it is, before anybody reads it. RELAXED: who has an object of the pool finds the pool,
+ * and others are refused either way; the pool is not looked into. */
 static inline bool is_of(lido_pool *const *pool, const lido_refs_owner *owner) {
   lido_pool *made = lido_load_relaxed(pool);
   return made != NULL && owner == &lido_core_of(made)->refs;

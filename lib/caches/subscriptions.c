@@ -66,7 +66,8 @@ static bool kill_locked(lido_subject *subject, lido_subscription subscription, l
   return true;
 }
 
-/* A subscription's end, and what is to be released after it: tokens not before the subject, so that a guest calls nothing of the program's (O7). */
+/* A subscription's end, and what is to be released after it: tokens not before the subject, so that a guest calls
+ * nothing of the program's (O7). */
 typedef struct ending {
   lido_subject *subject; /* a reference; NULL: it was not in force */
   lido_token *token;     /* a reference, or NULL */
@@ -89,7 +90,8 @@ static ending acquire_both(lido_subscription subscription) {
   return e;
 }
 
-/* Waits for the lock under that of all subjects, which a fork holds, too: so nobody waits with a reference during a fork (O7). */
+/* Waits for the lock under that of all subjects, which a fork holds, too: so nobody waits with a reference during a
+ * fork (O7). */
 static LIDO_SLOW ending acquire_and_wait(lido_subscription subscription) {
   lido_caches_lock();
   ending e = acquire_both(subscription);

@@ -1,19 +1,22 @@
 /* alert_core.h: rules over samples, and the calls that their edges bring.
  *
- * Idea: a tick looks at all rules under the monitor's lock. A rule that begins or ends to fire is put on a list of calls; what is to be told lies in
- * the rule itself, so a tick allocates nothing. Then one thread at a time makes the calls, the oldest first and without locks. A tick that finds another thread, or its own
- * caller, at that leaves its calls to it.
+ * Idea: a tick looks at all rules under the monitor's lock. A rule that begins or ends to fire is put on a list of
+ * calls; what is to be told lies in the rule itself, so a tick allocates nothing. Then one thread at a time makes the
+ * calls, the oldest first and without locks. A tick that finds another thread, or its own caller, at that leaves its
+ * calls to it.
  * Invariants
- *   R1  a rule waits on `calls`, or is the one that is being called, exactly if `edge_waits`: it has an edge that was not told to its end. As long as it has,
- *       it neither fires nor is resolved. So edges alternate, and each is told once.
- *   R2  a rule that was removed is in no list. It is freed at once, or, if it is being called, by the thread that calls it: who waits for the end of a call touches the
- *       rule no more, and so loses nothing in the child of a fork.
+ *   R1  a rule waits on `calls`, or is the one that is being called, exactly if `edge_waits`: it has an edge that was
+ *       not told to its end. As long as it has, it neither fires nor is resolved. So edges alternate, and each is told
+ *       once.
+ *   R2  a rule that was removed is in no list. It is freed at once, or, if it is being called, by the thread that calls
+ *       it: who waits for the end of a call touches the rule no more, and so loses nothing in the child of a fork.
  *   R3  a rule fires exactly if its last edge was FIRING.
  * Threads: any. Lock: the monitor's; values of single pools are read with the manager's inside.
- * Who removes a rule that is just called waits for the end of the call. In an on_change it does not: with one thread at a time, the call is its own; or it is of another
- * manager, and two that waited for each other would wait for ever.
+ * Who removes a rule that is just called waits for the end of the call. In an on_change it does not: with one thread at
+ * a time, the call is its own; or it is of another manager, and two that waited for each other would wait for ever.
  * Failure: ENOMEM when a rule is added; nothing later.
- * Fork: in the child, calls of other threads are over, also one that was just to begin (the parent makes it); those that wait are made by its next tick.
+ * Fork: in the child, calls of other threads are over, also one that was just to begin (the parent makes it); those
+ * that wait are made by its next tick.
  * Not done: rules ordered by pool (each reads its pool's statistics once a tick, unless the rule before it just has).
  */
 #ifndef LIDO_LIB_CONTROL_ALERT_CORE_H

@@ -1,7 +1,8 @@
 /* alert_values.h: what a rule looks at, as a number.
  *
- * Idea: a rule has one field, or two if it is a ratio, of the manager's samples or of one pool's statistics. What was read at the tick before is kept in
- * the rule, so that a rate needs no sample of that tick: samples have no single pools.
+ * Idea: a rule has one field, or two if it is a ratio, of the manager's samples or of one pool's statistics. What was
+ * read at the tick before is kept in the rule, so that a rate needs no sample of that tick: samples have no single
+ * pools.
  * A counter that fell is one that began anew (a pool has ended, and with it went its share): it counts as not grown.
  * Threads: the caller's lock.
  */

@@ -1,5 +1,4 @@
 /* durations.c: how long something took, in buckets that quadruple. */
-#include "lib/base/bits.h"
 #include "lib/control/manager_core.h"
 
 enum { FIRST_END_LOG2 = 10, STEP_LOG2 = 2 };

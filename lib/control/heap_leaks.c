@@ -1,7 +1,8 @@
 /* heap_leaks.c: what is live, for people.
  *
- * First the pools, whose numbers are exact and need no profile; then the stacks, as far as there are samples, most bytes first. Text
- * is gathered line by line in a small buffer of its own, so that a report needs memory for the copies only, and no stdio.
+ * First the pools, whose numbers are exact and need no profile; then the stacks, as far as there are samples, most
+ * bytes first. Text is gathered line by line in a small buffer of its own, so that a report needs memory for the copies
+ * only, and no stdio.
  * Threads: any. Of two reports at once to one descriptor the lines may mix.
  */
 #include <errno.h>

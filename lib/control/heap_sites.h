@@ -1,9 +1,10 @@
 /* heap_sites.h: samples and what pools know exactly, joined.
  *
- * Idea: a profile is read in two copies: the pools with what is live in them, then the sites with their samples. The live samples of a
- * pool are scaled by one factor, so that they add up to what the pool says; what is live in a pool without live samples is a site of its own,
- * without a stack. Pools of one name are one. Arenas have no such count by class and name; their estimates stand as they are.
- * The two copies are not of one moment: exact when nobody allocates meanwhile.
+ * Idea: a profile is read in two copies: the pools with what is live in them, then the sites with their samples. The
+ * live samples of a pool are scaled by one factor, so that they add up to what the pool says; what is live in a pool
+ * without live samples is a site of its own, without a stack. Pools of one name are one. Arenas have no such count by
+ * class and name; their estimates stand as they are. The two copies are not of one moment: exact when nobody allocates
+ * meanwhile.
  * Threads: any; no lock is held between the two. Failure: ENOMEM, nothing kept.
  */
 #ifndef LIDO_LIB_CONTROL_HEAP_SITES_H

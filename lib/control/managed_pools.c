@@ -1,13 +1,12 @@
 /* managed_pools.c: find or create, for pools, classes of arenas and cleanup queues.
  *
- * A new one is made without a lock, since construct is the program's, and then entered; who finds that another thread has entered one of that name meanwhile ends its own, which
- * nobody has seen.
+ * A new one is made without a lock, since construct is the program's, and then entered; who finds that another thread
+ * has entered one of that name meanwhile ends its own, which nobody has seen.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "arenas/arena_shelves.h"
-#include "lib/base/bits.h"
 #include "lib/control/manager_core.h"
 #include "lib/refs/cleanup_queue.h"
 #include "pools/pool_core.h"
@@ -117,7 +116,8 @@ lido_arena_class *lido_manager_arena_class_find(lido_manager *manager, const cha
   return lido_members_object(manager, LIDO_KIND_ARENA_CLASS, name);
 }
 
-/* Looked at first, so that a class with arenas out stays in its place; who ends a class knows that nobody acquires meanwhile. */
+/* Looked at first, so that a class with arenas out stays in its place; who ends a class knows that nobody acquires
+ * meanwhile. */
 int lido_manager_arena_class_end(lido_manager *manager, lido_arena_class *cls) {
   lido_lock_take(&manager->lock);
   bool known = lido_members_has_locked(manager, LIDO_KIND_ARENA_CLASS, cls);

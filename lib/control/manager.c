@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/base/atomic.h"
 #include "lib/control/monitor_core.h"
 #include "lib/mem/budgets.h"
 #include "lib/mem/metadata.h"

@@ -1,19 +1,23 @@
 /* manager_core.h: what a manager is inside.
  *
- * Idea: a manager is a register of things that can live without it: pools, classes of arenas, caches, cleanup queues, each kind in an array sorted by name. It makes
- * them on its budget, and where somebody must be told of all of them (a snapshot, a reclaim pass, a tick), it goes from one to the next. Passes call functions of the
- * program, so they hold no lock but keep a hold on the member they are at; who ends a member takes it out of the array first and then waits
+ * Idea: a manager is a register of things that can live without it: pools, classes of arenas, caches, cleanup queues,
+ * each kind in an array sorted by name. It makes them on its budget, and where somebody must be told of all of them (a
+ * snapshot, a reclaim pass, a tick), it goes from one to the next. Passes call functions of the program, so they hold
+ * no lock but keep a hold on the member they are at; who ends a member takes it out of the array first and then waits
  * until nobody holds it. Going on is finding the first name beyond the last one, so members may come and go meanwhile.
  * Invariants
  *   X1  the members of a kind are sorted by name, and no two of them have the same.
- *   X2  a member in the array is not ending; one that is ending is in no array and is freed when its last hold is dropped.
+ *   X2  a member in the array is not ending; one that is ending is in no array and is freed when its last hold is
+ *       dropped.
  *   X3  what the manager made is charged to its budget, unless its options named another.
  *   X4  samples of the ring have rising numbers and times that do not fall.
- * Threads: any. Locks: MONITOR around samples, rules and the thread; MANAGER around members, totals and the policy; neither while a function of the program
- * runs. Each thread knows what it holds (members.c), so that inside a walk, or a call of an alert, it does not wait for who may be waiting for it.
+ * Threads: any. Locks: MONITOR around samples, rules and the thread; MANAGER around members, totals and the policy;
+ * neither while a function of the program runs. Each thread knows what it holds (members.c), so that inside a walk, or
+ * a call of an alert, it does not wait for who may be waiting for it.
  * Failure: ENOMEM, nothing changed.
  * Fork: all managers' locks are held over it; the child has no monitor's thread.
- * Not done: a lock-free register (names are looked up once, then pointers are kept); limits for single pools beside max_objects.
+ * Not done: a lock-free register (names are looked up once, then pointers are kept); limits for single pools beside
+ * max_objects.
  */
 #ifndef LIDO_LIB_CONTROL_MANAGER_CORE_H
 #define LIDO_LIB_CONTROL_MANAGER_CORE_H
@@ -112,14 +116,16 @@ lido_member *lido_members_find_locked(lido_manager *manager, lido_kind kind, con
 /* Is that object a member? Called with the lock held. */
 bool lido_members_has_locked(const lido_manager *manager, lido_kind kind, const void *object);
 
-/* Enter an object under a name, unless there is one of that name, which is then in *present. 0, EEXIST, ENOMEM, EINVAL (no name). */
+/* Enter an object under a name, unless there is one of that name, which is then in *present. 0, EEXIST, ENOMEM, EINVAL
+ * (no name). */
 int lido_members_add(lido_manager *manager, lido_kind kind, const char *name, void *object, bool watched,
                      void **present);
 
 /* The object of that name, or NULL. */
 void *lido_members_object(lido_manager *manager, lido_kind kind, const char *name);
 
-/* Take an object out, and wait until nobody holds it. 0; ENOENT; EBUSY: this thread may be the one that holds it. *watched, if not NULL, tells whose it was. */
+/* Take an object out, and wait until nobody holds it. 0; ENOENT; EBUSY: this thread may be the one that holds it.
+ * *watched, if not NULL, tells whose it was. */
 int lido_members_remove(lido_manager *manager, lido_kind kind, const void *object, bool *watched);
 
 /* Take out any member: its object, or NULL when there is none. For the end. */
@@ -127,8 +133,8 @@ void *lido_members_take_last(lido_manager *manager, lido_kind kind, bool *watche
 
 void lido_members_end(lido_manager *manager);
 
-/* The member after `last` in the order of names, held, and `last` let go; NULL, NULL: from the first to the last. A thread that ends
- * a walk early lets the member go itself. */
+/* The member after `last` in the order of names, held, and `last` let go; NULL, NULL: from the first to the last. A
+ * thread that ends a walk early lets the member go itself. */
 lido_member *lido_members_next(lido_manager *manager, lido_kind kind, lido_member *last);
 /* The member of that name, held, or NULL. */
 lido_member *lido_members_hold(lido_manager *manager, lido_kind kind, const char *name);
@@ -137,7 +143,8 @@ void lido_members_let_go(lido_manager *manager, lido_member *member);
 /* Does this thread hold any member, of whatever manager? Then it is inside a callback of a walk. */
 bool lido_members_is_walking(void);
 
-/* Call body(argument), which may walk; if the thread ends in there, let go what it holds since, and call abandoned(argument), if that is not NULL. */
+/* Call body(argument), which may walk; if the thread ends in there, let go what it holds since, and call
+ * abandoned(argument), if that is not NULL. */
 void lido_members_call(lido_manager *manager, void (*body)(void *argument), void (*abandoned)(void *argument),
                        void *argument);
 

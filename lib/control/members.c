@@ -9,8 +9,8 @@
 
 enum { FIRST_ROOM = 8, HELD_MOST = 16 };
 
-/* The members that this thread holds, of whatever manager: one for each walk that it is in, and walks are inside each other's callbacks. Only the
- * child of a fork needs to know which; beyond HELD_MOST it does not. */
+/* The members that this thread holds, of whatever manager: one for each walk that it is in, and walks are inside each
+ * other's callbacks. Only the child of a fork needs to know which; beyond HELD_MOST it does not. */
 static __thread lido_member *held[HELD_MOST];
 static __thread unsigned holds_of_thread;
 

@@ -1,11 +1,15 @@
 /* monitor_core.h: a manager's samples, and the thread that has them taken.
  *
- * Idea: a ring of samples that is allocated once, with the manager. A tick reads all numbers and stores them under one lock, so that of two ticks at once the later
- * sample also has the later numbers. The thread is a loop of waits and ticks; it holds no reference, for the end of a manager stops it first.
+ * Idea: a ring of samples that is allocated once, with the manager. A tick reads all numbers and stores them under one
+ * lock, so that of two ticks at once the later sample also has the later numbers. The thread is a loop of waits and
+ * ticks; it holds no reference, for the end of a manager stops it first.
  * Invariants
- *   X4  (manager_core.h) samples have rising numbers and times that do not fall: a clock that goes back is taken to stand still.
- *   X5  a monitor has one thread at most; it is joined by the stop that found it running. Told to stop, it begins no more ticks.
- * Threads: any. Lock: MONITOR, one per manager; the manager's is taken inside it. The thread is made under it, so that who finds it running finds its handle.
+ *   X4  (manager_core.h) samples have rising numbers and times that do not fall: a clock that goes back is taken to
+ *       stand still.
+ *   X5  a monitor has one thread at most; it is joined by the stop that found it running. Told to stop, it begins no
+ *       more ticks.
+ * Threads: any. Lock: MONITOR, one per manager; the manager's is taken inside it. The thread is made under it, so that
+ * who finds it running finds its handle.
  * Failure: ENOMEM at birth; start: ENOMEM, EAGAIN; nothing later.
  * Fork: the child has the samples and no thread.
  * Not done: a tick that is late is not made up for. What happened meanwhile is in the next sample.

@@ -67,8 +67,8 @@ lido_policy_settings lido_policy_settings_for(const lido_manager *manager, lido_
   return settings;
 }
 
-/* Pools are tuned under the manager's lock (Y2), which lido_pool_tune allows: it calls nothing of the program's. The table's values are in range, and so is what the options
- * allow. */
+/* Pools are tuned under the manager's lock (Y2), which lido_pool_tune allows: it calls nothing of the program's. The
+ * table's values are in range, and so is what the options allow. */
 static void tune_locked(const lido_manager *manager, lido_pool *pool) {
   lido_policy_settings settings = lido_policy_settings_for(manager, manager->chosen);
   lido_pool_tune(pool, &settings.tuning);

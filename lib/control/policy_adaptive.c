@@ -1,16 +1,18 @@
 /* policy_adaptive.c: what ADAPTIVE decides by.
  *
- * Idea: for each of the three policies the cost is estimated that it would have had since the tick before, in one unit, nanoseconds a second: so what is added and compared is
- * of one kind, and printed it can be understood.
- *     slow     misses a second, times what one costs, times how many of them the policy has (by the size of its magazines)
- *     growth   slabs made a second, times what one costs the alloc that waits for it, times how many the policy lets wait: with slabs made ready ahead
- *              none, with memory that goes back at once all of them and more
- *     stall    the share of time in which threads of the cgroup (or the machine) wait for memory is nanoseconds a second already; it counts by how much of the
- *              free memory the policy keeps. A fill above FILL_BEGINS counts as a stall that is still to come.
- *     idle     free memory that the policy keeps, at a price of IDLE_NS for each MiB: giving it back and having it again costs some ten times that, so it is
- *              worth giving back what is not used for some ten seconds
- * Hysteresis: another policy is chosen when it was better by a quarter, and by CLEAR_NS at least, in AGREEING_TICKS ticks in a row, and DWELL_NS have passed since
- * the last change. Ticks in which no time has passed do not count.
+ * Idea: for each of the three policies the cost is estimated that it would have had since the tick before, in one unit,
+ * nanoseconds a second: so what is added and compared is of one kind, and printed it can be understood.
+ *     slow     misses a second, times what one costs, times how many of them the policy has (by the size of its
+ *              magazines)
+ *     growth   slabs made a second, times what one costs the alloc that waits for it, times how many the policy lets
+ *              wait: with slabs made ready ahead none, with memory that goes back at once all of them and more
+ *     stall    the share of time in which threads of the cgroup (or the machine) wait for memory is nanoseconds a
+ *              second already; it counts by how much of the free memory the policy keeps. A fill above
+ *              FILL_BEGINS counts as a stall that is still to come.
+ *     idle     free memory that the policy keeps, at a price of IDLE_NS for each MiB: giving it back and having it
+ *              again costs some ten times that, so it is worth giving back what is not used for some ten seconds
+ * Hysteresis: another policy is chosen when it was better by a quarter, and by CLEAR_NS at least, in AGREEING_TICKS
+ * ticks in a row, and DWELL_NS have passed since the last change. Ticks in which no time has passed do not count.
  * The factors are those of docs/policies.md, where each policy's misses and slabs are measured.
  */
 #include "lib/control/policy_core.h"

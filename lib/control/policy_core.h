@@ -1,7 +1,8 @@
 /* policy_core.h: how a manager follows its policy.
  *
- * Idea: a policy is a row of a table, applied to pools when they come and when the policy changes; and at each tick it says how much is made ready, drained,
- * trimmed. ADAPTIVE chooses one of the rows by what each would cost (policy_adaptive.c).
+ * Idea: a policy is a row of a table, applied to pools when they come and when the policy changes; and at each tick it
+ * says how much is made ready, drained, trimmed. ADAPTIVE chooses one of the rows by what each would cost
+ * (policy_adaptive.c).
  * Invariants
  *   Y1  `chosen` is the policy itself, or with ADAPTIVE one of the three.
  *   Y2  every pool is tuned as `chosen` says: pools are tuned, and it is changed, under the manager's lock.

@@ -1,5 +1,5 @@
-/* policy_tick.c: what a tick does for the policy: run some cleanups, make slabs ready, give back what recent use does not need, purge pages whose delay is over. See
- * policy_core.h.
+/* policy_tick.c: what a tick does for the policy: run some cleanups, make slabs ready, give back what recent use does
+ * not need, purge pages whose delay is over. See policy_core.h.
  */
 #include "lib/base/bits.h"
 #include "lib/control/monitor_core.h"
@@ -54,8 +54,8 @@ static uint64_t faded(uint64_t bytes, uint64_t passed_ns, uint64_t forget_ns) {
   return (uint64_t)(left - left / 2 * (double)(passed_ns % forget_ns) / (double)forget_ns);
 }
 
-/* The most bytes of objects that were in use, of late. What caches and depot hold counts as used while slow paths are taken, for they may need it; in a pool where nothing has happened
- * since the tick before, only live objects count. */
+/* The most bytes of objects that were in use, of late. What caches and depot hold counts as used while slow paths are
+ * taken, for they may need it; in a pool where nothing has happened since the tick before, only live objects count. */
 static uint64_t remember(const tending *t, lido_member *member, const lido_pool_stats *stats) {
   size_t stride = lido_core_of(member->object)->geometry.stride;
   uint64_t recent = lido_pool_recent_peak(member->object) * stride;

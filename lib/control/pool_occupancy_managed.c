@@ -1,4 +1,5 @@
-/* pool_occupancy_managed.c: how full the slabs of a pool are, for who knows only its name. The pool is held meanwhile, as by a pass (manager_core.h). */
+/* pool_occupancy_managed.c: how full the slabs of a pool are, for who knows only its name. The pool is held meanwhile,
+ * as by a pass (manager_core.h). */
 #include <errno.h>
 
 #include "lib/control/manager_core.h"

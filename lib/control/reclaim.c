@@ -1,21 +1,22 @@
 /* reclaim.c: giving memory back: when the program asks, when a limit is met, when a tick finds too much of it free.
  *
- * A pass goes from what costs nothing to what costs work later: pending cleanups run (they free objects), pools and classes of arenas give back
- * what is free, pages that were kept back are purged; then, only while more than the soft limit is used, or what is wanted does not fit below the hard one, caches let go of values, an eighth of what they keep at a
- * time, and what that freed is given back. What it costs is what it frees, and for each member a look at counts under its locks.
- * A pool of one thread (LIDO_POOL_SINGLE_THREAD) is trimmed only by that thread: the others leave it alone.
- * With LIDO_MANAGER_RECLAIM_AT_TICKS a pass inside an alloc calls nothing of the program's: for the soft limit it is put off to a tick, for the hard one it is
- * the trim alone.
- * A pass inside a pass of the same manager on the same thread, in a callback, does nothing: what it could do is being done.
- * Threads: any, several at once: every step is one that any thread may take at any time. Only for the soft limit one pass at a time is
- * enough, and who finds one under way goes on.
+ * A pass goes from what costs nothing to what costs work later: pending cleanups run (they free objects), pools and
+ * classes of arenas give back what is free, pages that were kept back are purged; then, only while more than the soft
+ * limit is used, or what is wanted does not fit below the hard one, caches let go of values, an eighth of what they
+ * keep at a time, and what that freed is given back. What it costs is what it frees, and for each member a look at
+ * counts under its locks. A pool of one thread (LIDO_POOL_SINGLE_THREAD) is trimmed only by that thread: the others
+ * leave it alone. With LIDO_MANAGER_RECLAIM_AT_TICKS a pass inside an alloc calls nothing of the program's: for the
+ * soft limit it is put off to a tick, for the hard one it is the trim alone.
+ * A pass inside a pass of the same manager on the same thread, in a callback, does nothing: what it could do is being
+ * done.
+ * Threads: any, several at once: every step is one that any thread may take at any time. Only for the soft limit one
+ * pass at a time is enough, and who finds one under way goes on.
  */
 #include <errno.h>
 
 #include "lib/base/atomic.h"
 #include "lib/base/bits.h"
 #include "lib/control/manager_core.h"
-#include "lib/mem/backing_core.h"
 #include "pools/pool_core.h"
 
 enum { EVICTION_ROUNDS = 8 };

@@ -1,7 +1,7 @@
 /* snapshot.c: what a manager has, as plain numbers, in memory that is used again.
  *
- * One block holds the snapshot's arrays and names. It is as large as the largest manager that was taken; when it turns out too small, under the manager's
- * lock, the lock is given back, a larger one is made, and the look begins anew.
+ * One block holds the snapshot's arrays and names. It is as large as the largest manager that was taken; when it turns
+ * out too small, under the manager's lock, the lock is given back, a larger one is made, and the look begins anew.
  */
 #include "lido/snapshot.h"
 
@@ -100,8 +100,9 @@ static const char *copy_name(held_snapshot *held, const lido_member *member) {
 
 /* ---- Each kind ---- */
 
-/* A pool's allocs are what it got back and what is live, and live ones are counted while threads move objects: so allocs may be seen too high,
- * and then lower. But who asks for a rate takes a counter that falls for one that began anew. */
+/* A pool's allocs are what it got back and what is live, and live ones are counted while threads move objects: so
+ * allocs may be seen too high, and then lower. But who asks for a rate takes a counter that falls for one that began
+ * anew. */
 static void keep_from_falling(lido_member *member, lido_pool_stats *stats) {
   uint64_t cached = lido_pool_allocs_cached(stats);
   if (cached >= member->most_said) {

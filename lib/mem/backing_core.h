@@ -57,8 +57,8 @@ void lido_backing_block_put(lido_backing *backing, void *block, size_t bytes);
 void lido_backing_pool_added(lido_backing *backing);
 void lido_backing_pool_removed(lido_backing *backing);
 
-/* An arena, or a class of them, comes to stand on the backing, or leaves it. Built-in ones are always there. hold: 0, or
- * ENOMEM (a buffer too small for anything). */
+/* An arena, or a class of them, comes to stand on the backing, or leaves it. Built-in ones are always there. hold: 0,
+ * or ENOMEM (a buffer too small for anything). */
 int lido_backing_hold(lido_backing *backing);
 void lido_backing_let_go(lido_backing *backing);
 

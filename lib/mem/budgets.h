@@ -1,8 +1,9 @@
 /* budgets.h: one limit over many pools and arenas.
  *
- * Idea: a count of bytes that is only raised by a compare-and-swap that stays within the hard limit, so that it never overshoots. A second number says at
- * what count somebody is told next: at first the soft limit, after each call a step above what was used then, and again lower when that much has
- * been given back. So calls are paid for by memory taken, however long the use stays above the limit.
+ * Idea: a count of bytes that is only raised by a compare-and-swap that stays within the hard limit, so that it never
+ * overshoots. A second number says at what count somebody is told next: at first the soft limit, after each call a step
+ * above what was used then, and again lower when that much has been given back. So calls are paid for by memory taken,
+ * however long the use stays above the limit.
  * Invariants
  *   U1  used is the sum of what was taken and not given.
  *   U2  used <= hard, unless the limit was lowered below what was used.

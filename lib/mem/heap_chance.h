@@ -1,7 +1,7 @@
 /* heap_chance.h: numbers by chance, and the two functions that exponential gaps need.
  *
- * Method: xorshift64* (Marsaglia 2003, Vigna 2016); -log(u) of a uniform u is exponential. Both functions are within 1e-7 of the true ones,
- * which is far below what a sample can tell; so the library needs no libm.
+ * Method: xorshift64* (Marsaglia 2003, Vigna 2016); -log(u) of a uniform u is exponential. Both functions are within
+ * 1e-7 of the true ones, which is far below what a sample can tell; so the library needs no libm.
  * Threads: a generator belongs to one.
  */
 #ifndef LIDO_LIB_MEM_HEAP_CHANCE_H

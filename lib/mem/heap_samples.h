@@ -1,27 +1,34 @@
 /* heap_samples.h: the engine of the heap profile: when to sample, the live samples by address, the sums by stack.
  *
- * Idea: who allocates counts bytes down; where the count ends the allocation is a sample. The next count is exponential, so the samples are
- * the points of a Poisson process on the row of all bytes allocated, whatever the sizes and whoever allocates. A sample says which stack,
- * of which owner, and how many objects and bytes it stands for: all that passed since the sample before it. It is found by the object's
- * address until the object goes. Sums are kept by site, that is by owner and stack; owners are known by kind and name.
+ * Idea: who allocates counts bytes down; where the count ends the allocation is a sample. The next count is
+ * exponential, so the samples are the points of a Poisson process on the row of all bytes allocated, whatever the sizes
+ * and whoever allocates. A sample says which stack, of which owner, and how many objects and bytes it stands for: all
+ * that passed since the sample before it. It is found by the object's address until the object goes. Sums are kept by
+ * site, that is by owner and stack; owners are known by kind and name.
  * Invariants
- *   H1  `live` is the number of samples in the table, and of each site that of its own; each pool's count is that of its samples.
+ *   H1  `live` is the number of samples in the table, and of each site that of its own; each pool's count is that of
+ *       its samples.
  *   H2  live_weight of a site is the sum over its live samples.
  *   H3  there are at most samples_max samples and stacks_max sites.
  *   H4  no address has two samples; `crowd` counts the samples of each of its cells.
- * What is exact: the objects and bytes that samples stand for add up to all that was counted down, but for what came since the last
- * sample of each cache. Where a point falls in objects that come from magazines: exactly there (pools/pool_samples.h).
- * What is estimated: the share of a stack, with the error of any count of independent events, 1/sqrt(samples). Live bytes of an arena:
- * bytes / (1 - exp(-bytes / mean)) for each sample, which is right on average.
- * What is biased: objects that come from a hot slot are not seen one by one. When their turn has passed, the sample is one of the next
- * sixteen: a pattern that repeats with the visits to slow paths and is longer than that may be seen askew. Objects older than the start
- * are unknown; live numbers of a pool are shared out among the stacks that are known.
- * Time: each sample is timed. While the thread's next one comes before it may by cost_permille, its mean grows by a quarter, or doubles if
- * it is much too early; else it shrinks by an eighth, never below the one asked for. Weights are what was counted, so the sums stay right; there are only fewer samples.
+ * What is exact: the objects and bytes that samples stand for add up to all that was counted down, but for what came
+ * since the last sample of each cache. Where a point falls in objects that come from magazines: exactly there
+ * (pools/pool_samples.h).
+ * What is estimated: the share of a stack, with the error of any count of independent events, 1/sqrt(samples). Live
+ * bytes of an arena: bytes / (1 - exp(-bytes / mean)) for each sample, which is right on average.
+ * What is biased: objects that come from a hot slot are not seen one by one. When their turn has passed, the sample is
+ * one of the next sixteen: a pattern that repeats with the visits to slow paths and is longer than that may be seen
+ * askew. Objects older than the start are unknown; live numbers of a pool are shared out among the stacks that are
+ * known.
+ * Time: each sample is timed. While the thread's next one comes before it may by cost_permille, its mean grows by a
+ * quarter, or doubles if it is much too early; else it shrinks by an eighth, never below the one asked for. Weights are
+ * what was counted, so the sums stay right; there are only fewer samples.
  * Threads: any. Lock: SAMPLES, for all tables. `lido_heap_run` is read without it. Countdowns belong to who counts.
- * Failure: no memory, or a limit is met: `dropped`; the weight goes to the owner without a stack, or stays with who counted it.
+ * Failure: no memory, or a limit is met: `dropped`; the weight goes to the owner without a stack, or stays with who
+ * counted it.
  * Method: Poisson sampling by bytes as in TCMalloc and jemalloc; the estimator is Horvitz and Thompson's (1952).
- * Not done: a table without a lock: it is taken once in half a mebibyte. Sharing of stacks between owners: few have one in common.
+ * Not done: a table without a lock: it is taken once in half a mebibyte. Sharing of stacks between owners: few have one
+ * in common.
  */
 #ifndef LIDO_LIB_MEM_HEAP_SAMPLES_H
 #define LIDO_LIB_MEM_HEAP_SAMPLES_H
@@ -41,7 +48,8 @@ int lido_heap_samples_start(const lido_heap_profile_options *options);
 void lido_heap_samples_stop(void);
 /* Everything known goes, and its memory. pre: it is off. */
 void lido_heap_samples_clear(void);
-/* From now on chance comes from this seed, thread by thread in the order of their first draw; 0: from the system. For tests. */
+/* From now on chance comes from this seed, thread by thread in the order of their first draw; 0: from the system. For
+ * tests. */
 void lido_heap_samples_seed(uint64_t chosen);
 
 /* ---- When ---- */
@@ -77,13 +85,15 @@ typedef enum lido_heap_outcome {
 /* Capture the stack and enter a sample. No lock is held. errno stays. */
 lido_heap_outcome lido_heap_take(const lido_heap_allocation *allocation);
 
-/* The object goes. Nothing happens if it is no sample. Any address, any thread; a lock of a rank below SAMPLES may be held. */
+/* The object goes. Nothing happens if it is no sample. Any address, any thread; a lock of a rank below SAMPLES may be
+ * held. */
 void lido_heap_forget(const void *address);
 
 /* All samples with this count. */
 void lido_heap_forget_all_of(const size_t *count);
 
-/* The same for one allocation that is counted by its thread, not by a cache: what blocks of arenas are. -> was it kept? */
+/* The same for one allocation that is counted by its thread, not by a cache: what blocks of arenas are. -> was it
+ * kept? */
 bool lido_heap_thread_alloc(const char *kind, const char *name, const void *address, size_t bytes);
 
 /* ---- Reading ---- */

@@ -1,7 +1,8 @@
 /* heap_tables.h: the live samples by address, and the sites by owner and stack. See heap_samples.h for the invariants.
  *
- * Idea: two hashed tables with chains, as large as the limits ask for, made when a run starts. A third, small and static, counts samples by
- * a few bits of their address and is read without a lock: most of the objects that are no sample are told by it (`crowd`).
+ * Idea: two hashed tables with chains, as large as the limits ask for, made when a run starts. A third, small and
+ * static, counts samples by a few bits of their address and is read without a lock: most of the objects that are no
+ * sample are told by it (`crowd`).
  * Threads: called with the lock of heap_samples.c held, but for lido_heap_may_be_sample.
  * Failure: no memory: a run does not start; a sample is counted as dropped.
  */

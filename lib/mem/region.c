@@ -25,8 +25,8 @@ typedef struct layout {
   size_t units;
 } layout;
 
-/* The layout with `units` units; `align` is what unit 0 is aligned to, relative to the start. In a caller's buffer nothing
- * is ever purged, so there no due times are kept. */
+/* The layout with `units` units; `align` is what unit 0 is aligned to, relative to the start. In a caller's buffer
+ * nothing is ever purged, so there no due times are kept. */
 static layout layout_with(size_t units, unsigned unit_shift, unsigned shift, size_t align) {
   layout l = {.units = units};
   size_t timed = align == BUFFER_ALIGN ? 0 : units;

@@ -8,7 +8,8 @@
  * each 1 << shift bytes), which is what makes the place of the bytes a constant; so a backing keeps
  * its regions by class, a class being a shift and the wish for huge pages.
  *
- *     base   header | users[units] | due[units] | free[units/64] | lazy[units/64] | states[units << unit_shift >> shift] | units ...   end
+ *     base   header | users[units] | due[units] | free[units/64] | lazy[units/64] |
+ *            states[units << unit_shift >> shift] | units ...   end
  *
  * In a caller's buffer there is one region over all of it, not aligned, with smaller units; there
  * the state byte's place is computed with region mask 0.
@@ -69,8 +70,8 @@ static inline lido_region *lido_region_of(const lido_backing *backing, uintptr_t
 /* Does the address lie in a unit of this region (not in its header)? Any address. */
 bool lido_region_contains(const lido_region *region, uintptr_t address);
 
-/* Regions without a taken unit go back to where they came from, but for `keep` of each class, and unless `keep` is 0 for
- * those with pages that are not to be purged yet. -> bytes. */
+/* Regions without a taken unit go back to where they came from, but for `keep` of each class, and unless `keep` is 0
+ * for those with pages that are not to be purged yet. -> bytes. */
 size_t lido_region_release_empty(lido_backing *backing, size_t keep);
 
 /* NULL, or the invariant that does not hold in some region of the backing. */

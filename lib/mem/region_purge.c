@@ -127,7 +127,8 @@ static void purge_run_locked(lido_region *region, size_t unit, size_t units) {
   lido_region_not_due_locked(region, unit, units);
 }
 
-/* Whoever gives units meanwhile notes their time in earliest_due as this does, so that it ends up before all of them. */
+/* Whoever gives units meanwhile notes their time in earliest_due as this does, so that it ends up before all of
+ * them. */
 static size_t purge_region_locked(lido_region *region, uint64_t now_ns) {
   size_t purged = 0;
   bool nothing_yet = region->earliest_due > now_ns && region->purging_units == 0; /* R6 */

@@ -1,13 +1,13 @@
 /* region_purge.h: when the pages of free units go back to the system.
  *
  * Idea: whoever gives units says how, and after what time, their pages shall go. The time is noted by the unit, in the
- * region, so that pools on one backing do not disturb each other; nothing happens until somebody asks what is due. A unit
- * that is taken again before is no longer due, and has kept its pages: that is what the delay buys. A region knows the
- * earliest of its times, or one before it, so that a call with nothing due looks at no unit.
+ * region, so that pools on one backing do not disturb each other; nothing happens until somebody asks what is due. A
+ * unit that is taken again before is no longer due, and has kept its pages: that is what the delay buys. A region knows
+ * the earliest of its times, or one before it, so that a call with nothing due looks at no unit.
  *
  * Pages of the system are purged without the lock. The units are out of the free ones meanwhile, a megabyte at most, so
- * that nobody takes them, and their region is not wholly free, so that it stays. Functions of a caller's run under the lock, one
- * run of units at a time, because they are promised to run one at a time.
+ * that nobody takes them, and their region is not wholly free, so that it stays. Functions of a caller's run under the
+ * lock, one run of units at a time, because they are promised to run one at a time.
  * Invariants
  *   R4  dirty_units is the number of units with a due time; none of them has a user.
  *   R5  a unit with a due time is free, or one of the purging_units.

@@ -1,7 +1,7 @@
 /* local_socket.h: sockets that are files, for processes of one user on one machine; posix/ answers it.
  *
- * Idea: whoever opens or closes such a file holds the lock of its folder (flock), so what is found under that lock stays so: a file on which nobody listens is
- * a dead process's, never that of one who is just between bind and listen.
+ * Idea: whoever opens or closes such a file holds the lock of its folder (flock), so what is found under that lock
+ * stays so: a file on which nobody listens is a dead process's, never that of one who is just between bind and listen.
  * Invariants
  *   O1  a file has mode 0600 before anybody can connect.
  *   O2  a file is removed by the one who bound it, or when nobody listens on it.
@@ -28,8 +28,9 @@ typedef struct lido_os_listener {
   char path[LIDO_OS_LOCAL_PATH_ROOM];
 } lido_os_listener;
 
-/* Listen at an absolute path; NULL: at PID.sock in /tmp/lido-UID. 0; EINVAL; ENAMETOOLONG; EADDRINUSE (somebody listens there, or it is another user's);
- * EEXIST (no socket); EPERM (the folder of /tmp is another user's, or open to others); EAGAIN (the folder's lock is busy); what the system says. */
+/* Listen at an absolute path; NULL: at PID.sock in /tmp/lido-UID. 0; EINVAL; ENAMETOOLONG; EADDRINUSE (somebody listens
+ * there, or it is another user's); EEXIST (no socket); EPERM (the folder of /tmp is another user's, or open to others);
+ * EAGAIN (the folder's lock is busy); what the system says. */
 int lido_os_listener_open(lido_os_listener *listener, const char *path);
 
 /* With its file, if that is still the one that was bound. A closed one is ignored. */
@@ -49,7 +50,8 @@ ptrdiff_t lido_os_socket_send(int descriptor, const char *text, size_t bytes);
 
 void lido_os_socket_close(int descriptor);
 
-/* Until an item has an event, or the deadline (lido_os_now_ns; UINT64_MAX = none). Items with a negative descriptor have none. */
+/* Until an item has an event, or the deadline (lido_os_now_ns; UINT64_MAX = none). Items with a negative descriptor
+ * have none. */
 void lido_os_poll(struct pollfd *items, size_t count, uint64_t deadline_ns);
 
 #endif

@@ -25,11 +25,12 @@ void lido_os_pages_unmap(void *pages, size_t bytes);
  * Best effort: a system that refuses keeps the pages. */
 void lido_os_pages_purge(void *pages, size_t bytes);
 
-/* The same, when the system is short of memory; until then they may be used again at no cost. At once if the system knows no such wish. */
+/* The same, when the system is short of memory; until then they may be used again at no cost. At once if the system
+ * knows no such wish. */
 void lido_os_pages_purge_lazily(void *pages, size_t bytes);
 
-/* Memory behind every page of a usable range, any address and size: a first use of it meets no page fault. Contents stay, also what
- * others write meanwhile. Best effort: false if there is no memory. */
+/* Memory behind every page of a usable range, any address and size: a first use of it meets no page fault. Contents
+ * stay, also what others write meanwhile. Best effort: false if there is no memory. */
 bool lido_os_pages_populate(void *range, size_t bytes);
 
 /* Address space without memory behind it, or NULL: ENOMEM. Given back by lido_os_pages_unmap. */
@@ -53,8 +54,8 @@ typedef struct lido_os_memory {
   uint64_t bytes_most; /* 0: no limit is known */
 } lido_os_memory;
 
-/* Of the process's cgroup if that has a limit, else of the machine. `root` stands before every path: "", but in tests. 0, or
- * ENOTSUP. Opens files. */
+/* Of the process's cgroup if that has a limit, else of the machine. `root` stands before every path: "", but in tests.
+ * 0, or ENOTSUP. Opens files. */
 int lido_os_memory_read(const char *root, lido_os_memory *out);
 
 /* What is resident of the process; 0: the system does not say. Opens a file. */
@@ -72,13 +73,15 @@ uint64_t lido_os_wall_ns(void);
 
 /* ---- Chance ---- */
 
-/* Bits that nobody outside the process can foretell; if the system has none to give, such as are at least not always the same. */
+/* Bits that nobody outside the process can foretell; if the system has none to give, such as are at least not always
+ * the same. */
 uint64_t lido_os_random(void);
 
 /* ---- Stacks ---- */
 
-/* Return addresses of the calling thread, innermost first, from the caller's own function on, without the `skip` innermost. -> how many; it
- * ends where the system can't find the caller. Not in signal handlers: it may take locks of the linker's. */
+/* Return addresses of the calling thread, innermost first, from the caller's own function on, without the `skip`
+ * innermost. -> how many; it ends where the system can't find the caller. Not in signal handlers: it may take locks of
+ * the linker's. */
 size_t lido_os_stack(void **frames, size_t count, size_t skip);
 
 /* What an address of code is part of, for people: "function+0x12" or "module+0x3456", as much as there is room for. */
@@ -94,8 +97,8 @@ typedef struct lido_os_exit_hook {
   bool has_key;
 } lido_os_exit_hook;
 
-/* Have `hook->call(value)` called when the calling thread exits, before its thread-locals go; also if it comes here only
- * then, in a destructor of whatever round. 0, or ENOMEM/EAGAIN. */
+/* Have `hook->call(value)` called when the calling thread exits, before its thread-locals go; also if it comes here
+ * only then, in a destructor of whatever round. 0, or ENOMEM/EAGAIN. */
 int lido_os_thread_exit_arm(lido_os_exit_hook *hook, void *value);
 
 /* A thread of Lido's. It takes no signals of the program's. 0, ENOMEM or EAGAIN. */
@@ -112,7 +115,8 @@ uint64_t lido_os_thread_number(void);
 /* Let others run. */
 void lido_os_yield(void);
 
-/* Call body(argument); if the thread ends in there (pthread_exit, cancellation), call abandoned(argument) before it is gone. */
+/* Call body(argument); if the thread ends in there (pthread_exit, cancellation), call abandoned(argument) before it is
+ * gone. */
 void lido_os_call_to_its_end(void (*body)(void *argument), void (*abandoned)(void *argument), void *argument);
 
 /* Can lido_os_barrier() be used? Once per process before it. */
@@ -160,7 +164,8 @@ void lido_os_event_close(int event);
 /* Neither waits, both leave errno alone; twice is once. */
 void lido_os_event_raise(int event);
 void lido_os_event_lower(int event);
-/* In the child of a fork, who shares its parent's: under the same number a new one, lowered. false: it could not be made. */
+/* In the child of a fork, who shares its parent's: under the same number a new one, lowered. false: it could not be
+ * made. */
 bool lido_os_event_renew(int event);
 
 #endif

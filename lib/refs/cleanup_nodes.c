@@ -22,7 +22,8 @@ enum {
   MOVED_NODES = CACHE_NODES / 2,
 };
 
-/* Free nodes of one thread, which alone changes the counts, that of nodes always so that every number below it is a free node's. */
+/* Free nodes of one thread, which alone changes the counts, that of nodes always so that every number below it is a
+ * free node's. */
 typedef struct node_cache {
   struct node_cache *next; /* under the lock, like previous */
   struct node_cache *previous;

@@ -1,20 +1,22 @@
 /* cleanup_nodes.h: a node of 64 bytes for each cleanup that is registered.
  *
- * Idea: nodes lie in one range of addresses that is never unmapped, so whatever lido_cleanup is asked about, there is a word to
- * look at: generation and state. A handle names a node and one of its lives; the generation goes up when the node becomes
- * free. A node is made when a cleanup is added, so that nothing later needs memory.
- * Free nodes wait in a small cache of the thread that freed them, and above that in one list, from which they move by dozens. The
- * caches lie in memory of their own, not in the thread-locals, so that the child of a fork finds what its parent's other
- * threads had.
- * A life: free -> listed (with its object) -> running -> free, by way of `queued` if it is for a queue, or from `listed` straight to
- * free if it is stopped while its object lives. Who stops one that is on its way, on a closed list or on a queue, only marks it
- * `stopped`; who comes for it then frees it. Each step from listed or queued is one compare-and-swap: of stop and run one wins.
+ * Idea: nodes lie in one range of addresses that is never unmapped, so whatever lido_cleanup is asked about, there is a
+ * word to look at: generation and state. A handle names a node and one of its lives; the generation goes up when the
+ * node becomes free. A node is made when a cleanup is added, so that nothing later needs memory.
+ * Free nodes wait in a small cache of the thread that freed them, and above that in one list, from which they move by
+ * dozens. The caches lie in memory of their own, not in the thread-locals, so that the child of a fork finds what its
+ * parent's other threads had.
+ * A life: free -> listed (with its object) -> running -> free, by way of `queued` if it is for a queue, or from
+ * `listed` straight to free if it is stopped while its object lives. Who stops one that is on its way, on a closed list
+ * or on a queue, only marks it `stopped`; who comes for it then frees it. Each step from listed or queued is one
+ * compare-and-swap: of stop and run one wins.
  * Invariants
  *   E1  a node is in one place: the list of an object, a queue, a thread's hands, a thread's cache or the free list.
  *   E2  a node's generation never goes down; a node whose generations are used up is never free again.
  *   E3  nodes below `limit` have memory; node 0 is nobody's, so {0} is no handle.
  *   E4  LAST_RAN says of the life before the one that the word names whether it ended by running.
- * Threads: any. Lock: LEAF, for the free list. Words are changed as said above, all else of a node by who has it in hands.
+ * Threads: any. Lock: LEAF, for the free list. Words are changed as said above, all else of a node by who has it in
+ * hands.
  * Failure: take: ENOMEM, nothing changed. Without memory for a cache a thread does without.
  * Bound: 2^26 cleanups at once, 4 GiB; less where the system refuses that many addresses.
  * Not done: giving nodes back to the system (they hold generations).
@@ -80,7 +82,8 @@ static inline bool lido_cleanup_node_step(lido_cleanup_node *node, unsigned from
 /* From `word`, in which it is listed or queued, to stopped. false: it is no longer as the word says. */
 bool lido_cleanup_node_stop(lido_cleanup_node *node, uint64_t word);
 
-/* One more was put on an object's list; on a queue; one more has run. Counts of this thread's, whose sums never fall. */
+/* One more was put on an object's list; on a queue; one more has run. Counts of this thread's, whose sums never
+ * fall. */
 void lido_cleanup_node_note_registered(void);
 void lido_cleanup_node_note_queued(void);
 void lido_cleanup_node_note_run(void);

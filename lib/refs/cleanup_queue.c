@@ -203,8 +203,8 @@ bool lido_cleanup_run(lido_cleanup_node *node, unsigned from) {
   return runs;
 }
 
-/* Until `max` ran or the time has come. With max 0 all that there are: the list, what is on the stack when that has been run, and no
- * more; whatever comes after that look finds the stack empty and is announced. */
+/* Until `max` ran or the time has come. With max 0 all that there are: the list, what is on the stack when that has
+ * been run, and no more; whatever comes after that look finds the stack empty and is announced. */
 static size_t run_some(lido_cleanup_queue *queue, size_t max, uint64_t deadline_ns) {
   size_t ran = 0;
   size_t looks = max != 0 ? SIZE_MAX : 1;
@@ -350,8 +350,8 @@ static uint32_t end_locked(lido_cleanup_queue *queue) {
   return all;
 }
 
-/* The last state of the queue, but for nodes of living objects. -> what was on it. The worker ends after the queue, when none can be
- * started any more: else the wait for visits would be for a worker whom nobody tells to end. */
+/* The last state of the queue, but for nodes of living objects. -> what was on it. The worker ends after the queue,
+ * when none can be started any more: else the wait for visits would be for a worker whom nobody tells to end. */
 static uint32_t end_queue(lido_cleanup_queue *queue) {
   lido_lock_take(&queue->lock);
   uint32_t all = end_locked(queue);
@@ -468,7 +468,8 @@ void lido_cleanup_queues_unlock_after_fork(void) {
   lido_lock_give_after_fork(&queues_lock);
 }
 
-/* Other threads' visits are over, their pushes were made or not, the event is this process's own. RELAXED: one thread. */
+/* Other threads' visits are over, their pushes were made or not, the event is this process's own.
+ * RELAXED: one thread. */
 static void live_on_in_child(lido_cleanup_queue *queue) {
   uint64_t pending = count_chain(queue, lido_load_relaxed(&queue->newest)) + count_chain(queue, queue->oldest);
   queue->visits = own_visits(queue);

@@ -1,9 +1,10 @@
 /* cleanup_worker.c: a thread that runs what comes onto a queue, until it is stopped.
  *
- * Idea: the worker is a drain that waits. It visits its queue for as long as it lives, and holds a reference; so neither the
- * queue's memory nor its end can overtake it.
+ * Idea: the worker is a drain that waits. It visits its queue for as long as it lives, and holds a reference; so
+ * neither the queue's memory nor its end can overtake it.
  * Invariants
- *   Y1  a queue has one worker at most; worker_thread is joined by the stop that found it running, or detached by itself.
+ *   Y1  a queue has one worker at most; worker_thread is joined by the stop that found it running, or detached by
+ *       itself.
  *   Y2  once it was told to end, a worker takes no more nodes.
  *   Y3  an ended queue gets no worker.
  * Threads: any. Lock: the queue's; a thread is made under it, so that who finds a worker finds its thread.

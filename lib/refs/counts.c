@@ -8,8 +8,8 @@
 
 enum {
   RESTING_PLACE = 2, /* the pinned count, in units of LIDO_WORD_PINNED: far from both ends */
-  /* Up to so many at once are added or subtracted first and undone if that was wrong: of threads in the midst of that, sixteen have room
-   * above the pinned count and below 0. More are decided by a look at the word. */
+  /* Up to so many at once are added or subtracted first and undone if that was wrong: of threads in the midst of that,
+   * sixteen have room above the pinned count and below 0. More are decided by a look at the word. */
   AT_ONCE = 1 << 24,
 };
 

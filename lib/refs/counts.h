@@ -1,9 +1,9 @@
 /* counts.h: the strong count and the state of a slot's word. The word's layout is in lido/inline/weak_inline.h.
  *
- * Idea: while nobody has asked for a count, a handle or a cleanup, an object is alone in its owner's hands, its slot is at rest, and
- * its end is a plain free of its pool. The first who asks is that owner, alone still, so the step to "counted" is a plain
- * store; from then on the word is changed by atomic operations only, until the one that takes the count to 0 makes its
- * thread the only one again.
+ * Idea: while nobody has asked for a count, a handle or a cleanup, an object is alone in its owner's hands, its slot is
+ * at rest, and its end is a plain free of its pool. The first who asks is that owner, alone still, so the step to
+ * "counted" is a plain store; from then on the word is changed by atomic operations only, until the one that takes the
+ * count to 0 makes its thread the only one again.
  * Invariants
  *   W1  at rest: state 0, guard set, count 0. The pool knows whether the object is live.
  *   W2  counted, published, killed: count >= 1 is the number of references; the pool calls the object held.
@@ -15,8 +15,8 @@
  *     retain             ok      ok       ok       CAS   never   misuse
  *     release                    ok       ok       CAS   never   misuse
  *     first, death: the thread is alone but for acquire, kill and questions by handle, which only ever look.
- * Memory orders: publish releases, acquire acquires (slot.published). Each release releases, and who takes the count to 0 acquires all of them
- * (count.released). Retain needs none: who retains has a reference.
+ * Memory orders: publish releases, acquire acquires (slot.published). Each release releases, and who takes the count to
+ * 0 acquires all of them (count.released). Retain needs none: who retains has a reference.
  * The unpublished object with one reference ends by a plain store, for nobody else can reach it.
  * Threads: any. Failure: none but misuse.
  * Proof: tests/interleavings/slot_word_test.c goes through every interleaving of small cases.

@@ -239,8 +239,8 @@ static void take_in_hands_locked(const slot_list *taken) {
   note_deferred_locked();
 }
 
-/* All of them are on the thread's list before the program is called for the first, so that the end of another's owner finds them; and those for which
- * it is not called are over by then. */
+/* All of them are on the thread's list before the program is called for the first, so that the end of another's owner
+ * finds them; and those for which it is not called are over by then. */
 static size_t finish(slot_list *taken) {
   size_t count = taken->count;
   while (taken->count != 0) {

@@ -1,12 +1,13 @@
 /* slots.h: the slots of all objects with handles, in one range of addresses.
  *
- * Idea: 64 GiB of addresses are reserved once, 16 bytes for each of 2^32 slots (less where the system refuses that much, or where the
- * process has a limit of addresses: then a sixteenth of that, as the program needs the rest), and get memory
- * as they are needed. Nothing is ever unmapped, so a handle of any age, or a forged one, can be looked up without a lock, a
- * directory or a fault. Beside it lies a second range with 8 bytes a slot that only cleanups and deaths touch; until then
- * its pages are no memory.
- * Runs: the slots of a slab are neighbours. Runs are powers of two, from a list of those that were given back or else from the
- * range's end. A run that comes back keeps its generations and serves a later slab; one with a retired slot is not used again.
+ * Idea: 64 GiB of addresses are reserved once, 16 bytes for each of 2^32 slots (less where the system refuses that
+ * much, or where the process has a limit of addresses: then a sixteenth of that, as the program needs the rest), and
+ * get memory as they are needed. Nothing is ever unmapped, so a handle of any age, or a forged one, can be looked up
+ * without a lock, a directory or a fault. Beside it lies a second range with 8 bytes a slot that only cleanups and
+ * deaths touch; until then its pages are no memory.
+ * Runs: the slots of a slab are neighbours. Runs are powers of two, from a list of those that were given back or else
+ * from the range's end. A run that comes back keeps its generations and serves a later slab; one with a retired slot is
+ * not used again.
  * Invariants
  *   H1  a slot's generation never goes down.
  *   H2  slots below `limit` have memory; slot 0 is nobody's, so {0} is no handle.
@@ -36,8 +37,8 @@ enum {
   LIDO_SLOT_RUN_MAX = 1 << 20,
 };
 
-/* The power of two of things that addresses are to be reserved for, of `bytes` each: `most`, or less where the process has a limit of
- * addresses, but never less than `least`. */
+/* The power of two of things that addresses are to be reserved for, of `bytes` each: `most`, or less where the process
+ * has a limit of addresses, but never less than `least`. */
 unsigned lido_range_log2(unsigned most, unsigned least, size_t bytes);
 
 /* The last generation that a slot may have; `narrow`: of those whose handles fit into 53 bits. */

@@ -152,7 +152,8 @@ void lido_put_budget_metrics(lido_metrics_writer *writer) {
 
 static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
-/* The four of a pool add up to what it has reserved; a snapshot that was taken while threads were at work may be off by some objects, and then free gives way. */
+/* The four of a pool add up to what it has reserved; a snapshot that was taken while threads were at work may be off by
+ * some objects, and then free gives way. */
 static void put_bytes_of(lido_metrics_writer *writer, const lido_family *family, const lido_pool_snapshot *pool) {
   const lido_pool_stats *stats = &pool->stats;
   uint64_t unfree = stats->bytes_live + stats->bytes_cached + stats->bytes_metadata;
@@ -163,8 +164,8 @@ static void put_bytes_of(lido_metrics_writer *writer, const lido_family *family,
   lido_sample_put(writer, family, name, (lido_label){"state", "metadata"}, stats->bytes_metadata);
 }
 
-/* Where objects came from: the one place that knows how the counts of slow paths make this up; they add up to the allocs. A
- * pool without caches has no refills, and its direct allocs include its fallbacks. */
+/* Where objects came from: the one place that knows how the counts of slow paths make this up; they add up to the
+ * allocs. A pool without caches has no refills, and its direct allocs include its fallbacks. */
 static void put_paths_of(lido_metrics_writer *writer, const lido_family *family, const lido_pool_snapshot *pool) {
   const lido_pool_stats *stats = &pool->stats;
   bool has_caches = stats->refills_depot + stats->refills_slab + stats->refills_backing != 0;

@@ -1,7 +1,8 @@
-/* derived_metrics.h: families that are not one number of a statistics struct each, but what operators ask for; and which numbers they take the place of.
+/* derived_metrics.h: families that are not one number of a statistics struct each, but what operators ask for; and
+ * which numbers they take the place of.
  *
- * Idea: no number is published under two names. A field that a derived family shows, or that can be had by sum() over others, is in the list of those that are not published by
- * themselves; everything else is, by its own name.
+ * Idea: no number is published under two names. A field that a derived family shows, or that can be had by sum() over
+ * others, is in the list of those that are not published by themselves; everything else is, by its own name.
  * Threads and failure: those of the writer.
  */
 #ifndef LIDO_LIB_REPORT_DERIVED_METRICS_H

@@ -1,7 +1,9 @@
-/* metric_fields.h: the statistics structs as tables, from the same X-lists, and the names of the metrics that are made of them.
+/* metric_fields.h: the statistics structs as tables, from the same X-lists, and the names of the metrics that are made
+ * of them.
  *
- * Idea: a list in a public header has name, kind, unit and text of each number; a table here has the offset, too. So a number that is added to a list is a metric without further ado.
- * The rule for a name (Prometheus, "Metric and label naming"): lido_SUBJECT_NAME, then
+ * Idea: a list in a public header has name, kind, unit and text of each number; a table here has the offset, too. So a
+ * number that is added to a list is a metric without further ado. The rule for a name (Prometheus, "Metric and label
+ * naming"): lido_SUBJECT_NAME, then
  *   bytes        "_bytes"; a NAME that begins with "bytes_" loses that
  *   nanoseconds  "_seconds"; a NAME that ends in "_ns" loses that
  *   a gauge of objects or arenas: these, unless the NAME has the word already

@@ -1,12 +1,14 @@
 /* metric_samples.h: families and samples in the two text formats.
  *
- * Idea: the formats differ in what stands before a family's samples, and at the end; the samples are the same, so that a series has the same name and labels whichever format a scraper asks for.
+ * Idea: the formats differ in what stands before a family's samples, and at the end; the samples are the same, so that
+ * a series has the same name and labels whichever format a scraper asks for.
  *                  Prometheus 0.0.4                OpenMetrics 1.0.0
  *   counter        family x_total                  family x, samples x_total
  *   info           family x_info, a gauge          family x, samples x_info
  *   unit           only in the name                # UNIT, too, if it is bytes, seconds or ratio
  *   end            nothing                         # EOF
- * Not done: OpenMetrics' state sets, whose label would have to be named like the metric; a state is a gauge of 0 or 1 for each.
+ * Not done: OpenMetrics' state sets, whose label would have to be named like the metric; a state is a gauge of 0 or 1
+ * for each.
  * Sources: "Exposition formats" (Prometheus); OpenMetrics 1.0.0.
  */
 #ifndef LIDO_LIB_REPORT_METRIC_SAMPLES_H

@@ -1,7 +1,8 @@
 /* metrics_text.c: a snapshot as text for Prometheus and OpenMetrics.
  *
- * Idea: for each subject (pools, arena classes, ...) a family for each number of its statistics struct, of all its members one after the other, and then the derived families
- * (derived_metrics.h). So each family stands in one place, as both formats want it.
+ * Idea: for each subject (pools, arena classes, ...) a family for each number of its statistics struct, of all its
+ * members one after the other, and then the derived families (derived_metrics.h). So each family stands in one place,
+ * as both formats want it.
  * Threads: one for a snapshot. Failure: the sink's. Memory: 5 KiB of stack.
  */
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* snapshot_print.c: a snapshot as tables for people.
  *
- * Idea: a table is a list of columns over an array of members that begin with their names. The column of names is as wide as the longest name, up to a bound; the others are aligned at the right.
- * Beyond its columns a number or a name shifts the rest of its line, and is never cut.
+ * Idea: a table is a list of columns over an array of members that begin with their names. The column of names is as
+ * wide as the longest name, up to a bound; the others are aligned at the right. Beyond its columns a number or a name
+ * shifts the rest of its line, and is never cut.
  * Not done: all numbers (metrics have them); colours; commas in numbers.
  */
 #include "lib/base/assertion.h"

@@ -1,14 +1,18 @@
 /* snapshot_socket.c: a socket file, and the thread that serves it.
  *
- * Idea: one thread waits (poll) for a word from close, for clients, and for what they send or read; nothing else in it waits, but the answer's own function. A place for a client is an
- * element of an array; when all are taken, newcomers wait in the kernel's queue until one is free, which is after timeout_ns at the latest.
+ * Idea: one thread waits (poll) for a word from close, for clients, and for what they send or read; nothing else in it
+ * waits, but the answer's own function. A place for a client is an element of an array; when all are taken, newcomers
+ * wait in the kernel's queue until one is free, which is after timeout_ns at the latest.
  * Invariants
  *   W4  a socket in the list has a thread, a listener and an event, or is in the child of a fork and has none of them.
  *   W1 to W3 of its clients (socket_client.h), which only its thread can look at, and does in builds with assertions.
- * Threads: open from any; close from one, not the socket's own. Lock: SOCKETS, one for all sockets, around the list, all descriptors and the blocks of answers; so that the
- * child of a fork finds what it has to close. It is the outermost of all locks, is not held while an answer is made, and a fork waits at most the quarter of a second that open may take.
+ * Threads: open from any; close from one, not the socket's own. Lock: SOCKETS, one for all sockets, around the list,
+ * all descriptors and the blocks of answers; so that the child of a fork finds what it has to close. It is the
+ * outermost of all locks, is not held while an answer is made, and a fork waits at most the quarter of a second that
+ * open may take.
  * Failure: open: NULL and errno, and nothing is left; without descriptors for a client, the next look is a while later.
- * Not done: a socket that ends with its manager (this room is above the manager's), passing descriptors, pushing samples unasked.
+ * Not done: a socket that ends with its manager (this room is above the manager's), passing descriptors, pushing
+ * samples unasked.
  */
 #include "lib/report/snapshot_socket.h"
 

@@ -1,4 +1,5 @@
-/* snapshot_socket.h: what the public face of a snapshot socket (lido/socket.h) does not show; the design is in snapshot_socket.c. */
+/* snapshot_socket.h: what the public face of a snapshot socket (lido/socket.h) does not show; the design is in
+ * snapshot_socket.c. */
 #ifndef LIDO_LIB_REPORT_SNAPSHOT_SOCKET_H
 #define LIDO_LIB_REPORT_SNAPSHOT_SOCKET_H
 

@@ -1,12 +1,13 @@
 /* socket_client.h: one client of a snapshot socket: lines in, answers out, never waiting.
  *
- * Idea: a client is either sending a line or reading an answer. The answer to a line is made as a whole, in memory, and then sent as fast as the client reads; the next line is looked at when all of it is
- * sent.
+ * Idea: a client is either sending a line or reading an answer. The answer to a line is made as a whole, in memory, and
+ * then sent as fast as the client reads; the next line is looked at when all of it is sent.
  * Invariants
  *   W1  a free place has no descriptor and no answer.
  *   W2  request_bytes is at most its room; sent is at most answer_bytes, and that at most answer_room.
  *   W3  a client that has a descriptor has a deadline.
- * Threads: the socket's. Lock: SOCKETS around changes of the descriptor and of the answer's block, for the child of a fork, which gives both back.
+ * Threads: the socket's. Lock: SOCKETS around changes of the descriptor and of the answer's block, for the child of a
+ * fork, which gives both back.
  * Failure: without memory the client is sent away.
  */
 #ifndef LIDO_LIB_REPORT_SOCKET_CLIENT_H

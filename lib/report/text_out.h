@@ -1,10 +1,13 @@
 /* text_out.h: text on its way to a sink, by way of a small buffer.
  *
- * Idea: text is collected in a buffer on its writer's stack, and goes to the sink when that is full, and at the end. So a sink is called seldom, and nothing is allocated.
+ * Idea: text is collected in a buffer on its writer's stack, and goes to the sink when that is full, and at the end. So
+ * a sink is called seldom, and nothing is allocated.
  * Invariants
- *   T1  what the sink has got, followed by the buffer's first `used` bytes, is all text so far, as long as there is no error.
+ *   T1  what the sink has got, followed by the buffer's first `used` bytes, is all text so far, as long as there is no
+ *       error.
  *   T2  after an error the sink is not called again, and text is thrown away.
- * Numbers are written without printf: it would write the locale's decimal point, and take half as long again for the whole text (1,000 pools: 2.2 ms instead of 1.5).
+ * Numbers are written without printf: it would write the locale's decimal point, and take half as long again for the
+ * whole text (1,000 pools: 2.2 ms instead of 1.5).
  * Threads: one. Failure: the sink's, kept until the end.
  */
 #ifndef LIDO_LIB_REPORT_TEXT_OUT_H

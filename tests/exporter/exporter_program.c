@@ -1,4 +1,5 @@
-/* exporter_program.c: a manager with an exporter, which does what it is told on standard input, and answers each line by one.
+/* exporter_program.c: a manager with an exporter, which does what it is told on standard input, and answers each line
+ * by one.
  *
  *     exporter_program [address [path]]  "port 41233"
  *     alloc 5                            "live 5": objects of the pool conns

@@ -1,4 +1,5 @@
-/* backings_without_memory_test.c: requests that fail, over each kind of backing; a caller's functions fail by themselves. */
+/* backings_without_memory_test.c: requests that fail, over each kind of backing; a caller's functions fail by
+ * themselves. */
 #include <stdlib.h>
 #include <sys/mman.h>
 

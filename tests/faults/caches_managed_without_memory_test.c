@@ -1,4 +1,5 @@
-/* caches_managed_without_memory_test.c: every request for memory fails, once and for ever, while a manager finds or creates caches. */
+/* caches_managed_without_memory_test.c: every request for memory fails, once and for ever, while a manager finds or
+ * creates caches. */
 #include "tests/faults/drill.h"
 
 enum { CACHES = 10 };

@@ -1,5 +1,5 @@
-/* caches_without_memory_test.c: every request for memory fails, once and for ever, under caches, intern tables and maps of ephemerons. What fails says
- * so, changes nothing, leaks nothing, and succeeds when tried again with memory.
+/* caches_without_memory_test.c: every request for memory fails, once and for ever, under caches, intern tables and maps
+ * of ephemerons. What fails says so, changes nothing, leaks nothing, and succeeds when tried again with memory.
  */
 #include "lib/mem/metadata.h"
 #include "tests/faults/drill.h"

@@ -1,5 +1,5 @@
-/* cleanups_without_memory_test.c: requests for memory fail while cleanups are added and queues made: a clean error, and what was added
- * before still runs. After that nothing needs memory.
+/* cleanups_without_memory_test.c: requests for memory fail while cleanups are added and queues made: a clean error, and
+ * what was added before still runs. After that nothing needs memory.
  */
 #include "tests/faults/drill.h"
 

@@ -1,5 +1,5 @@
-/* handles_without_memory_test.c: every request for memory fails, once and for ever, under pools with handles. What needs none, the
- * life and death of objects that are there, goes on all the while.
+/* handles_without_memory_test.c: every request for memory fails, once and for ever, under pools with handles. What
+ * needs none, the life and death of objects that are there, goes on all the while.
  */
 #include "lib/refs/slots.h"
 #include "tests/faults/drill.h"

@@ -1,5 +1,5 @@
-/* heap_samples_without_memory_test.c: requests for memory fail while objects are sampled: the program's calls notice nothing of it, and what a
- * sample that could not be kept stood for is not lost.
+/* heap_samples_without_memory_test.c: requests for memory fail while objects are sampled: the program's calls notice
+ * nothing of it, and what a sample that could not be kept stood for is not lost.
  */
 #include "lib/mem/heap_samples.h"
 #include "tests/faults/drill.h"

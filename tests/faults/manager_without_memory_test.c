@@ -1,5 +1,6 @@
-/* manager_without_memory_test.c: every request for memory fails, once and for ever, under managers: when they are made, when they find or create, watch, own,
- * look, and when a rule or a thread is added. What fails says so, changes nothing, leaks nothing, and succeeds when tried again with memory.
+/* manager_without_memory_test.c: every request for memory fails, once and for ever, under managers: when they are made,
+ * when they find or create, watch, own, look, and when a rule or a thread is added. What fails says so, changes
+ * nothing, leaks nothing, and succeeds when tried again with memory.
  */
 #include "tests/faults/drill.h"
 #include "tests/support/managed.h"

@@ -1,5 +1,5 @@
-/* object_pools_without_memory_test.c: every request for memory of an object pool fails, once and for ever. No object is lost: one that
- * can't be kept is destroyed.
+/* object_pools_without_memory_test.c: every request for memory of an object pool fails, once and for ever. No object is
+ * lost: one that can't be kept is destroyed.
  */
 #include "lib/mem/metadata.h"
 #include "tests/faults/drill.h"

@@ -1,5 +1,5 @@
-/* observers_without_memory_test.c: every request for memory fails, once and for ever, under subjects. Only a subject's creation and a
- * subscription say so, and then nothing has changed; everything else goes on without memory.
+/* observers_without_memory_test.c: every request for memory fails, once and for ever, under subjects. Only a subject's
+ * creation and a subscription say so, and then nothing has changed; everything else goes on without memory.
  */
 #include "tests/faults/drill.h"
 
@@ -70,7 +70,8 @@ static size_t tell(lido_subject *subject) {
   return told;
 }
 
-/* The list grows; most are unsubscribed, so it shrinks if there is memory for that; some die; the rest hears the last word. */
+/* The list grows; most are unsubscribed, so it shrinks if there is memory for that; some die; the rest hears the last
+ * word. */
 static void grow_and_shrink(drill_round *r) {
   lido_pool *pool = drill_listeners(r);
   lido_subject *subject = drill_subject(r);

@@ -1,4 +1,5 @@
-/* tuning_without_memory_test.c: a pool is tuned and made ready while every request for memory fails, once and for ever. */
+/* tuning_without_memory_test.c: a pool is tuned and made ready while every request for memory fails, once and for
+ * ever. */
 #include "tests/faults/drill.h"
 
 enum { MOST = 600 };

@@ -1,8 +1,8 @@
 /* generations_test.c: slots whose generations are used up, in a library whose slots have 7 of them.
  *
- * A slot starts with generation 1, or where an earlier pool left it, and each death of an object that was counted takes one. With the last one the slot
- * retires, and with it the object: its memory is lost until its slab goes, and its slots are never used again. So a
- * life is cheap here, and what takes 2^32 deaths elsewhere happens all the time.
+ * A slot starts with generation 1, or where an earlier pool left it, and each death of an object that was counted takes
+ * one. With the last one the slot retires, and with it the object: its memory is lost until its slab goes, and its
+ * slots are never used again. So a life is cheap here, and what takes 2^32 deaths elsewhere happens all the time.
  */
 #include <sys/wait.h>
 

@@ -1,10 +1,11 @@
-/* alert_calls_test.c: two threads tick, one removes a rule, and one forks and ticks in the child. Edges are told once and in turns, one call at a time; nobody is
- * called whose rule was removed, and a removed rule is freed once.
+/* alert_calls_test.c: two threads tick, one removes a rule, and one forks and ticks in the child. Edges are told once
+ * and in turns, one call at a time; nobody is called whose rule was removed, and a removed rule is freed once.
  *
- * Models lib/control/alert_calls.c: begin_calling, turn_to_next, end_locked, lido_alerts_in_child; of lib/control/alert.c make_edge_locked,
- * lido_alerts_look_locked, take_out_locked. What is done under the monitor's lock is one step, but the wait of a removal. At each look the values of the
- * two rules are any. A call may remove the first rule, be it its own or not. A call that the forking thread does not make counts as told in the child,
- * even if it had not yet begun.
+ * Models lib/control/alert_calls.c: begin_calling, turn_to_next, end_locked, lido_alerts_in_child; of
+ * lib/control/alert.c make_edge_locked, lido_alerts_look_locked, take_out_locked. What is done under the monitor's lock
+ * is one step, but the wait of a removal. At each look the values of the two rules are any. A call may remove the first
+ * rule, be it its own or not. A call that the forking thread does not make counts as told in the child, even if it had
+ * not yet begun.
  */
 #include "tests/interleavings/interleaving_explorer.h"
 

@@ -1,5 +1,6 @@
-/* cache_end_test.c: a cache is destroyed while two threads let go of values in it. Its memory is not touched after its end, each entry
- * goes once, each cleanup runs to its end or is stopped, and no death that begins after destroy has returned finds the cache.
+/* cache_end_test.c: a cache is destroyed while two threads let go of values in it. Its memory is not touched after its
+ * end, each entry goes once, each cleanup runs to its end or is stopped, and no death that begins after destroy has
+ * returned finds the cache.
  *
  * Models, in lib/caches:
  *   E_KILL       cache.c: lido_weak_kill in lido_cache_destroy
@@ -12,7 +13,8 @@
  *   D_REMOVE     on_death between lido_table_take and lido_table_give, and its counter
  *   D_PART       lido_cache_part in on_death
  *   D_RELEASE    lido_weak_release in on_death
- *   D_END        the cleanup has returned; a death of the cache that it caused comes now (lib/refs/death.c: now_or_soon)
+ *   D_END        the cleanup has returned; a death of the cache that it caused comes now (lib/refs/death.c:
+ *                now_or_soon)
  *   X_TABLE, X_ENTRIES, X_FREE   cache.c: lido_table_end, lido_sized_end in end_cache; the cache's memory is free
  * One thread holds the first value and, as the cache itself, the third; another holds the second.
  */

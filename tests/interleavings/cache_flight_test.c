@@ -1,22 +1,24 @@
-/* cache_flight_test.c: threads ask a cache for one key and create what is not there, while another removes the key or puts another value
- * under it. One creates at a time, each who waits gets one result, what was overtaken is not entered, and all memory goes once.
+/* cache_flight_test.c: threads ask a cache for one key and create what is not there, while another removes the key or
+ * puts another value under it. One creates at a time, each who waits gets one result, what was overtaken is not
+ * entered, and all memory goes once.
  *
  * Models, in lib/caches:
- *   A_ASK            cache_flights.c: ask_locked under the shard's lock, with join up to the sleep, or take_off up to lido_table_give
+ *   A_ASK            cache_flights.c: ask_locked under the shard's lock, with join up to the sleep, or take_off up to
+ *                    lido_table_give
  *   A_SLEEP          wait_locked: asleep, the lock given; awake by lido_os_condition_wake_all, or because time is over
  *   A_LOOK           wait_locked from where it has the lock again, and join up to leave
- *   A_CREATE         take_off from lido_cache_part, make_value, land up to lido_table_take: the program's create fails, or gives a value,
- *                    which then has a cleanup (cache_entries.c: lido_cache_arrive). Others see of that only what lido_cache_part does before
- *                    the lock is taken, so it is one step
+ *   A_CREATE         take_off from lido_cache_part, make_value, land up to lido_table_take: the program's create fails,
+ *                    or gives a value, which then has a cleanup (cache_entries.c: lido_cache_arrive). Others see of
+ *                    that only what lido_cache_part does before the lock is taken, so it is one step
  *   A_LAND           land up to leave
  *   A_FREE_FLIGHT    end_flight
  *   A_PART, C_PART   lido_cache_turn_away, lido_cache_part
  *   A_USE            the program's own: it has its result, and lets it go
  *   D_CLAIM, D_REMOVE as in cache_replace_test.c; the entry's release is part of the latter
  *   C_REMOVE, C_PLACE cache_changes.c: remove_entry, place under the lock
- * What a lock holds together is one step. Entries and flights are made beforehand (provide), so memory does not fail. The last asker has a
- * deadline, which may come at any moment; the others have none. Nothing is kept by the cache. What a thread or an object no longer needs is
- * cleared, so that equal states are equal bytes.
+ * What a lock holds together is one step. Entries and flights are made beforehand (provide), so memory does not fail.
+ * The last asker has a deadline, which may come at any moment; the others have none. Nothing is kept by the cache. What
+ * a thread or an object no longer needs is cleared, so that equal states are equal bytes.
  * Who waits for whom, in more than one flight: cache_wait_ring_test.c.
  */
 #include "tests/interleavings/interleaving_explorer.h"

@@ -1,17 +1,20 @@
-/* cache_replace_test.c: a value of a cache dies, while others are put under its key, one asks for the key, and one removes it if it still
- * leads to a certain value. No entry goes because another's value died, nobody gets the dead, and in the end the table has what was put last.
+/* cache_replace_test.c: a value of a cache dies, while others are put under its key, one asks for the key, and one
+ * removes it if it still leads to a certain value. No entry goes because another's value died, nobody gets the dead,
+ * and in the end the table has what was put last.
  *
  * Models, in lib/caches:
  *   D_CLAIM          the claim of a cleanup in lib/refs/cleanup_nodes.c: from listed to running, or it was stopped
  *   D_REMOVE         cache_entries.c: on_death between lido_table_take and lido_table_give
  *   D_PART, G_PART, P_PART, R_PART   cache_entries.c: lido_cache_part
- *   G_ENTER, G_FIND, G_READ, G_ACQUIRE, G_LEAVE   cache_get.c: lido_cache_get_hashed; G_READ is the load in lido_cache_value_of
+ *   G_ENTER, G_FIND, G_READ, G_ACQUIRE, G_LEAVE
+ *                    cache_get.c: lido_cache_get_hashed; G_READ is the load in lido_cache_value_of
  *   G_LOCKED         cache_get.c: get_locked under the lock
  *   P_ARRIVE         cache_entries.c: lido_cache_arrive
  *   P_PLACE          cache_changes.c: place under the lock
  *   R_REMOVE         cache_changes.c: remove_entry under the lock
- * What a lock holds together is one step. A handle is a number that no other object ever has (slot_word_test.c); the walk of a chain is one
- * step (table_walk_test.c); a grace period ends as soon as it may (grace_period_test.c). Nothing is kept by the cache.
+ * What a lock holds together is one step. A handle is a number that no other object ever has (slot_word_test.c); the
+ * walk of a chain is one step (table_walk_test.c); a grace period ends as soon as it may (grace_period_test.c). Nothing
+ * is kept by the cache.
  */
 #include "tests/interleavings/interleaving_explorer.h"
 

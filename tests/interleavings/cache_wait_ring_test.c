@@ -1,5 +1,5 @@
-/* cache_wait_ring_test.c: each thread creates a key of its own, and asks for the next thread's key while it creates. If so
- * each would wait for the next, exactly one is told EDEADLK, else none is; and nobody waits for ever.
+/* cache_wait_ring_test.c: each thread creates a key of its own, and asks for the next thread's key while it creates. If
+ * so each would wait for the next, exactly one is told EDEADLK, else none is; and nobody waits for ever.
  *
  * Models lib/caches/cache_flights.c:
  *   ASK        ask_locked up to join, or take_off up to lido_table_give
@@ -12,8 +12,9 @@
  *   LAND       land up to note_over
  *   NOTE       note_over under flights_lock
  *   LANDED     the rest of note_over, and leave
- * Each key has a shard of its own here, whose lock is held from ASK to WAIT, from WAKE to LEAVE and from LAND to LANDED; flights_lock for a step. After its own
- * key each thread asks for the next key once more, and holds nobody up then. Values stay alive.
+ * Each key has a shard of its own here, whose lock is held from ASK to WAIT, from WAKE to LEAVE and from LAND to
+ * LANDED; flights_lock for a step. After its own key each thread asks for the next key once more, and holds nobody up
+ * then. Values stay alive.
  */
 #include "tests/interleavings/interleaving_explorer.h"
 

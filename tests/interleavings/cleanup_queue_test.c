@@ -1,10 +1,11 @@
-/* cleanup_queue_test.c: two threads push three cleanups onto a queue with an event and a notification, a worker or a drain
- * takes them, one of them is stopped meanwhile, and the queue may be ended. Each runs or is stopped, once; no worker sleeps while something
- * waits; the event says whether something waits; and after the end nobody is inside any more.
+/* cleanup_queue_test.c: two threads push three cleanups onto a queue with an event and a notification, a worker or a
+ * drain takes them, one of them is stopped meanwhile, and the queue may be ended. Each runs or is stopped, once; no
+ * worker sleeps while something waits; the event says whether something waits; and after the end nobody is inside any
+ * more.
  *
- * Models lib/refs/cleanup_queue.c: lido_cleanup_queue_push, announce, lido_cleanup_queue_take_locked, lido_cleanup_run, end_queue,
- * and lib/refs/cleanup_worker.c: wait_for_node. What is done under the lock to what only lock holders touch is one step with what
- * is read or written atomically there; else each such access is a step of its own.
+ * Models lib/refs/cleanup_queue.c: lido_cleanup_queue_push, announce, lido_cleanup_queue_take_locked, lido_cleanup_run,
+ * end_queue, and lib/refs/cleanup_worker.c: wait_for_node. What is done under the lock to what only lock holders touch
+ * is one step with what is read or written atomically there; else each such access is a step of its own.
  */
 #include "tests/interleavings/interleaving_explorer.h"
 

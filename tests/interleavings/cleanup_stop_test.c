@@ -1,9 +1,10 @@
-/* cleanup_stop_test.c: an object with two cleanups dies, while two threads stop them; its slot, or another, and the freed nodes
- * serve again at once, and that object dies, too. Each cleanup runs or is stopped, once, and no handle hits another's cleanup.
+/* cleanup_stop_test.c: an object with two cleanups dies, while two threads stop them; its slot, or another, and the
+ * freed nodes serve again at once, and that object dies, too. Each cleanup runs or is stopped, once, and no handle hits
+ * another's cleanup.
  *
  * Models lib/refs/cleanups.c: lido_cleanups_close, lido_cleanups_run, lido_cleanups_open, add, lido_cleanup_stop; of
- * lib/refs/cleanup_nodes.c the words and generations. Each read or write of what is used without the lock is one step. Slots
- * have locks of their own here; that of the first is the death's, too.
+ * lib/refs/cleanup_nodes.c the words and generations. Each read or write of what is used without the lock is one step.
+ * Slots have locks of their own here; that of the first is the death's, too.
  */
 #include "tests/interleavings/interleaving_explorer.h"
 

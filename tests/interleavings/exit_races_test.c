@@ -2,9 +2,9 @@
  * pool. Its cache is detached once, and nobody touches what is gone: the cache, the thread's table, the pool.
  *
  * Models pools/registry.c: on_thread_exit; pools/thread_cache.c: lido_thread_cache_detach_locked,
- * lido_thread_cache_ask_flush, lido_thread_cache_objects; pools/core_slabs.c: pin_hot_slabs; pools/pool.c: unregister. All
- * of them hold the registry's lock. A thread that asks, trims or looks may not do so once the pool's end has
- * begun, so the pool ends after they are done.
+ * lido_thread_cache_ask_flush, lido_thread_cache_objects; pools/core_slabs.c: pin_hot_slabs; pools/pool.c: unregister.
+ * All of them hold the registry's lock. A thread that asks, trims or looks may not do so once the pool's end has begun,
+ * so the pool ends after they are done.
  *
  * The second protocol is the order of the exit itself: in four rounds the system calls the destructors of the
  * thread's keys, in the order of the keys, those that are set. Lido's hook is one of them, with a key above

@@ -2,9 +2,9 @@
  * followed by a flush, no valid free is reported as a misuse, and at the end the cache's owner is what it
  * was.
  *
- * Models pools/thread_cache.c: lido_thread_cache_ask_flush, lido_thread_cache_honour; pools/free_slow.c: free_with_cache;
- * the test of cache->owner in lido_thread_cache_free_cold. The two words of a request, rest->flush_wanted and
- * cache->owner, are written relaxed, so they drain from store buffers in any order.
+ * Models pools/thread_cache.c: lido_thread_cache_ask_flush, lido_thread_cache_honour; pools/free_slow.c:
+ * free_with_cache; the test of cache->owner in lido_thread_cache_free_cold. The two words of a request,
+ * rest->flush_wanted and cache->owner, are written relaxed, so they drain from store buffers in any order.
  *
  * The owner frees some times, and after the last request goes through one more slow path. A request is served
  * by a flush that ends after it began: a flush takes locks, so it ends with the buffer drained.

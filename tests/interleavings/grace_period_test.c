@@ -1,11 +1,12 @@
-/* grace_period_test.c: two readers follow handles inside guards, two threads end objects, and one of these looks at the readers and
- * finishes deaths. Nobody reads an object whose death is finished, and when nobody reads any more all deaths can be finished.
+/* grace_period_test.c: two readers follow handles inside guards, two threads end objects, and one of these looks at the
+ * readers and finishes deaths. Nobody reads an object whose death is finished, and when nobody reads any more all
+ * deaths can be finished.
  *
- * Models lido/inline/guard_inline.h: lido_guard_enter, lido_guard_leave; lib/refs/grace_period.c: lido_guard_defer, look_locked,
- * collect_locked; of lib/refs/death.c that the word says "dying" before the slot is listed. A reader's stores to its record wait
- * in a store buffer, the second one with release; the barrier (membarrier) empties it. Loads are done in
- * order; the reader's copy of the epoch may be old by then, for the load is a step of its own. The collector's look at each record is a
- * step.
+ * Models lido/inline/guard_inline.h: lido_guard_enter, lido_guard_leave; lib/refs/grace_period.c: lido_guard_defer,
+ * look_locked, collect_locked; of lib/refs/death.c that the word says "dying" before the slot is listed. A reader's
+ * stores to its record wait in a store buffer, the second one with release; the barrier (membarrier) empties it. Loads
+ * are done in order; the reader's copy of the epoch may be old by then, for the load is a step of its own. The
+ * collector's look at each record is a step.
  *
  * A reader goes through two guards and follows one object of its choice in each.
  */

@@ -1,8 +1,9 @@
-/* intern_race_test.c: two threads intern the same bytes and let go of them, again and again, and a third does so once. All who hold these bytes hold
- * the same value, nobody gets a dead one, and nobody walks over memory that is free.
+/* intern_race_test.c: two threads intern the same bytes and let go of them, again and again, and a third does so once.
+ * All who hold these bytes hold the same value, nobody gets a dead one, and nobody walks over memory that is free.
  *
  * Models lib/caches/intern.c and lib/refs/death.c:
- *   ENTER, HEAD, LOOK, NEXT, LEAVE   intern.c: find_unlocked; the walk of a chain, where LOOK is the compare of bytes and the acquire
+ *   ENTER, HEAD, LOOK, NEXT, LEAVE
+ *                intern.c: find_unlocked; the walk of a chain, where LOOK is the compare of bytes and the acquire
  *   MAKE         make_value; and the moment before enter
  *   INSERT       enter, under the lock
  *   TURN_AWAY    make_and_enter releases its own value, because another was faster
@@ -11,8 +12,9 @@
  *   UNLIST       intern.c: unlist, under the lock
  *   DEFER        lib/refs/grace_period.c: lido_guard_defer; free as soon as nobody is inside who was inside then
  * The last thread moves the chain to another array once, which turns it round (hash_table.c: move_all).
- * What a lock holds together is one step. All bytes are the same, so there is one chain. A value's memory is not used again, so that what is
- * free shows. That a handle leads to no later life: slot_word_test.c; that links are followed safely: table_walk_test.c.
+ * What a lock holds together is one step. All bytes are the same, so there is one chain. A value's memory is not used
+ * again, so that what is free shows. That a handle leads to no later life: slot_word_test.c; that links are followed
+ * safely: table_walk_test.c.
  */
 #include "tests/interleavings/interleaving_explorer.h"
 

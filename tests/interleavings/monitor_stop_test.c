@@ -1,10 +1,11 @@
-/* monitor_stop_test.c: a monitor's thread ticks and waits; two threads stop it, one starts it again, one forks and stops it in the child, and
- * when all are done the manager ends, which stops it too. No tick begins once the thread was told, no stop returns while the thread it found is there, and
- * nobody waits for ever.
+/* monitor_stop_test.c: a monitor's thread ticks and waits; two threads stop it, one starts it again, one forks and
+ * stops it in the child, and when all are done the manager ends, which stops it too. No tick begins once the thread was
+ * told, no stop returns while the thread it found is there, and nobody waits for ever.
  *
- * Models lib/control/monitor_thread.c: wait_until, work, start_locked, tell_to_stop_locked, wait_for_end, lido_monitor_in_child. What is done under the lock is
- * one step; to wait is to be asleep from that same step on, until woken. When a tick is due is a choice; the thread never wakes by itself, as with the
- * longest interval. In a tick it may try to stop itself.
+ * Models lib/control/monitor_thread.c: wait_until, work, start_locked, tell_to_stop_locked, wait_for_end,
+ * lido_monitor_in_child. What is done under the lock is one step; to wait is to be asleep from that same step on, until
+ * woken. When a tick is due is a choice; the thread never wakes by itself, as with the longest interval. In a tick it
+ * may try to stop itself.
  */
 #include "tests/interleavings/interleaving_explorer.h"
 

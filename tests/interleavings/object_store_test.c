@@ -1,14 +1,14 @@
-/* object_store_test.c: the owner of a store of an object pool gets and puts while another thread trims. Nobody gets an object twice, none is
- * lost, and no trim takes what is not there.
+/* object_store_test.c: the owner of a store of an object pool gets and puts while another thread trims. Nobody gets an
+ * object twice, none is lost, and no trim takes what is not there.
  *
- * Models lido/inline/object_pool_inline.h: lido_object_take_hot, lido_object_get_item, lido_object_keep, lido_object_demote, and of
- * pools/object_store.c: close_locked, take_closed_locked, open_locked and the slow paths that settle what was under way. The
- * owner's stores wait in a store buffer and drain in any order that keeps those to one place, but for releases; the trim's barrier
- * (membarrier) and a lock that is taken empty it. Each load is a step. Under the lock the owner settles in one step, for the trim holds it from
- * its set of CLOSED to its last look.
+ * Models lido/inline/object_pool_inline.h: lido_object_take_hot, lido_object_get_item, lido_object_keep,
+ * lido_object_demote, and of pools/object_store.c: close_locked, take_closed_locked, open_locked and the slow paths
+ * that settle what was under way. The owner's stores wait in a store buffer and drain in any order that keeps those to
+ * one place, but for releases; the trim's barrier (membarrier) and a lock that is taken empty it. Each load is a step.
+ * Under the lock the owner settles in one step, for the trim holds it from its set of CLOSED to its last look.
  *
- * A third thread hands objects that were taken to the owner again, past the store: that stands for an address that was destroyed,
- * allocated anew and passed on by the program.
+ * A third thread hands objects that were taken to the owner again, past the store: that stands for an address that was
+ * destroyed, allocated anew and passed on by the program.
  */
 #include "tests/interleavings/interleaving_explorer.h"
 #include "tests/interleavings/store_buffer.h"

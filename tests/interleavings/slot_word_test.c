@@ -1,13 +1,13 @@
-/* slot_word_test.c: the word of one slot, while threads acquire, retain, release, kill and ask, by handles of any life, and the
- * object dies, is allocated again, counted again and published again.
+/* slot_word_test.c: the word of one slot, while threads acquire, retain, release, kill and ask, by handles of any life,
+ * and the object dies, is allocated again, counted again and published again.
  *
  * Models lido/inline/weak_inline.h, lib/refs/counts.c, handles.c and death.c, with the real word and the arithmetic of
  * weak_inline.h. Each atomic access is a step. The pool is one state byte: who allocs finds it free or not, as with
- * the hot slot or a magazine, whose own protocol is in hot_slot_test.c. What the program knows, the model knows besides:
- * which life goes on, who holds how many references in it, who was told what.
+ * the hot slot or a magazine, whose own protocol is in hot_slot_test.c. What the program knows, the model knows
+ * besides: which life goes on, who holds how many references in it, who was told what.
  *
- * A thread follows a script. Its operations on the object are those of a good program, which does what it may do; the rogue's are
- * misuse: a release by a handle of another life or of one that never was, or of an object that is dead.
+ * A thread follows a script. Its operations on the object are those of a good program, which does what it may do; the
+ * rogue's are misuse: a release by a handle of another life or of one that never was, or of an object that is dead.
  */
 #include "lido/weak.h"
 #include "tests/interleavings/interleaving_explorer.h"
@@ -744,7 +744,8 @@ TEST(slot_word, what_is_subtracted_by_mistake_is_undone) { CHECK_PROTOCOL_HOLDS(
 
 /* The maker writes the object, publishes, writes again and releases; the guest acquires, writes and releases. Who comes
  * last destroys, and must see what both wrote. Stores wait in buffers until they drain. A read-modify-write works
- * on memory; as a release it comes after all earlier stores, else only after those to the word, of which there are none. */
+ * on memory; as a release it comes after all earlier stores, else only after those to the word, of which there are
+ * none. */
 enum { MADE, BY_MAKER, BY_GUEST, PLACES };
 enum { MAKER, GUEST, PEOPLE };
 enum { RELAXED_PUBLISH = 1, RELAXED_RELEASE = 2 };

@@ -1,5 +1,6 @@
-/* table_walk_test.c: a reader walks a table without a lock, while one thread moves all nodes to a larger array and inserts one, and another
- * removes one and then all. The reader touches nothing that is free or was never written, its walk ends, and what it finds was there meanwhile.
+/* table_walk_test.c: a reader walks a table without a lock, while one thread moves all nodes to a larger array and
+ * inserts one, and another removes one and then all. The reader touches nothing that is free or was never written, its
+ * walk ends, and what it finds was there meanwhile.
  *
  * Models lib/caches/hash_table.h and .c:
  *   S_WORD, S_PLACE     the two loads of lido_table_chain
@@ -10,7 +11,8 @@
  *   G_MOVE              move_all: the next node of the old chain
  *   M_NEXT, M_PLACE     the two stores of link_first, of a node that moves
  *   G_WORD              replace_array
- *   G_FILL              whoever made the node has written it (cache_entries.c: lido_cache_entry_make; intern.c: make_value)
+ *   G_FILL              whoever made the node has written it (cache_entries.c: lido_cache_entry_make; intern.c:
+ *                       make_value)
  *   I_NEXT, I_PLACE     the two stores of link_first, of the new node
  *   G_GIVE, R_GIVE, C_GIVE   lido_lock_give in lido_table_give
  *   G_RELEASE, C_RELEASE     lido_release of the old array there
@@ -18,10 +20,10 @@
  *   R_UNLINK            lido_table_remove_locked
  *   R_RELEASE, C_NODES  the caller's release of nodes
  *   C_JOIN, C_WORD      lido_table_remove_all_locked
- * A writer's stores wait in a store buffer; it gives the lock when that is empty, for that is a release. What is released is free as soon as the
- * reader is not inside a guard that it entered before (grace_period_test.c).
- * The old array has one chain with three nodes; the new one has two chains. Not modelled: loads that are done early, and
- * that a reader which follows a link from one processor to the next might see that of a third one later.
+ * A writer's stores wait in a store buffer; it gives the lock when that is empty, for that is a release. What is
+ * released is free as soon as the reader is not inside a guard that it entered before (grace_period_test.c).
+ * The old array has one chain with three nodes; the new one has two chains. Not modelled: loads that are done early,
+ * and that a reader which follows a link from one processor to the next might see that of a third one later.
  */
 #include "tests/interleavings/interleaving_explorer.h"
 #include "tests/interleavings/store_buffer.h"

@@ -1,12 +1,13 @@
-/* unsubscribe_test.c: two notifications walk over two subscriptions, while two threads end the first one and wait until no call of it is
- * running. Then none is, and none begins; and both waits end.
+/* unsubscribe_test.c: two notifications walk over two subscriptions, while two threads end the first one and wait until
+ * no call of it is running. Then none is, and none begins; and both waits end.
  *
- * Models lib/caches/notification.c: begin, turn_to, say_next, say_last, end; lib/caches/subscriptions.c: lido_unsubscribe_sync with
- * end_subscription; lib/caches/call_waits.c: wait_on, wait_until. Each notification's stores to `current` wait in a store
- * buffer; the barrier (membarrier) empties both; kill and the count of waiters are atomic operations in memory. What is done in one go
- * under the subject's lock is one step, but for the waiter's look at the two records, which are steps of their own with the lock held.
- * A sleeper wakes only when it is woken; and the second subscription's calls last until both waits are over, so that who is woken only at
- * the end of a notification waits for ever.
+ * Models lib/caches/notification.c: begin, turn_to, say_next, say_last, end; lib/caches/subscriptions.c:
+ * lido_unsubscribe_sync with end_subscription; lib/caches/call_waits.c: wait_on, wait_until. Each notification's stores
+ * to `current` wait in a store buffer; the barrier (membarrier) empties both; kill and the count of waiters are atomic
+ * operations in memory. What is done in one go under the subject's lock is one step, but for the waiter's look at the
+ * two records, which are steps of their own with the lock held. A sleeper wakes only when it is woken; and the second
+ * subscription's calls last until both waits are over, so that who is woken only at the end of a notification waits for
+ * ever.
  *
  * With LAST_WORD the second notification is a last word: it ends each token and calls then.
  */

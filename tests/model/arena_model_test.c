@@ -1,8 +1,8 @@
 /* arena_model_test.c: random operations on arenas, compared with a plain reference (arena_world.h).
  *
- * Two arenas of the same options, the second joined to the first now and then, and children of both. After each step the
- * arena's own check must pass; every few hundred steps all pieces hold their contents, overlap nowhere and are owned, and the
- * statistics lie within what the reference allows. LIDO_SEED repeats a run.
+ * Two arenas of the same options, the second joined to the first now and then, and children of both. After each step
+ * the arena's own check must pass; every few hundred steps all pieces hold their contents, overlap nowhere and are
+ * owned, and the statistics lie within what the reference allows. LIDO_SEED repeats a run.
  */
 #include <stdlib.h>
 #include <unistd.h>

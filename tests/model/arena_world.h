@@ -1,8 +1,8 @@
 /* arena_world.h: an arena and, written down plainly, what must be in it.
  *
- * A piece is known by its address, size and contents. `born` and `touched` are numbers of one clock that ticks with each
- * event, so that a mark is a number too: what was born or grew in place after it goes when the mark is rewound to. What a
- * join brings is born at 0: no rewind ends it.
+ * A piece is known by its address, size and contents. `born` and `touched` are numbers of one clock that ticks with
+ * each event, so that a mark is a number too: what was born or grew in place after it goes when the mark is rewound to.
+ * What a join brings is born at 0: no rewind ends it.
  */
 #ifndef LIDO_TESTS_MODEL_ARENA_WORLD_H
 #define LIDO_TESTS_MODEL_ARENA_WORLD_H

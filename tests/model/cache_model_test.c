@@ -1,5 +1,5 @@
-/* cache_model_test.c: random operations on a cache, by one thread and with a clock of its own, compared with a plain reference, which foretells every
- * result, eviction and number. LIDO_SEED repeats a run.
+/* cache_model_test.c: random operations on a cache, by one thread and with a clock of its own, compared with a plain
+ * reference, which foretells every result, eviction and number. LIDO_SEED repeats a run.
  */
 #include "tests/model/cache_reference.h"
 
@@ -177,7 +177,8 @@ static size_t drop_all(bool only_over, lido_cache_reason reason) {
   return dropped;
 }
 
-/* A value that is let go of may be the last to hold an object, whose other entries then go by its death: before they come to be dropped, or not. */
+/* A value that is let go of may be the last to hold an object, whose other entries then go by its death: before they
+ * come to be dropped, or not. */
 static void compare_dropped(size_t dropped, size_t dead_before, size_t foretold_dead) {
   uint64_t dead = cached_stats(m.world.cache).deaths;
   HOLD(dropped + dead == foretold_dead);

@@ -1,8 +1,8 @@
 /* cache_reference.h: a plain reference of a cache that one thread uses.
  *
- * It has a list of objects, of which the test holds some references and the cache others; for each key which object it leads to, and its
- * times; and the ring of what is kept, newest first, with SIEVE's hand. So it foretells every result, every eviction and
- * its reason, every count of references and every statistic.
+ * It has a list of objects, of which the test holds some references and the cache others; for each key which object it
+ * leads to, and its times; and the ring of what is kept, newest first, with SIEVE's hand. So it foretells every result,
+ * every eviction and its reason, every count of references and every statistic.
  */
 #ifndef LIDO_TESTS_MODEL_CACHE_REFERENCE_H
 #define LIDO_TESTS_MODEL_CACHE_REFERENCE_H

@@ -1,8 +1,8 @@
 /* handles_model_test.c: random operations on objects with handles in a few pools, compared with a plain reference.
  *
- * The reference is a list of all lives that ever were: the object, how many references there are, how far it has come (alone,
- * counted, published, killed, dead), and its handle, which is kept for ever. Any handle may be asked at any time, long
- * after its pool is gone. LIDO_SEED repeats a run.
+ * The reference is a list of all lives that ever were: the object, how many references there are, how far it has come
+ * (alone, counted, published, killed, dead), and its handle, which is kept for ever. Any handle may be asked at any
+ * time, long after its pool is gone. LIDO_SEED repeats a run.
  */
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
-/* manager_limits_test.c: random allocs and frees on pools and arenas of one manager, passes, ticks, limits and policies that change, members that end. After each step
- * what is charged is the sum of what pools and arenas say they have, and never above the hard limit, unless that was set below it: then it does not
- * grow. An alloc fails only if the limit was in the way. LIDO_SEED repeats a run.
+/* manager_limits_test.c: random allocs and frees on pools and arenas of one manager, passes, ticks, limits and policies
+ * that change, members that end. After each step what is charged is the sum of what pools and arenas say they have, and
+ * never above the hard limit, unless that was set below it: then it does not grow. An alloc fails only if the limit was
+ * in the way. LIDO_SEED repeats a run.
  */
 #include "tests/support/managed.h"
 #include "tests/support/random.h"

@@ -1,5 +1,5 @@
-/* misuse_of_handles_test.c: wrong calls on objects and handles, with a handler that returns. Each is one misuse of the right
- * kind, and had no effect: counts, handles and statistics are what they were.
+/* misuse_of_handles_test.c: wrong calls on objects and handles, with a handler that returns. Each is one misuse of the
+ * right kind, and had no effect: counts, handles and statistics are what they were.
  */
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* config_strange_test.c: files that are none, and files with anything in them: an answer or a message, always. With the preset asan, leaks are found, too. */
+/* config_strange_test.c: files that are none, and files with anything in them: an answer or a message, always. With the
+ * preset asan, leaks are found, too. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>

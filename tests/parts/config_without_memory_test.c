@@ -1,7 +1,7 @@
 /* config_without_memory_test.c: every request of malloc fails, once and for ever: ENOMEM, and nothing of ours is lost.
  *
- * libconfuse itself ends the program in some cases, so each is tried in a child; in others its tree is lost (config_file.c says why), with what it
- * holds. How many of both there are is bounded.
+ * libconfuse itself ends the program in some cases, so each is tried in a child; in others its tree is lost
+ * (config_file.c says why), with what it holds. How many of both there are is bounded.
  */
 #include <signal.h>
 #include <stdlib.h>

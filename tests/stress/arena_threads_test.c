@@ -1,5 +1,6 @@
-/* arena_threads_test.c: arenas of classes that are acquired here and released there, threads that exit with idle shelves and
- * live scratch, late uses, shared budgets, forks, short threads. At the end as many bytes are held as at the start.
+/* arena_threads_test.c: arenas of classes that are acquired here and released there, threads that exit with idle
+ * shelves and live scratch, late uses, shared budgets, forks, short threads. At the end as many bytes are held as at
+ * the start.
  */
 #include <sys/wait.h>
 

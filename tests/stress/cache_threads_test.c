@@ -1,5 +1,5 @@
-/* cache_threads_test.c: threads ask, put, create, remove, evict and walk on few keys at once, while values die and their memory is used again. Who is
- * given a value finds it whole, and it is the key's.
+/* cache_threads_test.c: threads ask, put, create, remove, evict and walk on few keys at once, while values die and
+ * their memory is used again. Who is given a value finds it whole, and it is the key's.
  */
 #include "tests/stress/crew.h"
 

@@ -1,5 +1,5 @@
-/* caches_fork_test.c: fork in a program whose threads are in the middle of caches, intern tables and maps. The child can use all of them, and make and
- * end others. */
+/* caches_fork_test.c: fork in a program whose threads are in the middle of caches, intern tables and maps. The child
+ * can use all of them, and make and end others. */
 #include <sys/wait.h>
 
 #include "tests/stress/crew.h"

@@ -1,5 +1,5 @@
-/* cleanup_threads_test.c: threads that add cleanups to each other's objects, stop each other's, release, drain, end queues, exit and
- * fork, all at once. Every cleanup has a cell that counts how it ended: it ran or was stopped, once.
+/* cleanup_threads_test.c: threads that add cleanups to each other's objects, stop each other's, release, drain, end
+ * queues, exit and fork, all at once. Every cleanup has a cell that counts how it ended: it ran or was stopped, once.
  */
 #include <sys/wait.h>
 

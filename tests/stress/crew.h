@@ -68,8 +68,8 @@ static CREW_UNUSED void crew_complain(crew *team, const char *file, int line, co
 
 static inline void crew_nothing(void *argument) { (void)argument; }
 
-/* ThreadSanitizer keeps what cleanup_push needs in memory of each thread's, which it gets at the first one by a lock that it does not
- * hold over a fork. A member that has got it can't be caught by that lock in a child. */
+/* ThreadSanitizer keeps what cleanup_push needs in memory of each thread's, which it gets at the first one by a lock
+ * that it does not hold over a fork. A member that has got it can't be caught by that lock in a child. */
 static inline void crew_push_a_cleanup(void) {
   pthread_cleanup_push(crew_nothing, NULL);
   pthread_cleanup_pop(0);

@@ -1,5 +1,5 @@
-/* ephemeron_threads_test.c: threads attach, replace, detach and find values of shared keys, which die on whichever thread lets go last. Every value
- * ends once.
+/* ephemeron_threads_test.c: threads attach, replace, detach and find values of shared keys, which die on whichever
+ * thread lets go last. Every value ends once.
  */
 #include "tests/stress/crew.h"
 

@@ -1,5 +1,5 @@
-/* guarded_reads_test.c: some threads read objects inside guards while others replace them. No reader ever sees an object that is half
- * another one, wiped or used again, and in the end every death is finished.
+/* guarded_reads_test.c: some threads read objects inside guards while others replace them. No reader ever sees an
+ * object that is half another one, wiped or used again, and in the end every death is finished.
  */
 #include "lido/lido.h"
 #include "tests/stress/crew.h"

@@ -1,5 +1,5 @@
-/* handles_test.c: threads acquire, retain, kill and release what they find by handles, while the objects die and their memory is
- * used again. Who has a reference finds the object whole, and no other in its place.
+/* handles_test.c: threads acquire, retain, kill and release what they find by handles, while the objects die and their
+ * memory is used again. Who has a reference finds the object whole, and no other in its place.
  *
  * Every object is published in a market of handles by the thread that made it, whose reference stays with the
  * market: it is released by who kills the object, and only one does.

@@ -1,5 +1,5 @@
-/* heap_threads_test.c: threads alloc, free, hold and hand over objects of several pools, and grow arenas, while others start and stop the
- * profile, nudge, read, and check what they read. At the end no sample is left.
+/* heap_threads_test.c: threads alloc, free, hold and hand over objects of several pools, and grow arenas, while others
+ * start and stop the profile, nudge, read, and check what they read. At the end no sample is left.
  */
 #include "lib/mem/heap_samples.h"
 #include "tests/stress/crew.h"

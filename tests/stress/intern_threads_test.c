@@ -1,4 +1,5 @@
-/* intern_threads_test.c: threads intern and release the same few texts at once. While somebody holds a text, all who intern it get the same handle. */
+/* intern_threads_test.c: threads intern and release the same few texts at once. While somebody holds a text, all who
+ * intern it get the same handle. */
 #include "tests/stress/crew.h"
 
 enum { TEXTS = 6, TEXT_MOST = 40, HELD = 4 };

@@ -1,5 +1,6 @@
-/* manager_threads_test.c: threads find, create, use and end members of managers, while others look, reclaim, tick, set limits and policies, add and remove
- * rules, and fork. What is used never passes the hard limit; at the end nothing is live, and a manager goes while threads that have just used it still live.
+/* manager_threads_test.c: threads find, create, use and end members of managers, while others look, reclaim, tick, set
+ * limits and policies, add and remove rules, and fork. What is used never passes the hard limit; at the end nothing is
+ * live, and a manager goes while threads that have just used it still live.
  */
 #include <sys/wait.h>
 

@@ -1,8 +1,10 @@
-/* notifications_test.c: threads notify, subscribe, unsubscribe and wait, let observers die, say last words and end subjects, all at once, also
- * from inside calls. What a subscription's calls use is freed as soon as the wait for them is over, and overwritten before: a
- * late call is a race to ThreadSanitizer, a use after free to AddressSanitizer, and a broken stamp to the test.
+/* notifications_test.c: threads notify, subscribe, unsubscribe and wait, let observers die, say last words and end
+ * subjects, all at once, also from inside calls. What a subscription's calls use is freed as soon as the wait for them
+ * is over, and overwritten before: a late call is a race to ThreadSanitizer, a use after free to AddressSanitizer, and
+ * a broken stamp to the test.
  *
- * Subjects are found by handles in a market, as objects are in handles_test.c. Each subscription is its thread's own; calls come from all.
+ * Subjects are found by handles in a market, as objects are in handles_test.c. Each subscription is its thread's own;
+ * calls come from all.
  */
 #include <sys/wait.h>
 

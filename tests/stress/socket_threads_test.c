@@ -1,5 +1,5 @@
-/* socket_threads_test.c: a socket opens and closes again and again while clients ask, leave in the middle and connect to what is just going, while a pool comes and goes, and the
- * process forks. Each answer that came whole is right. */
+/* socket_threads_test.c: a socket opens and closes again and again while clients ask, leave in the middle and connect
+ * to what is just going, while a pool comes and goes, and the process forks. Each answer that came whole is right. */
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>

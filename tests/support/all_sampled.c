@@ -1,4 +1,5 @@
-/* all_sampled.c: any test can be run with objects being sampled: nothing that it sees may change (LIDO_TEST_HEAP_MEAN, testing.h). */
+/* all_sampled.c: any test can be run with objects being sampled: nothing that it sees may change (LIDO_TEST_HEAP_MEAN,
+ * testing.h). */
 #include <stdlib.h>
 
 #include "lido/heap_profile.h"

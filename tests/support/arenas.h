@@ -1,4 +1,5 @@
-/* arenas.h: what many tests do with arenas: make them, fill pieces, look at them, give them a backing that is watched. */
+/* arenas.h: what many tests do with arenas: make them, fill pieces, look at them, give them a backing that is
+ * watched. */
 #ifndef LIDO_TESTS_SUPPORT_ARENAS_H
 #define LIDO_TESTS_SUPPORT_ARENAS_H
 

@@ -57,7 +57,8 @@ static inline void cached_end(cached_world *world) {
   CHECK_NULL(lido_weak_check());
 }
 
-/* ThreadSanitizer ends a process that holds more than 64 locks at once; a cache has 33, and a fork takes all that there are. */
+/* ThreadSanitizer ends a process that holds more than 64 locks at once; a cache has 33, and a fork takes all that there
+ * are. */
 #if defined(__SANITIZE_THREAD__) || defined(LIDO_TSAN)
 #define CACHED_MAY_FORK 0
 #else

@@ -1,5 +1,5 @@
-/* cleanup_trace.h: for tests of cleanups: letters that note who ran in which order, and the end of a pool after which nothing is
- * registered any more. */
+/* cleanup_trace.h: for tests of cleanups: letters that note who ran in which order, and the end of a pool after which
+ * nothing is registered any more. */
 #ifndef LIDO_TESTS_SUPPORT_CLEANUP_TRACE_H
 #define LIDO_TESTS_SUPPORT_CLEANUP_TRACE_H
 

@@ -1,4 +1,5 @@
-/* failing_malloc.h: the program's malloc, which can be told to fail, for parts and the libraries that they stand on. Counts for the calling thread only.
+/* failing_malloc.h: the program's malloc, which can be told to fail, for parts and the libraries that they stand on.
+ * Counts for the calling thread only.
  *
  * Linked into a program it is malloc for all of its libraries (glibc only). Not for builds with a sanitizer.
  */

@@ -1,4 +1,5 @@
-/* flights.h: threads that ask a cache for one key at once, and a creation that lasts until as many of them wait as the test wants. */
+/* flights.h: threads that ask a cache for one key at once, and a creation that lasts until as many of them wait as the
+ * test wants. */
 #ifndef LIDO_TESTS_SUPPORT_FLIGHTS_H
 #define LIDO_TESTS_SUPPORT_FLIGHTS_H
 

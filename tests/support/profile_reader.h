@@ -1,4 +1,5 @@
-/* profile_reader.h: reads what lido/pprof.h writes, by the numbers of pprof's format and nothing of ours: gunzip, then fields of messages.
+/* profile_reader.h: reads what lido/pprof.h writes, by the numbers of pprof's format and nothing of ours: gunzip, then
+ * fields of messages.
  *
  * What does not fit into these arrays, or is no profile, fails the test.
  */

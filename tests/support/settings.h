@@ -4,7 +4,8 @@
 
 #include <lido/config.h>
 
-/* In a folder of the process's own, where the working directory then is, so that messages have a short path. Removed at the exit. */
+/* In a folder of the process's own, where the working directory then is, so that messages have a short path. Removed at
+ * the exit. */
 #define SETTINGS_FILE "app.conf"
 
 void settings_write(const char *text, size_t bytes);

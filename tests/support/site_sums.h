@@ -5,7 +5,8 @@
 #include "lido/heap_profile.h"
 #include "tests/support/testing.h"
 
-/* The sums over the sites of one owner, and of those of them that have `frame_in` to `frame_in + frame_bytes` among their frames. */
+/* The sums over the sites of one owner, and of those of them that have `frame_in` to `frame_in + frame_bytes` among
+ * their frames. */
 typedef struct heap_sum {
   const char *kind;
   const char *name;

@@ -1,4 +1,5 @@
-/* alerts_test.c: rules over samples: when they fire and are resolved, and who is told. All by a clock that the test moves. */
+/* alerts_test.c: rules over samples: when they fire and are resolved, and who is told. All by a clock that the test
+ * moves. */
 #include <math.h>
 
 #include "tests/support/child.h"

@@ -50,7 +50,8 @@ static size_t check_buffer(size_t offset, size_t bytes, size_t size, size_t alig
   if (pool == NULL) {
     CHECK_EQ(errno, ENOMEM); /* too small for that */
   } else {
-    /* Magazines lie in the buffer too, so the first rounds may find room that later ones do not; then no more is lost. */
+    /* Magazines lie in the buffer too, so the first rounds may find room that later ones do not; then no more is
+     * lost. */
     size_t first = fill_and_empty(pool, size, align, memory, bytes);
     enum { WARM = 6, ROUNDS = 10 };
     for (int round = 0; round < ROUNDS; round++) {
@@ -121,8 +122,8 @@ TEST(buffer, an_object_larger_than_it_is_refused) {
   CHECK_EQ(lido_backing_destroy(backing), 0);
 }
 
-/* With every other request failing, pools in the buffer work: their metadata lies in it too. The thread's own record does
- * not, so the thread may have to work without a cache. */
+/* With every other request failing, pools in the buffer work: their metadata lies in it too. The thread's own record
+ * does not, so the thread may have to work without a cache. */
 TEST(buffer, holds_all_of_its_pools) {
   lido_backing *backing = lido_backing_create_buffer(arena, 1 << 18);
   CHECK_NOT_NULL(backing);

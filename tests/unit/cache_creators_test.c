@@ -1,4 +1,5 @@
-/* cache_creators_test.c: creations that end in another way than by an object: nothing, no object, a dead one, the end of the thread, a fork. */
+/* cache_creators_test.c: creations that end in another way than by an object: nothing, no object, a dead one, the end
+ * of the thread, a fork. */
 #include "tests/support/child.h"
 #include "tests/support/flights.h"
 

@@ -1,4 +1,5 @@
-/* cache_evict_calls_test.c: on_evict is called without locks, so it may use the cache that calls it: for the same key and for others. */
+/* cache_evict_calls_test.c: on_evict is called without locks, so it may use the cache that calls it: for the same key
+ * and for others. */
 #include "tests/support/cached.h"
 
 enum { KEYS = 8, KEPT = 3 };

@@ -1,4 +1,5 @@
-/* cache_kept_test.c: what a cache keeps alive itself, for how long, whom it lets go first, and what it says when it does. */
+/* cache_kept_test.c: what a cache keeps alive itself, for how long, whom it lets go first, and what it says when it
+ * does. */
 #include "tests/support/cached.h"
 
 enum { EVENTS_MOST = 4096, UNKNOWN = 1000 };

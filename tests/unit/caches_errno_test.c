@@ -1,4 +1,5 @@
-/* caches_errno_test.c: what succeeds in caches, intern tables and maps of ephemerons leaves errno alone, whatever the program's functions leave in it. */
+/* caches_errno_test.c: what succeeds in caches, intern tables and maps of ephemerons leaves errno alone, whatever the
+ * program's functions leave in it. */
 #include "tests/support/cached.h"
 
 enum { POISON = 4242, MANY = 600 };

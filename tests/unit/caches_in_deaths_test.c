@@ -1,4 +1,5 @@
-/* caches_in_deaths_test.c: destructors and cleanups of values that use, or end, the cache, table or map that knows them. */
+/* caches_in_deaths_test.c: destructors and cleanups of values that use, or end, the cache, table or map that knows
+ * them. */
 #include "tests/support/cached.h"
 
 enum { KEYS = 20 };

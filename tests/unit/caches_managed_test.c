@@ -1,4 +1,5 @@
-/* caches_managed_test.c: caches of a manager: found or created, charged to its budget, asked to let go of values when too much is in use. */
+/* caches_managed_test.c: caches of a manager: found or created, charged to its budget, asked to let go of values when
+ * too much is in use. */
 #include <pthread.h>
 
 #include "tests/support/managed.h"

@@ -1,4 +1,5 @@
-/* cleanup_queues_test.c: cleanups that wait on a queue for somebody to run them: an event loop, a worker, the child of a fork. */
+/* cleanup_queues_test.c: cleanups that wait on a queue for somebody to run them: an event loop, a worker, the child of
+ * a fork. */
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>

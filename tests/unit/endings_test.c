@@ -1,5 +1,5 @@
-/* endings_test.c: pools with handles that end while their objects still refer to each other, wait for readers, or are in somebody's
- * hands; and pools that are full of objects which are dead but not gone.
+/* endings_test.c: pools with handles that end while their objects still refer to each other, wait for readers, or are
+ * in somebody's hands; and pools that are full of objects which are dead but not gone.
  */
 #include <errno.h>
 #include <pthread.h>

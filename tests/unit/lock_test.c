@@ -1,4 +1,5 @@
-/* lock_test.c: the ranked mutexes. That a wrong order is noticed is seen in a forked child, in builds with assertions. */
+/* lock_test.c: the ranked mutexes. That a wrong order is noticed is seen in a forked child, in builds with
+ * assertions. */
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>

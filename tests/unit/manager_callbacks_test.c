@@ -1,5 +1,5 @@
-/* manager_callbacks_test.c: what functions of the program do while a manager calls them: ask for more of the same, change what is just being
- * followed, wait for each other, end their thread. Each of these once broke it.
+/* manager_callbacks_test.c: what functions of the program do while a manager calls them: ask for more of the same,
+ * change what is just being followed, wait for each other, end their thread. Each of these once broke it.
  */
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
-/* manager_members_test.c: members that come and go while others look: find or create at once, an end while a pass is at the member, changes in the middle of a
- * walk, forks. */
+/* manager_members_test.c: members that come and go while others look: find or create at once, an end while a pass is at
+ * the member, changes in the middle of a walk, forks. */
 #include <sched.h>
 
 #include "tests/support/child.h"

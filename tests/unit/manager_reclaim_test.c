@@ -1,4 +1,5 @@
-/* manager_reclaim_test.c: when passes run, and what they call. What caches have to do with it is in caches_managed_test.c. */
+/* manager_reclaim_test.c: when passes run, and what they call. What caches have to do with it is in
+ * caches_managed_test.c. */
 #include "tests/support/managed.h"
 
 enum { SLAB = 64 << 10, MEBI = 1 << 20 };

@@ -158,8 +158,8 @@ TEST(metrics_text, the_states_of_a_pools_bytes_add_up) {
 TEST(metrics_text, the_paths_of_a_pools_allocs_add_up) {
   made_snapshot made;
   lido_snapshot *snapshot = made_with_pools(&made, "conns", 1);
-  made.pools[0].stats =
-      (lido_pool_stats){.allocs = 1000, .refills_depot = 20, .refills_slab = 7, .refills_backing = 4, .allocs_direct = 3, .fallbacks = 2};
+  made.pools[0].stats = (lido_pool_stats){
+      .allocs = 1000, .refills_depot = 20, .refills_slab = 7, .refills_backing = 4, .allocs_direct = 3, .fallbacks = 2};
   CHECK_HAS(snapshot, PROMETHEUS,
             "lido_pool_allocs_total{pool=\"conns\",path=\"thread_cache\"} 964\n"
             "lido_pool_allocs_total{pool=\"conns\",path=\"depot\"} 20\n"

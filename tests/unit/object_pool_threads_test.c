@@ -1,4 +1,5 @@
-/* object_pool_threads_test.c: object pools that several threads use, one after the other or beside one that is idle; exits and forks. */
+/* object_pool_threads_test.c: object pools that several threads use, one after the other or beside one that is idle;
+ * exits and forks. */
 #include <pthread.h>
 
 #include "tests/support/child.h"

@@ -1,4 +1,5 @@
-/* policies_test.c: what policies set, how ADAPTIVE chooses, and what the system tells of its memory. Clock and pressure are the test's. */
+/* policies_test.c: what policies set, how ADAPTIVE chooses, and what the system tells of its memory. Clock and pressure
+ * are the test's. */
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>

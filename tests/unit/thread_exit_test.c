@@ -1,5 +1,6 @@
 /* thread_exit_test.c: what threads do with pools while they end: destructors of pthread keys, in all their rounds, some
- * of keys made before Lido's own and some after (but all called before it, os_test.c), run by threads that used the pool before and by threads that did not.
+ * of keys made before Lido's own and some after (but all called before it, os_test.c), run by threads that used the
+ * pool before and by threads that did not.
  *
  * Criterion runs each test in a process of its own; there a key made first in a test is older than Lido's.
  */
@@ -7,8 +8,8 @@
 
 #include "tests/support/objects.h"
 
-/* ThreadSanitizer ends its own part of a thread in the last of four rounds, and nothing that it instruments can run after
- * that. */
+/* ThreadSanitizer ends its own part of a thread in the last of four rounds, and nothing that it instruments can run
+ * after that. */
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define ROUNDS 2

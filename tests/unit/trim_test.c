@@ -125,7 +125,8 @@ TEST(trim, free_memory_goes_back_by_itself) {
   take(pool, MANY);
   lido_pool_free_batch(pool, objects, MANY);
   lido_pool_stats stats = objects_stats(pool);
-  /* As much in the depot, as much again in empty slabs, and what the cache of this thread and their slabs' rests add. */
+  /* As much in the depot, as much again in empty slabs, and what the cache of this thread and their slabs' rests
+   * add. */
   CHECK_LE(stats.bytes_reserved, 2 * KEEP + (512 << 10));
   CHECK_LE(stats.bytes_cached, KEEP + (256 << 10));
   CHECK_SOUND(pool);

@@ -297,7 +297,8 @@ TEST(weak, passthrough_leaves_pools_with_handles_alone) {
 
 enum { MOST = 32, LEAST = 16 };
 
-/* In a child, as a limit can't be taken back by everyone. -> whether ranges are what fits into a sixteenth of `limit`. */
+/* In a child, as a limit can't be taken back by everyone. -> whether ranges are what fits into a sixteenth of
+ * `limit`. */
 static bool ranges_fit(size_t limit, unsigned slots, unsigned nodes) {
   int status = -1;
   pid_t child = fork();

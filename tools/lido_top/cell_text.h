@@ -20,7 +20,8 @@ void line_begin(struct text_line *line, int most);
 /* ASCII. */
 __attribute__((format(printf, 2, 3))) void line_put(struct text_line *line, const char *format, ...);
 
-/* UTF-8, in exactly `columns` columns, or, if that is 0, in as many as it needs. What a terminal would obey, and what it can't show, becomes '?'; what does not fit ends in '~'. */
+/* UTF-8, in exactly `columns` columns, or, if that is 0, in as many as it needs. What a terminal would obey, and what
+ * it can't show, becomes '?'; what does not fit ends in '~'. */
 void line_name(struct text_line *line, const char *name, int columns);
 
 /* How many columns it needs. */

@@ -1,5 +1,5 @@
-/* top_map.c: see top_map.h. A slab is '.', empty; 0 to 9, so many tenths of its objects are used; '#', full. Slabs go from the oldest to the newest; many low digits say that a few objects keep much
- * memory. */
+/* top_map.c: see top_map.h. A slab is '.', empty; 0 to 9, so many tenths of its objects are used; '#', full. Slabs go
+ * from the oldest to the newest; many low digits say that a few objects keep much memory. */
 #include "tools/lido_top/top_map.h"
 
 #include <curses.h>

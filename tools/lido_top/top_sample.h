@@ -1,4 +1,5 @@
-/* top_sample.h: one answer of the socket, read. What is not there is 0, or "": the program may have another version of Lido. */
+/* top_sample.h: one answer of the socket, read. What is not there is 0, or "": the program may have another version of
+ * Lido. */
 #ifndef LIDO_TOOLS_LIDO_TOP_TOP_SAMPLE_H
 #define LIDO_TOOLS_LIDO_TOP_TOP_SAMPLE_H
 

@@ -13,7 +13,8 @@ struct top_target {
   char path[TARGET_PATH_ROOM];
 };
 
-/* `name`: a PID, a path or NULL. false: none, or more than one; a line, or a list of them, has been written to `complaints`, if that is not NULL. */
+/* `name`: a PID, a path or NULL. false: none, or more than one; a line, or a list of them, has been written to
+ * `complaints`, if that is not NULL. */
 bool target_find(struct top_target *target, const char *name, FILE *complaints);
 
 #endif

@@ -1,7 +1,7 @@
 /* top_terminal.c: see top_terminal.h.
  *
- * Signals that ask for the end only leave a note, and the loop ends. Those of a fault can't go on: their handler gives the terminal back with what is safe there, tcsetattr and write of a text that was
- * made before, and dies. */
+ * Signals that ask for the end only leave a note, and the loop ends. Those of a fault can't go on: their handler gives
+ * the terminal back with what is safe there, tcsetattr and write of a text that was made before, and dies. */
 #include "tools/lido_top/top_terminal.h"
 
 #include <curses.h>

@@ -1,4 +1,5 @@
-/* top_view.h: what is looked at: the samples, the table, the selection, what is being typed. Keys change it, the screen shows it. */
+/* top_view.h: what is looked at: the samples, the table, the selection, what is being typed. Keys change it, the screen
+ * shows it. */
 #ifndef LIDO_TOOLS_LIDO_TOP_TOP_VIEW_H
 #define LIDO_TOOLS_LIDO_TOP_TOP_VIEW_H
 

@@ -2,8 +2,8 @@
  * contract but the speed.
  *
  * The window. `at` and `end` bound the free part of the current block, both at multiples of 16. So whatever fits
- * before rounding fits after it too, and one comparison decides; a size near SIZE_MAX fails it. An arena that wants to see each
- * alloc (passthrough, Valgrind, reuse of freed pieces, an arena that was released) keeps its window empty.
+ * before rounding fits after it too, and one comparison decides; a size near SIZE_MAX fails it. An arena that wants to
+ * see each alloc (passthrough, Valgrind, reuse of freed pieces, an arena that was released) keeps its window empty.
  *
  * `special` has a bit for everything that a reset must do beside moving `at` back, so that one test decides too.
  */

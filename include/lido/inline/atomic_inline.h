@@ -12,13 +12,15 @@
 #define lido_store_release(field, value) __atomic_store_n(field, value, __ATOMIC_RELEASE)
 #define lido_sub_release(field, value) __atomic_fetch_sub(field, value, __ATOMIC_RELEASE)
 
-/* True, and `desired` is stored, if the field was `*expected`; else *expected is what it was. May fail for no reason. */
+/* True, and `desired` is stored, if the field was `*expected`; else *expected is what it was. May fail for no
+ * reason. */
 #define lido_cas_weak_acquire(field, expected, desired) \
   __atomic_compare_exchange_n(field, expected, desired, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)
 #define lido_cas_weak_release(field, expected, desired) \
   __atomic_compare_exchange_n(field, expected, desired, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
 
-/* What comes before is seen by all before what comes after. In words that ThreadSanitizer lets pass; it learns nothing from fences. */
+/* What comes before is seen by all before what comes after. In words that ThreadSanitizer lets pass; it learns nothing
+ * from fences. */
 #if defined(__x86_64__)
 #define lido_fence_full() __asm__ volatile("mfence" : : : "memory")
 #else

@@ -1,8 +1,9 @@
-/* lido/inline/object_pool_inline.h: the bodies of the inlined paths of lido/object_pool.h. Private: nothing here is part of the contract but
- * the speed. Why it is right is in pools/object_store.h.
+/* lido/inline/object_pool_inline.h: the bodies of the inlined paths of lido/object_pool.h. Private: nothing here is
+ * part of the contract but the speed. Why it is right is in pools/object_store.h.
  *
  * A store's owner says what it does by the store that does it, `hot` or `count`, and then looks at `stop`: one word
- * written and one read for each get and put. A trim closes a store by `stop`, makes a barrier in all threads, and then takes what it finds.
+ * written and one read for each get and put. A trim closes a store by `stop`, makes a barrier in all threads, and then
+ * takes what it finds.
  */
 #ifndef LIDO_INLINE_OBJECT_POOL_INLINE_H
 #define LIDO_INLINE_OBJECT_POOL_INLINE_H

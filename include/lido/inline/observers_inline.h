@@ -1,6 +1,7 @@
 /* lido/inline/observers_inline.h: the bodies of the typed twins of lido/observers.h. Private.
  *
- * A typed call is made by a function of the right type that the macro defines: a call through a pointer of another type would be undefined.
+ * A typed call is made by a function of the right type that the macro defines: a call through a pointer of another type
+ * would be undefined.
  */
 #ifndef LIDO_INLINE_OBSERVERS_INLINE_H
 #define LIDO_INLINE_OBSERVERS_INLINE_H

@@ -1,4 +1,5 @@
-/* lido/inline/utf8_inline.h: what UTF-8 is, for reports of names that may be any bytes. Private: for lido's own reports and parts.
+/* lido/inline/utf8_inline.h: what UTF-8 is, for reports of names that may be any bytes. Private: for lido's own reports
+ * and parts.
  *
  * Method: RFC 3629: no surrogates, no overlong forms, nothing beyond U+10FFFF.
  */

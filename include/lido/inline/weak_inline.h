@@ -4,12 +4,12 @@
  *
  *     generation 32 | state 3 | guard 1 | count 28
  *
- * State bits are only ever added during a life: counted, then published, then killed; dying is "killed" without "published".
- * The guard is set whenever the word is at rest: a release too many at count 0 borrows from it and goes no further, so
- * it can't change state or generation.
+ * State bits are only ever added during a life: counted, then published, then killed; dying is "killed" without
+ * "published". The guard is set whenever the word is at rest: a release too many at count 0 borrows from it and goes no
+ * further, so it can't change state or generation.
  *
- * Whether a handle leads to an object is one subtraction and one compare: word - (generation, PUBLISHED, guard) is the count
- * if all of them agree, and else something that is no count.
+ * Whether a handle leads to an object is one subtraction and one compare: word - (generation, PUBLISHED, guard) is the
+ * count if all of them agree, and else something that is no count.
  */
 #ifndef LIDO_INLINE_WEAK_INLINE_H
 #define LIDO_INLINE_WEAK_INLINE_H
@@ -71,13 +71,15 @@ LIDO_FAST const lido_span *lido_span_entry(uintptr_t address) {
   return LIDO_LIKELY(leaf != NULL) ? &leaf[(address >> LIDO_SPAN_UNIT_SHIFT) & 0xffff] : NULL;
 }
 
-/* The slot of the object that starts at `address`; false: none does. The product's upper half is the index of the object that the
- * address lies in, and its lower half is below the reciprocal exactly if the address is that object's start (Lemire, Kaser, Kurz,
- * "Faster remainder by direct computation", 2019). An address before the first object gives an index beyond the last. */
+/* The slot of the object that starts at `address`; false: none does. The product's upper half is the index of the
+ * object that the address lies in, and its lower half is below the reciprocal exactly if the address is that object's
+ * start (Lemire, Kaser, Kurz, "Faster remainder by direct computation", 2019). An address before the first object gives
+ * an index beyond the last. */
 LIDO_FAST bool lido_slot_find(uintptr_t address, lido_slot **slot) {
   const lido_span *span = lido_span_entry(address);
   if (LIDO_UNLIKELY(span == NULL)) return false;
-  /* RELAXED, here and below: for an object's address the entry is at rest; for any other there is nothing to be found. */
+  /* RELAXED, here and below: for an object's address the entry is at rest; for any other there is nothing to be
+   * found. */
   uint64_t slots = lido_load_relaxed(&span->slots);
   uint64_t reciprocal = lido_load_relaxed(&span->reciprocal);
   lido_uint128 product = (lido_uint128)(address - lido_load_relaxed(&span->start)) * reciprocal;
@@ -153,7 +155,8 @@ LIDO_FAST void lido_release(void *object) {
   if (LIDO_UNLIKELY(!lido_word_outlasts(old, 1))) lido_release_odd(slot, old, 1);
 }
 
-/* Not a subtraction that is undone if it was wrong: until the undo it would have taken a reference of another life's. */
+/* Not a subtraction that is undone if it was wrong: until the undo it would have taken a reference of another
+ * life's. */
 LIDO_FAST void lido_weak_release(lido_weak weak) {
   if (LIDO_UNLIKELY(!lido_slot_exists(weak))) {
     lido_weak_release_slow(weak);

@@ -1,8 +1,8 @@
 /* config_fields.h: which keys there are, and a section: the values of some of them.
  *
- * Idea: a shape is a table of fields; a field knows where in an options struct its value lies, how it is written, and what it may be. A
- * section holds a whole options struct and one bit for each field that was given. Reading a file, reading the environment, merging and
- * applying are loops over these tables: a new option is one line.
+ * Idea: a shape is a table of fields; a field knows where in an options struct its value lies, how it is written, and
+ * what it may be. A section holds a whole options struct and one bit for each field that was given. Reading a file,
+ * reading the environment, merging and applying are loops over these tables: a new option is one line.
  * Invariants
  *   S1  the bytes of a field in `values` mean something only if its bit in `given` is set.
  *   S2  a text field that is given points to memory of the section's own.
@@ -87,7 +87,8 @@ void lido_config_section_destroy(config_section *section);
 
 bool lido_config_section_gives(const config_section *section, size_t field);
 
-/* Set one field; a flag is added to those that are there. 0; ENOMEM; EINVAL and, in `complaint`, `NAME: "VALUE" is ...`. */
+/* Set one field; a flag is added to those that are there. 0; ENOMEM; EINVAL and, in `complaint`, `NAME: "VALUE" is
+ * ...`. */
 int lido_config_section_set(config_section *section, size_t field, const char *text,
                             char complaint[CONFIG_COMPLAINT_MAX]);
 

@@ -1,20 +1,20 @@
 /* config_file.c: a config from a text file by libconfuse; see lido_config_read.
  *
- * Idea: libconfuse knows the language; the values are ours. Every option is a text to it, with a callback that is called while
- * the scanner stands at the value, so that a complaint can name the line. The file is read as a whole before, so that what
- * libconfuse can't bear (bytes of zero, directories, endless files) never gets there.
+ * Idea: libconfuse knows the language; the values are ours. Every option is a text to it, with a callback that is
+ * called while the scanner stands at the value, so that a complaint can name the line. The file is read as a whole
+ * before, so that what libconfuse can't bear (bytes of zero, directories, endless files) never gets there.
  * Invariants
  *   F1  libconfuse is entered under `turn` only: its scanner's state is global.
  *   F2  `reading` is the read that has the turn, or NULL.
  *   F3  the first complaint is the one that is told; what follows from it is not.
- * A last line of our own, END_KEY = 1, tells whether the scanner came to the end outside of comments and sections: to libconfuse an open
- * comment is a good end.
+ * A last line of our own, END_KEY = 1, tells whether the scanner came to the end outside of comments and sections: to
+ * libconfuse an open comment is a good end.
  * libconfuse puts values of environment variables for ${NAME}. Reading a file must not read the environment, so that is
  * refused, within comments, too.
  * Threads: any. Lock: `turn`, of C11, for parts have no other; nothing of the caller's is called under it.
- * Failure: ENOMEM, as far as libconfuse lets us. Its scanner calls exit() when it has no memory for its buffer, so we try before whether there is some.
- * A section that it has no memory for stays in its tree as a pointer to freed memory (3.3), so such a tree is left alone: some kilobytes are
- * lost rather than freed twice.
+ * Failure: ENOMEM, as far as libconfuse lets us. Its scanner calls exit() when it has no memory for its buffer, so we
+ * try before whether there is some. A section that it has no memory for stays in its tree as a pointer to freed memory
+ * (3.3), so such a tree is left alone: some kilobytes are lost rather than freed twice.
  */
 #include <errno.h>
 #include <fcntl.h>

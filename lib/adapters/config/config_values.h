@@ -1,7 +1,7 @@
 /* config_values.h: a value's text as a number: sizes, times, shares, factors, words.
  *
- * Idea: one reader of decimal numbers, "12" or "1.5", and a table of units for each kind. The fraction must come out whole: 1.5GiB
- * is a number of bytes, 1.5B is not.
+ * Idea: one reader of decimal numbers, "12" or "1.5", and a table of units for each kind. The fraction must come out
+ * whole: 1.5GiB is a number of bytes, 1.5B is not.
  * Method: no strtod and no strtoull: they know signs, hexadecimal, inf and nan, blanks, and the locale's comma.
  * Threads: any; there is no state. Failure: a text that ends the sentence `"VALUE" is ...`, constant.
  */

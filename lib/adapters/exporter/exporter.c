@@ -1,10 +1,12 @@
 /* exporter.c: see lido/exporter.h.
  *
- * Idea: libmicrohttpd has one thread of its own, which calls answer() for one request at a time; so the snapshot, which only answer() uses, needs no lock. The text goes into memory of the
- * answer's own, for answers are sent while later requests are looked at; libmicrohttpd frees it.
+ * Idea: libmicrohttpd has one thread of its own, which calls answer() for one request at a time; so the snapshot, which
+ * only answer() uses, needs no lock. The text goes into memory of the answer's own, for answers are sent while later
+ * requests are looked at; libmicrohttpd frees it.
  * Invariant
  *   P1  the snapshot is used by libmicrohttpd's thread only, from start to stop.
- * Failure: no memory for a snapshot or a text is 503; for an answer at all, the connection ends. At start everything that was made is undone.
+ * Failure: no memory for a snapshot or a text is 503; for an answer at all, the connection ends. At start everything
+ * that was made is undone.
  * Not done: compression (1,000 pools are 1.3 MB, on the same machine or network); TLS and passwords (a proxy has them).
  */
 #include "lido/exporter.h"
@@ -114,7 +116,8 @@ static bool is_get(const char *method) {
   return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 }
 
-/* libmicrohttpd asks once when the head is there, again for each piece of a body, and again when that is over: then it is answered. */
+/* libmicrohttpd asks once when the head is there, again for each piece of a body, and again when that is over: then it
+ * is answered. */
 static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *path, const char *method,
                               const char *version, const char *body, size_t *body_bytes, void **seen) {
   lido_exporter *exporter = context;

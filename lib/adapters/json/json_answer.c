@@ -1,7 +1,7 @@
 /* json_answer.c: what a snapshot socket answers.
  *
- * Idea: a request is a word and, after one blank, its argument; a table says who answers which word. Each answer takes what memory it needs and gives it back: a socket
- * that nobody asks holds none.
+ * Idea: a request is a word and, after one blank, its argument; a table says who answers which word. Each answer takes
+ * what memory it needs and gives it back: a socket that nobody asks holds none.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* json_snapshot.c: a snapshot and samples as JSON. Statistics come from the lists that make their structs, so none can be forgotten. */
+/* json_snapshot.c: a snapshot and samples as JSON. Statistics come from the lists that make their structs, so none can
+ * be forgotten. */
 #include "lib/adapters/json/json_snapshot.h"
 
 #include <unistd.h>

@@ -1,8 +1,10 @@
 /* loaded_modules.h: the files that this process has mapped as code: the program, its libraries, and where they lie.
  *
- * Method: dl_iterate_phdr, which knows the program headers, and so the build id, without a file being read. The program comes first.
+ * Method: dl_iterate_phdr, which knows the program headers, and so the build id, without a file being read. The program
+ * comes first.
  * Not done: /proc/self/maps, which has code that no loader knows (of a JIT); pprof could do nothing with it.
- * Threads: any; a copy of one moment. A library that was unloaded since a stack was taken is not in it. Failure: ENOMEM.
+ * Threads: any; a copy of one moment. A library that was unloaded since a stack was taken is not in it. Failure:
+ * ENOMEM.
  */
 #ifndef LIDO_ADAPTERS_PPROF_LOADED_MODULES_H
 #define LIDO_ADAPTERS_PPROF_LOADED_MODULES_H

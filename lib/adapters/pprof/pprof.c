@@ -1,17 +1,18 @@
 /* pprof.c: see lido/pprof.h; heap_profile.proto for the format.
  *
- * Idea: messages of one type that follow each other are one message, so a profile can be packed piece by piece: first what it is about, then
- * one small profile for each site while the sites are visited, at the end the tables that were collected meanwhile. In memory
- * are the different addresses and texts, never the samples.
+ * Idea: messages of one type that follow each other are one message, so a profile can be packed piece by piece: first
+ * what it is about, then one small profile for each site while the sites are visited, at the end the tables that were
+ * collected meanwhile. In memory are the different addresses and texts, never the samples.
  * Invariants
  *   P1  location n + 1 is address n of `addresses`; text n is entry n of `texts`, and entry 0 is "".
  *   P2  a text's note is the number of the function of that name, or 0.
  *   P3  functions are numbered without gaps: pprof goes on counting from how many there are.
- * Addresses are one less than the return address, so that they lie in the call: what follows it may be another line, or another function.
- * Names: `has_functions` of a mapping is never set, so that pprof looks into the files, for lines and functions of any kind; dladdr's names, which are only
- * those of exported functions, stay where there is no file.
- * Lido's own frames at the inner end are cut off: by pprof, by name (drop_frames), and here if they lie in liblido.so, whose functions have
- * no names when it is stripped.
+ * Addresses are one less than the return address, so that they lie in the call: what follows it may be another line, or
+ * another function.
+ * Names: `has_functions` of a mapping is never set, so that pprof looks into the files, for lines and functions of any
+ * kind; dladdr's names, which are only those of exported functions, stay where there is no file.
+ * Lido's own frames at the inner end are cut off: by pprof, by name (drop_frames), and here if they lie in liblido.so,
+ * whose functions have no names when it is stripped.
  * Threads: any; all state is the call's. Failure: the first error stays in `error`, and nothing is packed after it.
  */
 #define _GNU_SOURCE /* dladdr */
@@ -36,7 +37,8 @@ typedef Lido__Pprof__Profile profile;
 
 enum { VALUES = 4, MEAN_BYTES_DEFAULT = 512 << 10, TEXT_BYTES_MAX = 4096 /* a path */ };
 
-/* What takes part in an alloc or a growing arena; not callbacks' callers, such as lido_cache_get_or_create, above which the program goes on. */
+/* What takes part in an alloc or a growing arena; not callbacks' callers, such as lido_cache_get_or_create, above which
+ * the program goes on. */
 static const char lidos_own[] =
     "lido_(os|heap|sampl|alloc|core|pool|arena|direct|object|scratch|reserve|thread|typed)[a-z_]*";
 

@@ -1,6 +1,7 @@
 /* profile_tables.h: texts and addresses of a profile, each once, with the number that stands for it.
  *
- * Idea: one table of keys that are bytes, in the order of their first use, beside an array of places found by hash (open addressing).
+ * Idea: one table of keys that are bytes, in the order of their first use, beside an array of places found by hash
+ * (open addressing).
  * Invariants
  *   T1  entry n of `entries` is key number n; keys differ.
  *   T2  at least half of the slots are free; a slot holds an entry's number + 1, or 0.

@@ -1,5 +1,5 @@
-/* local_sockets_posix.c: see local_socket.h. The mode that a new file gets is that of the socket's own inode (Linux), less the umask: so it is set before bind, and once more after, for a
- * umask that takes from the owner. */
+/* local_sockets_posix.c: see local_socket.h. The mode that a new file gets is that of the socket's own inode (Linux),
+ * less the umask: so it is set before bind, and once more after, for a umask that takes from the owner. */
 #define _GNU_SOURCE /* accept4, struct ucred */
 #include <errno.h>
 #include <fcntl.h>

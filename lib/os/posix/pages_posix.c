@@ -67,8 +67,8 @@ void lido_os_pages_purge_lazily(void *pages, size_t bytes) {
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
-/* A write of nothing, atomic, so that no write of another thread's is lost. Sanitizers would object: objects may be closed,
- * and others use them. RELAXED: nothing is read. */
+/* A write of nothing, atomic, so that no write of another thread's is lost. Sanitizers would object: objects may be
+ * closed, and others use them. RELAXED: nothing is read. */
 __attribute__((no_sanitize("address", "thread"))) static void touch(char *pages, size_t bytes) {
   size_t page = lido_os_page_bytes();
   for (size_t at = 0; at < bytes; at += page) (void)lido_or_relaxed(pages + at, 0);

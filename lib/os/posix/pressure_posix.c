@@ -1,7 +1,8 @@
-/* pressure_posix.c: how the system's memory is, as Linux tells it: by cgroup v2, where the process is in one with limits, else by /proc.
+/* pressure_posix.c: how the system's memory is, as Linux tells it: by cgroup v2, where the process is in one with
+ * limits, else by /proc.
  *
- * memory.pressure and /proc/pressure/memory have a line "some avg10=1.23 avg60=... total=...": the share of the last ten seconds, in
- * percent, in which at least one thread waited for memory.
+ * memory.pressure and /proc/pressure/memory have a line "some avg10=1.23 avg60=... total=...": the share of the last
+ * ten seconds, in percent, in which at least one thread waited for memory.
  */
 #include "lib/os/os.h"
 

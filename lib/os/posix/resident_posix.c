@@ -1,7 +1,7 @@
 /* resident_posix.c: how much memory of the process is resident, from Linux's /proc.
  *
- * The file is opened for each question: kept open, it would tell a forked child of its parent, and a program that closes all
- * descriptors would have us read something else. That costs some five microseconds.
+ * The file is opened for each question: kept open, it would tell a forked child of its parent, and a program that
+ * closes all descriptors would have us read something else. That costs some five microseconds.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,9 @@
 /* stack_posix.c: stacks by the unwinder of libgcc, names by the dynamic linker.
  *
- * The unwinder is the one that C++ exceptions use, so it is wherever GCC or Clang compile for; it needs the unwind tables that
- * x86-64 and AArch64 have by default, and no frame pointers. Function names come from the dynamic symbol table: a program's own functions
- * are named only if it is linked with -rdynamic; the module and offset are right in any case.
+ * The unwinder is the one that C++ exceptions use, so it is wherever GCC or Clang compile for; it needs the unwind
+ * tables that x86-64 and AArch64 have by default, and no frame pointers. Function names come from the dynamic symbol
+ * table: a program's own functions are named only if it is linked with -rdynamic; the module and offset are right in
+ * any case.
  */
 #define _GNU_SOURCE /* dladdr */
 #include <dlfcn.h>

@@ -3,9 +3,9 @@
  * Why a pthread key and not C++'s or C11's exit handlers: its destructor runs after theirs, and may be armed while
  * the thread already exits.
  *
- * Why a high key: an exiting thread calls destructors in at most four rounds, each in the order of the keys. A hook that
- * is armed in the last round is called only if its turn is still to come. glibc hands out the lowest free key, so one
- * above LOW_KEYS comes after all keys of a program that has no more than so many, whenever they were made.
+ * Why a high key: an exiting thread calls destructors in at most four rounds, each in the order of the keys. A hook
+ * that is armed in the last round is called only if its turn is still to come. glibc hands out the lowest free key, so
+ * one above LOW_KEYS comes after all keys of a program that has no more than so many, whenever they were made.
  */
 #include "lib/os/os.h"
 
