@@ -450,11 +450,10 @@ bool lido_thread_cache_honour(lido_pool_cache *cache) {
   uint32_t owner = lido_thread_cache_owner(rest);
   bool asked = lido_load_relaxed(&rest->flush_wanted) || lido_load_relaxed(&cache->owner) != owner;
   if (LIDO_LIKELY(!asked)) return false;
-  bool only_visit = lido_load_relaxed(&rest->visit_wanted) && !lido_load_relaxed(&rest->flush_wanted);
-  lido_store_relaxed(&rest->visit_wanted, false);
-  lido_store_relaxed(&rest->flush_wanted, false);
+  bool visit = lido_exchange_relaxed(&rest->visit_wanted, false);
+  bool flush = lido_exchange_relaxed(&rest->flush_wanted, false);
   lido_store_relaxed(&cache->owner, owner);
-  if (only_visit) return true;
+  if (visit && !flush) return true;
   lido_thread_cache_flush(cache);
   lido_core_shed(rest->core);
   return true;
