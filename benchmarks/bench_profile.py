@@ -4,6 +4,7 @@ from bench_table import subjects_table
 from bench_targets import Target
 
 LIDO = "heap_profile_rows"
+SLICE_MS = 30  # each slice begins a profile of its own; shorter ones would measure that
 ROWS = tuple(f"profile_{kind}_{loop}" for kind in ("typed", "dynamic") for loop in ("pair", "batch", "random"))
 
 
@@ -11,7 +12,7 @@ def run(runner):
     for number in range(runner.settings.rounds):
         for row in ROWS:
             runner.progress.show(f"heap profile, round {number + 1}", row)
-            runner.run(LIDO, runner.micro_arguments(row), number)
+            runner.run(LIDO, runner.micro_arguments(row, SLICE_MS), number)
 
 
 # ---- Targets ----

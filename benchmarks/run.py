@@ -152,9 +152,9 @@ class Runner:
 
     # ---- Stages ----
 
-    def micro_arguments(self, rows):
-        return ["--rows", rows, "--slices", self.settings.slices, "--slice-ms", self.settings.slice_ms, "--seed",
-                self.settings.seed]
+    def micro_arguments(self, rows, least_ms=0):
+        return ["--rows", rows, "--slices", self.settings.slices, "--slice-ms", max(self.settings.slice_ms, least_ms),
+                "--seed", self.settings.seed]
 
     def micro_round(self, number, groups, programs):
         for group in groups:

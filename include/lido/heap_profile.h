@@ -31,7 +31,7 @@ typedef struct lido_heap_profile_options {
   size_t mean_bytes;      /* bytes from sample to sample, on average: 0 = 512 KiB; at most 1 TiB */
   size_t stacks_max;      /* different stacks kept, for each pool apart: 0 = 16,384 */
   size_t samples_max;     /* live samples kept: 0 = 65,536 */
-  unsigned cost_permille; /* of a thread's time that samples may take: 0 = 10; 1,000 = as much as it takes */
+  unsigned cost_permille; /* of a thread's time that samples may take: 0 = 5; 1,000 = as much as it takes */
   /* Write up to `count` return addresses of the calling thread, innermost first. -> how many. NULL: the unwinder of
    * libgcc.
    * No lock is held; what it allocates itself is not sampled. */

@@ -47,7 +47,7 @@ static int settle(const lido_heap_profile_options *options, lido_heap_profile_op
   if (settled->mean_bytes == 0) settled->mean_bytes = mean_default;
   if (settled->stacks_max == 0) settled->stacks_max = 16384;
   if (settled->samples_max == 0) settled->samples_max = 65536;
-  if (settled->cost_permille == 0) settled->cost_permille = 10;
+  if (settled->cost_permille == 0) settled->cost_permille = 5;
   return settled->mean_bytes > mean_most || settled->cost_permille > 1000 ? EINVAL : 0;
 }
 
