@@ -143,4 +143,43 @@ TEST(heap_threads, threads_are_watched_while_they_work) {
   finish(&w);
 }
 
+/* ---- A thread that never leaves its hot slot ---- */
+
+typedef struct spin {
+  lido_pool *pool;
+  int over; /* atomic */
+} spin;
+
+/* What is in the hot slot goes out and in, and nothing else ever happens in this thread. */
+static void spin_or_nudge(crew_member *me) {
+  enum { SEEN = 5 };
+  spin *s = me->shared;
+  if (me->index == 0) {
+    while (!flag_get(&s->over)) lido_pool_free(s->pool, lido_pool_alloc(s->pool));
+    return;
+  }
+  while (heap_stats().samples < SEEN) {
+    lido_heap_profile_nudge();
+    sched_yield();
+  }
+  flag_set(&s->over, 1);
+}
+
+TEST(heap_threads, a_loop_of_pairs_is_seen_by_another_thread_s_nudges) {
+  static crew team;
+  spin s = {.pool = lido_pool_create(&(lido_pool_options){.name = "spinning", .object_size = 64})};
+  CHECK_NOT_NULL(s.pool);
+  CHECK_EQ(lido_heap_profile_start(&(lido_heap_profile_options){.mean_bytes = 1000, .cost_permille = 1000}), 0);
+  watchdog_on(100);
+  crew_start(&team, 2, testing_seed(), spin_or_nudge, &s);
+  CHECK_CREW(&team);
+  watchdog_off();
+  CHECK_HEAP_SOUND();
+  CHECK_EQ(heap_stats().live, 0);
+  CHECK_SOUND(s.pool);
+  CHECK_EQ(lido_pool_destroy(s.pool), 0);
+  lido_heap_profile_stop();
+  lido_heap_samples_clear();
+}
+
 #endif
