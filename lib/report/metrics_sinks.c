@@ -1,6 +1,5 @@
 /* metrics_sinks.c: metrics into a buffer and to a file descriptor. */
 #include "lib/base/bits.h"
-#include "lib/os/os.h"
 #include "lib/report/text_out.h"
 
 /* ---- A buffer ---- */
@@ -29,10 +28,6 @@ size_t lido_metrics_write_buffer(const lido_snapshot *snapshot, lido_metrics_for
 
 /* ---- A descriptor ---- */
 
-static int put_to_descriptor(const char *text, size_t bytes, void *context) {
-  return lido_os_write_all(*(const int *)context, text, bytes);
-}
-
 int lido_metrics_write_fd(const lido_snapshot *snapshot, lido_metrics_format format, int descriptor) {
-  return lido_metrics_write(snapshot, format, put_to_descriptor, &descriptor);
+  return lido_metrics_write(snapshot, format, lido_text_to_descriptor, &descriptor);
 }
