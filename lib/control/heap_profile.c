@@ -1,4 +1,4 @@
-/* heap_profile.c: the calls of lido/heap_profile.h but for reports (heap_leaks.c). */
+/* heap_profile.c: the calls of lido/heap_profile.h but for reports (lib/report/heap_leaks.c). */
 #include "lib/control/heap_sites.h"
 
 #include <errno.h>

@@ -5,6 +5,7 @@
 
 #include "lib/base/atomic.h"
 #include "lib/base/bits.h"
+#include "lib/base/lock.h"
 #include "lib/mem/mem_fork.h"
 #include "lib/mem/metadata.h"
 #include "lib/os/os.h"
@@ -27,9 +28,14 @@ struct lido_budget {
   uint64_t soft_calls;
   uint64_t hard_calls;
   uint64_t refusals;
+  /* under limits_lock */
+  size_t hard_most; /* of all hard limits that there were: for the check */
 };
 
 static const size_t SILENT = ~(SIZE_MAX >> 1);
+
+/* Of all budgets: around writes of hard, soft and told_at by who sets them, and where they have to belong together. */
+static lido_lock limits_lock = LIDO_LOCK_INITIAL(LIDO_RANK_LEAF);
 
 /* A call under way lies on its thread's stack. */
 typedef struct budget_call {
@@ -62,7 +68,7 @@ lido_budget *lido_budget_create(const lido_budget_options *options) {
   budget->on_soft = options->on_soft;
   budget->on_hard = options->on_hard;
   budget->context = options->context;
-  budget->hard = limit_of(options->hard_bytes);
+  budget->hard = budget->hard_most = limit_of(options->hard_bytes);
   budget->soft = budget->told_at = limit_of(options->soft_bytes);
   return budget;
 }
@@ -76,9 +82,12 @@ int lido_budget_destroy(lido_budget *budget) {
 
 int lido_budget_limits_set(lido_budget *budget, size_t soft_bytes, size_t hard_bytes) {
   if (!limits_fit(soft_bytes, hard_bytes)) return EINVAL;
+  lido_lock_take(&limits_lock);
+  budget->hard_most = lido_max(budget->hard_most, limit_of(hard_bytes));
   lido_store_relaxed(&budget->hard, limit_of(hard_bytes));    /* RELAXED: a limit seen late holds from then on */
   lido_store_relaxed(&budget->soft, limit_of(soft_bytes));    /* RELAXED: as above */
   lido_store_relaxed(&budget->told_at, limit_of(soft_bytes)); /* RELAXED: as above */
+  lido_lock_give(&limits_lock);
   return 0;
 }
 
@@ -150,6 +159,9 @@ void lido_budget_silence(lido_budget *budget) {
   /* ACQUIRE budget.call: see there. */
   while (lido_load_acquire(&budget->calls) != SILENT) lido_os_yield();
 }
+
+void lido_budgets_lock_for_fork(void) { lido_lock_take_for_fork(&limits_lock); }
+void lido_budgets_unlock_after_fork(void) { lido_lock_give_after_fork(&limits_lock); }
 
 void lido_budget_in_child(lido_budget *budget) {
   size_t calls = lido_load_relaxed(&budget->calls) & SILENT; /* RELAXED: the child has one thread */
@@ -225,10 +237,37 @@ void lido_budget_stats_get(const lido_budget *budget, lido_budget_stats *out) {
   *out = (lido_budget_stats){
       .used = lido_load_relaxed(&budget->used),             /* RELAXED: see above */
       .peak = lido_load_relaxed(&budget->peak),             /* RELAXED: see above */
-      .soft = shown(lido_load_relaxed(&budget->soft)),      /* RELAXED: see above */
-      .hard = shown(lido_load_relaxed(&budget->hard)),      /* RELAXED: see above */
       .soft_calls = lido_load_relaxed(&budget->soft_calls), /* RELAXED: see above */
       .hard_calls = lido_load_relaxed(&budget->hard_calls), /* RELAXED: see above */
       .refusals = lido_load_relaxed(&budget->refusals),     /* RELAXED: see above */
   };
+  lido_lock_take(&limits_lock);
+  out->soft = shown(lido_load_relaxed(&budget->soft)); /* RELAXED: under the lock */
+  out->hard = shown(lido_load_relaxed(&budget->hard)); /* RELAXED: under the lock */
+  lido_lock_give(&limits_lock);
+}
+
+/* ---- Check ---- */
+
+/* What was used at any moment is at most the peak. RELAXED: under the lock, or while nothing changes. */
+static const char *limits_check_locked(const lido_budget *budget) {
+  size_t soft = lido_load_relaxed(&budget->soft);
+  size_t peak = lido_load_relaxed(&budget->peak);
+  if (peak > budget->hard_most) return "U2: more was used than any hard limit allowed";
+  if (soft == SIZE_MAX) return NULL;
+  if (soft > lido_load_relaxed(&budget->hard)) return "U5: a soft limit above the hard one";
+  /* next_told_at only grows with what is used. */
+  if (lido_load_relaxed(&budget->told_at) > next_told_at(soft, peak)) return "U3: the next call comes too late";
+  return NULL;
+}
+
+const char *lido_budget_check(const lido_budget *budget) {
+  size_t used = lido_load_relaxed(&budget->used); /* RELAXED: while nothing changes, as all below */
+  if (used > lido_load_relaxed(&budget->peak)) return "U1: more was given than taken";
+  if (used != 0 && lido_load_relaxed(&budget->users) == 0) return "U1: something is used, but nobody stands on it";
+  if ((lido_load_relaxed(&budget->calls) & ~SILENT) > SILENT / 2) return "U4: more calls ended than began";
+  lido_lock_take(&limits_lock);
+  const char *broken = limits_check_locked(budget);
+  lido_lock_give(&limits_lock);
+  return broken;
 }

@@ -9,8 +9,10 @@
  *   U2  used <= hard, unless the limit was lowered below what was used.
  *   U3  told_at <= max(soft, the used of some moment since the last call + step), as long as there is a soft limit.
  *   U4  nobody is in a call of a budget that is silent, once lido_budget_silence has returned.
- * Threads: any; it guards no memory but its own counts, hence relaxed. The calls are made without locks; a thread in
- * one of a budget's gets no other of that one. A thread may end in a call.
+ *   U5  soft <= hard, if there are both; they were set by one call.
+ * Threads: any; it guards no memory but its own counts, hence relaxed. Lock: LEAF, one for all budgets, while limits
+ * are set, and where both are read. The calls are made without locks; a thread in one of a budget's gets no other of
+ * that one. A thread may end in a call.
  * Failure: false, nothing changed.
  */
 #ifndef LIDO_LIB_MEM_BUDGETS_H
@@ -33,5 +35,11 @@ void lido_budget_silence(lido_budget *budget);
 
 /* In the child of a fork: calls of threads that are gone are over. */
 void lido_budget_in_child(lido_budget *budget);
+
+void lido_budgets_lock_for_fork(void);
+void lido_budgets_unlock_after_fork(void);
+
+/* NULL, or U1 to U5, as far as the budget alone can tell. While nobody takes or gives, comes or goes. */
+const char *lido_budget_check(const lido_budget *budget);
 
 #endif

@@ -4,6 +4,7 @@
 #include "lib/base/misuse_report.h"
 #include "lib/mem/address_map.h"
 #include "lib/mem/backing_core.h"
+#include "lib/mem/budgets.h"
 #include "lib/mem/heap_samples.h"
 #include "lib/os/os.h"
 
@@ -11,11 +12,13 @@ static void before(void) {
   lido_heap_lock_for_fork();
   lido_backings_lock_for_fork();
   lido_map_lock_for_fork();
+  lido_budgets_lock_for_fork();
   lido_misuse_lock_for_fork();
 }
 
 static void after(void) {
   lido_misuse_unlock_after_fork();
+  lido_budgets_unlock_after_fork();
   lido_map_unlock_after_fork();
   lido_backings_unlock_after_fork();
   lido_heap_unlock_after_fork();

@@ -6,7 +6,8 @@
  *   O1  a file has mode 0600 before anybody can connect.
  *   O2  a file is removed by the one who bound it, or when nobody listens on it.
  *   O3  no descriptor blocks, none passes an exec, and none raises SIGPIPE.
- * Threads: any; one listener is used by one at a time.
+ * Threads: any; one listener is used by one at a time. To open or close is no cancellation point; accept, poll and talk
+ * are, and are for threads of Lido's.
  * Failure: errno values where a function says so.
  * Not done: abstract addresses, which have no owner and no mode.
  */

@@ -1,7 +1,8 @@
 /* os.h: all that Lido asks of an operating system. posix/ answers it for Linux and its relatives.
  *
  * Common to all: any thread; errno is set where a function says that it fails; anything else that goes
- * wrong is a bug of Lido's. Addresses and sizes are multiples of lido_os_page_bytes() unless said.
+ * wrong is a bug of Lido's. Addresses and sizes are multiples of lido_os_page_bytes() unless said. No function is a
+ * cancellation point.
  */
 #ifndef LIDO_LIB_OS_OS_H
 #define LIDO_LIB_OS_OS_H
@@ -61,6 +62,12 @@ int lido_os_memory_read(const char *root, lido_os_memory *out);
 /* What is resident of the process; 0: the system does not say. Opens a file. */
 uint64_t lido_os_resident_bytes(void);
 
+/* ---- Descriptors ---- */
+
+/* All of it, however little the system takes at a time. 0, or what write says; EIO if it takes nothing. Waits as write
+ * does. errno stays. */
+int lido_os_write_all(int descriptor, const void *bytes, size_t count);
+
 /* ---- Time ---- */
 
 /* Monotonic nanoseconds. */
@@ -115,6 +122,11 @@ uint64_t lido_os_thread_number(void);
 /* Let others run. */
 void lido_os_yield(void);
 
+/* Until the state that off gave is restored, nothing that the calling thread does is a cancellation point: around what
+ * waits or asks the system with a lock held, a descriptor open, or something half done. Pairs may nest. */
+int lido_os_cancel_off(void);
+void lido_os_cancel_restore(int state);
+
 /* Call body(argument); if the thread ends in there (pthread_exit, cancellation), call abandoned(argument) before it is
  * gone. */
 void lido_os_call_to_its_end(void (*body)(void *argument), void (*abandoned)(void *argument), void *argument);
@@ -152,7 +164,7 @@ typedef pthread_cond_t lido_os_condition;
 void lido_os_condition_init(lido_os_condition *condition);
 void lido_os_condition_end(lido_os_condition *condition);
 /* Wait, with `lock` held, released meanwhile and held on return; false once `deadline_ns` has passed.
- * UINT64_MAX = no deadline. May wake for no reason. No cancellation point: the lock would stay held. */
+ * UINT64_MAX = no deadline. May wake for no reason. */
 bool lido_os_condition_wait(lido_os_condition *condition, lido_lock *lock, uint64_t deadline_ns);
 void lido_os_condition_wake_all(lido_os_condition *condition);
 

@@ -1,7 +1,4 @@
 /* metrics_sinks.c: metrics into a buffer and to a file descriptor. */
-#include <errno.h>
-#include <unistd.h>
-
 #include "lib/base/bits.h"
 #include "lib/report/text_out.h"
 
@@ -31,22 +28,6 @@ size_t lido_metrics_write_buffer(const lido_snapshot *snapshot, lido_metrics_for
 
 /* ---- A descriptor ---- */
 
-static int put_to_descriptor(const char *text, size_t bytes, void *context) {
-  int descriptor = *(const int *)context;
-  while (bytes != 0) {
-    ssize_t written = write(descriptor, text, bytes);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno;
-    if (written == 0) return EIO; /* a system that takes nothing would be asked for ever */
-    text += written;
-    bytes -= (size_t)written;
-  }
-  return 0;
-}
-
 int lido_metrics_write_fd(const lido_snapshot *snapshot, lido_metrics_format format, int descriptor) {
-  int saved_errno = errno;
-  int error = lido_metrics_write(snapshot, format, put_to_descriptor, &descriptor);
-  errno = saved_errno;
-  return error;
+  return lido_metrics_write(snapshot, format, lido_text_to_descriptor, &descriptor);
 }

@@ -2,6 +2,7 @@
 #include "lib/report/text_out.h"
 
 #include "lib/base/bits.h"
+#include "lib/os/os.h"
 
 enum { BILLION = 1000000000, NINE_DIGITS = 9 };
 
@@ -21,6 +22,10 @@ static void flush(lido_text_out *out) {
 int lido_text_end(lido_text_out *out) {
   flush(out);
   return out->error;
+}
+
+int lido_text_to_descriptor(const char *text, size_t bytes, void *context) {
+  return lido_os_write_all(*(const int *)context, text, bytes);
 }
 
 void lido_text_put_slow(lido_text_out *out, const char *text, size_t bytes) {

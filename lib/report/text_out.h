@@ -32,6 +32,9 @@ void lido_text_begin(lido_text_out *out, lido_metrics_sink sink, void *context);
 /* What is left goes to the sink. -> 0 or the sink's error. */
 int lido_text_end(lido_text_out *out);
 
+/* A sink: the descriptor that `context`, an int, is. */
+int lido_text_to_descriptor(const char *text, size_t bytes, void *context);
+
 LIDO_SLOW void lido_text_put_slow(lido_text_out *out, const char *text, size_t bytes);
 
 static inline void lido_text_put(lido_text_out *out, const char *text, size_t bytes) {

@@ -1,6 +1,7 @@
 /* budgets_test.c: one limit over pools, arenas and caches. What arenas alone do with it is in arena_limits_test.c. */
 #include <pthread.h>
 
+#include "lib/mem/budgets.h"
 #include "tests/support/objects.h"
 #include "tests/support/random.h"
 
@@ -39,6 +40,12 @@ static lido_pool *pool_on(lido_budget *budget) {
   return pool;
 }
 
+static void end(lido_budget *budget) {
+  CHECK_NULL(lido_budget_check(budget));
+  CHECK_EQ(lido_budget_used(budget), 0);
+  CHECK_EQ(lido_budget_destroy(budget), 0);
+}
+
 static lido_budget_stats stats_of(const lido_budget *budget) {
   lido_budget_stats stats;
   lido_budget_stats_get(budget, &stats);
@@ -54,7 +61,7 @@ TEST(budgets, limits_that_contradict_each_other_are_refused) {
   CHECK_EQ(lido_budget_limits_set(budget, 0, 2), 0);
   CHECK_EQ(stats_of(budget).soft, 0);
   CHECK_EQ(stats_of(budget).hard, 2);
-  CHECK_EQ(lido_budget_destroy(budget), 0);
+  end(budget);
 }
 
 TEST(budgets, a_pool_is_charged_for_its_slabs) {
@@ -70,8 +77,7 @@ TEST(budgets, a_pool_is_charged_for_its_slabs) {
   CHECK_EQ(lido_budget_used(budget), objects_stats(pool).slabs * SLAB);
   CHECK_GE(stats_of(budget).peak, 5 * SLAB);
   lido_pool_destroy(pool);
-  CHECK_EQ(lido_budget_used(budget), 0);
-  CHECK_EQ(lido_budget_destroy(budget), 0);
+  end(budget);
   object_list_end(&list);
 }
 
@@ -93,7 +99,7 @@ TEST(budgets, pools_arenas_and_caches_share_one) {
   CHECK_NULL(lido_pool_check(pool));
   lido_arena_destroy(arena);
   lido_pool_destroy(pool);
-  CHECK_EQ(lido_budget_destroy(budget), 0);
+  end(budget);
   object_list_end(&list);
 }
 
@@ -112,7 +118,7 @@ TEST(budgets, a_pool_stops_at_the_hard_limit_and_loses_nothing) {
   objects_free_all(pool, &list);
   CHECK_NULL(lido_pool_check(pool));
   lido_pool_destroy(pool);
-  CHECK_EQ(lido_budget_destroy(budget), 0);
+  end(budget);
   object_list_end(&list);
 }
 
@@ -120,8 +126,7 @@ TEST(budgets, a_preallocation_beyond_the_limit_makes_no_pool) {
   lido_budget *budget = lido_budget_create(&(lido_budget_options){.hard_bytes = 3 * SLAB});
   CHECK_FAILS(lido_pool_create(&(lido_pool_options){.object_size = OBJECT, .prealloc = 1000, .budget = budget}),
               ENOMEM);
-  CHECK_EQ(lido_budget_used(budget), 0);
-  CHECK_EQ(lido_budget_destroy(budget), 0);
+  end(budget);
 }
 
 /* A step is a sixteenth of the soft limit, here one MiB. */
@@ -152,7 +157,7 @@ TEST(budgets, beyond_the_soft_limit_each_step_is_told_once) {
   CHECK_EQ(c.soft, before + 1);
   objects_free_all(pool, &list);
   lido_pool_destroy(pool);
-  CHECK_EQ(lido_budget_destroy(budget), 0);
+  end(budget);
   object_list_end(&list);
 }
 
@@ -170,7 +175,7 @@ TEST(budgets, use_that_hovers_about_the_soft_limit_is_not_told_each_time) {
   CHECK_EQ(c.soft, 1);
   lido_arena_destroy(arena);
   lido_arena_destroy(base);
-  CHECK_EQ(lido_budget_destroy(budget), 0);
+  end(budget);
 }
 
 TEST(budgets, who_is_asked_to_free_for_the_hard_limit_saves_the_alloc) {
@@ -190,7 +195,7 @@ TEST(budgets, who_is_asked_to_free_for_the_hard_limit_saves_the_alloc) {
   objects_free_all(busy, &list);
   lido_pool_destroy(idle);
   lido_pool_destroy(busy);
-  CHECK_EQ(lido_budget_destroy(budget), 0);
+  end(budget);
   object_list_end(&list);
 }
 
@@ -209,7 +214,7 @@ TEST(budgets, what_a_call_allocates_brings_no_further_call) {
   objects_free_all(pool, &list);
   lido_pool_destroy(pool);
   lido_pool_destroy(other);
-  CHECK_EQ(lido_budget_destroy(budget), 0);
+  end(budget);
   object_list_end(&list);
 }
 
@@ -226,7 +231,7 @@ TEST(budgets, a_lower_limit_refuses_until_enough_is_free) {
   CHECK_NOT_NULL(lido_arena_alloc(arena, 10));
   lido_arena_destroy(arena);
   lido_pool_destroy(pool);
-  CHECK_EQ(lido_budget_destroy(budget), 0);
+  end(budget);
   object_list_end(&list);
 }
 
@@ -239,7 +244,7 @@ TEST(budgets, slabs_made_ready_come_to_an_end_though_each_is_trimmed_at_once) {
   CHECK_LE(lido_pool_prepare(pool), 8 * SLAB);
   CHECK_GE(c.soft, 1);
   CHECK_EQ(lido_pool_destroy(pool), 0);
-  CHECK_EQ(lido_budget_destroy(budget), 0);
+  end(budget);
 }
 
 /* ---- Threads ---- */
@@ -307,6 +312,42 @@ TEST(budgets, threads_never_pass_the_hard_limit_and_the_sum_is_exact) {
   CHECK_EQ(refused != 0, stats_of(budget).refusals != 0);
   CHECK_EQ(lido_budget_used(budget), charged_for(pool));
   CHECK_EQ(lido_pool_destroy(pool), 0);
-  CHECK_EQ(lido_budget_used(budget), 0);
-  CHECK_EQ(lido_budget_destroy(budget), 0);
+  end(budget);
+}
+
+typedef struct limit_setter {
+  lido_budget *budget;
+  size_t soft;
+  size_t hard;
+  bool *is_over; /* atomic */
+} limit_setter;
+
+static void *set_limits(void *argument) {
+  const limit_setter *s = argument;
+  size_t failed = 0;
+  while (!__atomic_load_n(s->is_over, __ATOMIC_RELAXED)) {
+    failed += lido_budget_limits_set(s->budget, s->soft, s->hard) != 0;
+    failed += lido_budget_check(s->budget) != NULL;
+  }
+  return failed == 0 ? NULL : argument;
+}
+
+TEST(budgets, limits_that_two_threads_set_are_those_of_one) {
+  lido_budget *budget = lido_budget_create(&(lido_budget_options){0});
+  bool is_over = false;
+  limit_setter setters[] = {{budget, 10 * MEBI, 20 * MEBI, &is_over}, {budget, 0, 5 * MEBI, &is_over}};
+  pthread_t threads[2];
+  void *failed[2] = {NULL};
+  size_t mixed = 0;
+  CHECK_EQ(lido_budget_limits_set(budget, setters[0].soft, setters[0].hard), 0);
+  for (size_t t = 0; t < 2; t++) CHECK_EQ(pthread_create(&threads[t], NULL, set_limits, &setters[t]), 0);
+  for (size_t i = 0; i < testing_scaled(200000); i++) {
+    lido_budget_stats stats = stats_of(budget);
+    mixed += (stats.soft == 0) != (stats.hard == 5 * MEBI);
+  }
+  __atomic_store_n(&is_over, true, __ATOMIC_RELAXED);
+  for (size_t t = 0; t < 2; t++) pthread_join(threads[t], &failed[t]);
+  CHECK_EQ(mixed, 0);
+  CHECK(failed[0] == NULL && failed[1] == NULL);
+  end(budget);
 }

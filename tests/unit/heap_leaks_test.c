@@ -1,9 +1,18 @@
 /* heap_leaks_test.c: the list of pools, and the report for people. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#endif
 
 #include "lib/mem/heap_samples.h"
+#include "tests/support/cancelled.h"
+#include "tests/support/child.h"
 #include "tests/support/objects.h"
 #include "tests/support/site_sums.h"
 
@@ -32,7 +41,7 @@ TEST(heap_leaks, without_a_profile_pools_are_listed_by_bytes) {
   CHECK_NOT_NULL(objects[2] = lido_pool_alloc(large));
   lido_pool_free(empty, lido_pool_alloc(empty));
   const char *text = report();
-  const char *first = strstr(text, "  pool 'lar?ge': 1 objects, 4096 bytes\n");
+  const char *first = strstr(text, "  pool 'lar\xef\xbf\xbdge': 1 objects, 4096 bytes\n");
   const char *second = strstr(text, "  pool 'small': 2 objects, 128 bytes\n");
   CHECK(first != NULL && second > first);
   CHECK(!has(text, "'empty'"));
@@ -43,6 +52,51 @@ TEST(heap_leaks, without_a_profile_pools_are_listed_by_bytes) {
 }
 
 TEST(heap_leaks, a_descriptor_that_can_not_be_written_is_an_error) { CHECK_EQ(lido_heap_leaks_write(-1), EBADF); }
+
+static void write_report(void *descriptor) { lido_heap_leaks_write(*(const int *)descriptor); }
+
+TEST(heap_leaks, who_is_cancelled_ends_after_the_report) {
+  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = 64});
+  CHECK_NOT_NULL(lido_pool_alloc(pool));
+  int file = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  CHECK_GE(file, 0);
+  CHECK(returns_when_cancelled(write_report, &file));
+  close(file);
+  CHECK_EQ(lido_pool_destroy(pool), 1);
+}
+
+#ifdef __linux__
+
+/* From now on the system takes nothing of what is written to this descriptor, and calls that no error. -> false: it can
+ * not be brought to that. */
+static bool let_nothing_be_taken(int descriptor) {
+  struct sock_filter steps[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)descriptor, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO), /* of no error: the call gives 0 */
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {.len = sizeof steps / sizeof steps[0], .filter = steps};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static void write_where_nothing_is_taken(void *descriptor) {
+  int to = *(const int *)descriptor;
+  if (!let_nothing_be_taken(to)) return;
+  IN_CHILD(write(to, "x", 1) == 0);
+  IN_CHILD(lido_heap_leaks_write(to) == EIO);
+}
+
+TEST(heap_leaks, a_descriptor_that_takes_nothing_is_an_error_and_not_asked_for_ever) {
+  int file = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  CHECK_GE(file, 0);
+  check_child(write_where_nothing_is_taken, &file);
+  close(file);
+}
+
+#endif
 
 TEST(heap_leaks, at_exit_it_is_written_once_to_the_last_descriptor) {
   int ends[2];

@@ -2,10 +2,12 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/os/os.h"
+#include "tests/support/cancelled.h"
 #include "tests/support/objects.h"
 
 TEST(os, a_page_has_a_power_of_two_of_bytes) {
@@ -345,4 +347,85 @@ TEST(os, a_call_that_ends_its_thread_is_noticed) {
     pthread_join(thread, NULL);
   }
   CHECK_EQ(ends_noted, 2);
+}
+
+/* ---- Cancellation ---- */
+
+static void *rest(void *argument) {
+  pthread_barrier_wait(argument);
+  return NULL;
+}
+
+/* The join has to wait, or may: either way it is a cancellation point of the system's. */
+static void start_and_join(void *argument) {
+  pthread_barrier_t meet;
+  lido_os_thread thread;
+  (void)argument;
+  pthread_barrier_init(&meet, NULL, 2);
+  if (lido_os_thread_start(&thread, rest, &meet) != 0) abort();
+  pthread_barrier_wait(&meet);
+  lido_os_thread_join(thread);
+  pthread_barrier_destroy(&meet);
+}
+
+static void use_an_event(void *argument) {
+  int event = lido_os_event_open();
+  (void)argument;
+  lido_os_event_raise(event);
+  lido_os_event_lower(event);
+  lido_os_event_renew(event);
+  lido_os_event_close(event);
+}
+
+static void read_what_the_system_says(void *argument) {
+  lido_os_memory memory;
+  (void)argument;
+  lido_os_memory_read("", &memory);
+  lido_os_resident_bytes();
+  lido_os_random();
+}
+
+static void write_a_word(void *argument) { lido_os_write_all(*(const int *)argument, "word", 4); }
+
+static void wait_shortly(void *argument) {
+  lido_lock lock = LIDO_LOCK_INITIAL(LIDO_RANK_LEAF);
+  lido_os_condition condition;
+  (void)argument;
+  lido_os_condition_init(&condition);
+  lido_lock_take(&lock);
+  lido_os_condition_wait(&condition, &lock, 1);
+  lido_lock_give(&lock);
+  lido_os_condition_end(&condition);
+}
+
+TEST(os, who_is_cancelled_ends_in_no_function_of_lidos) {
+  int ends[2];
+  char word[5] = "";
+  CHECK_EQ(pipe(ends), 0);
+  CHECK(returns_when_cancelled(start_and_join, NULL));
+  CHECK(returns_when_cancelled(use_an_event, NULL));
+  CHECK(returns_when_cancelled(read_what_the_system_says, NULL));
+  CHECK(returns_when_cancelled(write_a_word, &ends[1]));
+  CHECK(returns_when_cancelled(wait_shortly, NULL));
+  CHECK_EQ(read(ends[0], word, 4), 4);
+  CHECK_TEXT(word, "word");
+  close(ends[0]);
+  close(ends[1]);
+}
+
+static void turn_off_twice(void *argument) {
+  int outer = lido_os_cancel_off();
+  int inner = lido_os_cancel_off();
+  lido_os_cancel_restore(inner);
+  pthread_testcancel(); /* still off */
+  lido_os_cancel_restore(outer);
+  *(bool *)argument = true;
+  pthread_testcancel();
+  *(bool *)argument = false;
+}
+
+TEST(os, cancellation_is_off_until_the_outermost_pair_ends) {
+  bool came_there = false;
+  CHECK(!returns_when_cancelled(turn_off_twice, &came_there));
+  CHECK(came_there);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lido/lido.h"
+#include "tests/support/cancelled.h"
 #include "tests/support/child.h"
 
 enum { DEADLINE_MS = 20000, LARGE = 4 << 20 };
@@ -473,6 +474,24 @@ TEST(snapshot_socket, an_answer_that_closes_its_socket_is_told) {
   say(client, "x\n");
   CHECK_TEXT(line_of(client), "deadlock");
   close(client);
+  scene_end(&s);
+}
+
+static void open_and_close(void *context) {
+  scene *s = context;
+  s->socket = open_at(s, 0);
+  if (s->socket != NULL) lido_snapshot_socket_close(s->socket);
+}
+
+TEST(snapshot_socket, who_is_cancelled_neither_keeps_the_lock_nor_leaves_the_file) {
+  scene s;
+  scene_prepare(&s);
+  CHECK(returns_when_cancelled(open_and_close, &s));
+  CHECK_NOT_NULL(s.socket);
+  CHECK(!is_there(s.path));
+  s.socket = open_at(&s, 0);
+  CHECK_NOT_NULL(s.socket);
+  check_serves(&s);
   scene_end(&s);
 }
 

@@ -24,9 +24,11 @@ uint64_t lido_os_wall_ns(void) { return nanoseconds_of(CLOCK_REALTIME); }
 uint64_t lido_os_random(void) {
   uint64_t bits = 0;
   int saved_errno = errno;
+  int state = lido_os_cancel_off();
   if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) != (ssize_t)sizeof bits) {
     bits = lido_os_now_ns() * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)(uintptr_t)&bits;
   }
+  lido_os_cancel_restore(state);
   errno = saved_errno;
   return bits;
 }

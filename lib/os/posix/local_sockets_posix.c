@@ -26,7 +26,9 @@ LIDO_STATIC_ASSERT(LIDO_OS_LOCAL_PATH_ROOM == sizeof((struct sockaddr_un){0}.sun
 
 void lido_os_socket_close(int descriptor) {
   int saved_errno = errno;
+  int state = lido_os_cancel_off();
   if (descriptor >= 0) close(descriptor);
+  lido_os_cancel_restore(state);
   errno = saved_errno;
 }
 
@@ -159,15 +161,23 @@ static int listen_here(lido_os_listener *listener) {
   return 0;
 }
 
+/* `own`: the folder is ours to make. */
+static int open_listener(lido_os_listener *listener, bool own) {
+  int folder = open_locked_folder(listener, own);
+  if (folder < 0) return errno;
+  int error = clear_way(listener->path);
+  if (error == 0) error = listen_here(listener);
+  lido_os_socket_close(folder);
+  return error;
+}
+
 int lido_os_listener_open(lido_os_listener *listener, const char *path) {
   listener->descriptor = -1;
   int error = set_path(listener, path);
   if (error != 0) return error;
-  int folder = open_locked_folder(listener, path == NULL);
-  if (folder < 0) return errno;
-  error = clear_way(listener->path);
-  if (error == 0) error = listen_here(listener);
-  lido_os_socket_close(folder);
+  int state = lido_os_cancel_off();
+  error = open_listener(listener, path == NULL);
+  lido_os_cancel_restore(state);
   return error;
 }
 
@@ -179,10 +189,12 @@ static bool is_still_ours(const lido_os_listener *listener) {
 void lido_os_listener_close(lido_os_listener *listener) {
   int saved_errno = errno;
   if (listener->descriptor < 0) return;
+  int state = lido_os_cancel_off();
   int folder = open_locked_folder(listener, false); /* without it: as well as can be */
   if (is_still_ours(listener)) unlink(listener->path);
   lido_os_listener_drop(listener);
   lido_os_socket_close(folder);
+  lido_os_cancel_restore(state);
   errno = saved_errno;
 }
 

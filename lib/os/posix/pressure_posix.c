@@ -100,14 +100,21 @@ static bool read_machine(const char *root, lido_os_memory *out) {
   return true;
 }
 
-int lido_os_memory_read(const char *root, lido_os_memory *out) {
-  int saved_errno = errno;
+static int read_memory(const char *root, lido_os_memory *out) {
   char path[PATH_BYTES];
   *out = (lido_os_memory){0};
   bool known = read_cgroup(root, out) || read_machine(root, out);
   if (!out->knows_stalled && (size_t)snprintf(path, sizeof path, "%s/proc/pressure/memory", root) < sizeof path) {
     out->knows_stalled = read_stalled(path, &out->stalled);
   }
-  errno = saved_errno;
   return known || out->knows_stalled ? 0 : ENOTSUP;
+}
+
+int lido_os_memory_read(const char *root, lido_os_memory *out) {
+  int saved_errno = errno;
+  int state = lido_os_cancel_off();
+  int error = read_memory(root, out);
+  lido_os_cancel_restore(state);
+  errno = saved_errno;
+  return error;
 }

@@ -30,7 +30,9 @@ static uint64_t read_resident_bytes(void) {
 
 uint64_t lido_os_resident_bytes(void) {
   int saved_errno = errno;
+  int state = lido_os_cancel_off();
   uint64_t bytes = read_resident_bytes();
+  lido_os_cancel_restore(state);
   errno = saved_errno;
   return bytes;
 }

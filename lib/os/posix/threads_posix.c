@@ -63,8 +63,18 @@ int lido_os_thread_start(lido_os_thread *thread, void *(*body)(void *argument), 
   return error;
 }
 
+int lido_os_cancel_off(void) {
+  int state = PTHREAD_CANCEL_ENABLE;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+  return state;
+}
+
+void lido_os_cancel_restore(int state) { pthread_setcancelstate(state, &state); }
+
 void lido_os_thread_join(lido_os_thread thread) {
+  int state = lido_os_cancel_off();
   int error = pthread_join(thread, NULL);
+  lido_os_cancel_restore(state);
   LIDO_ASSERT(error == 0);
   (void)error;
 }
@@ -151,10 +161,9 @@ static bool wait_until(lido_os_condition *condition, lido_lock *lock, uint64_t d
 }
 
 bool lido_os_condition_wait(lido_os_condition *condition, lido_lock *lock, uint64_t deadline_ns) {
-  int state = PTHREAD_CANCEL_ENABLE;
-  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+  int state = lido_os_cancel_off();
   bool in_time = wait_until(condition, lock, deadline_ns);
-  pthread_setcancelstate(state, NULL);
+  lido_os_cancel_restore(state);
   return in_time;
 }
 
