@@ -129,8 +129,7 @@ LIDO_API void lido_snapshot_destroy(lido_snapshot *snapshot); /* NULL is ignored
 LIDO_API int lido_snapshot_take(lido_snapshot *snapshot, lido_manager *manager);
 
 /* lido_pool_occupancy() for the pool of that name, which other threads may end meanwhile: they wait for this call.
- * *slabs is how many slabs there are, be they more or fewer than `count`. 0; ENOENT: no such pool; ENOTSUP: it is
- * another thread's alone (LIDO_POOL_SINGLE_THREAD). */
+ * *slabs is how many slabs there are, be they more or fewer than `count`. 0; ENOENT: no such pool. */
 LIDO_API int lido_manager_pool_occupancy(lido_manager *manager, const char *name, lido_slab_use *out, size_t count,
                                          size_t *slabs);
 
