@@ -200,8 +200,8 @@ LIDO_API void lido_manager_policy_set(lido_manager *manager, lido_policy policy)
 /* What was set, and, with ADAPTIVE, what that has chosen at present. */
 LIDO_API lido_policy lido_manager_policy(const lido_manager *manager, lido_policy *chosen);
 
-/* What each of the three would have cost, by the last tick; all zero as long as ADAPTIVE was not set and two ticks have
- * not been. */
+/* What each of the three would have cost, by the last tick; all zero unless ADAPTIVE is set and has looked, at a tick
+ * that had another one before it. */
 LIDO_API void lido_manager_policy_scores(const lido_manager *manager, lido_policy_score out[LIDO_POLICY_CHOICES]);
 
 /* ---- Housekeeping -------------------------------------------------------------------------- */

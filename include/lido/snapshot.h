@@ -103,8 +103,8 @@ typedef struct lido_snapshot {
   uint64_t wall_ns;                              /* since 1970, of the system's clock */
   lido_policy policy;                            /* that was set */
   lido_policy chosen;                            /* by ADAPTIVE; else the same */
-  lido_policy_score scores[LIDO_POLICY_CHOICES]; /* with ADAPTIVE */
-  lido_pressure pressure;                        /* as ADAPTIVE saw it last */
+  lido_policy_score scores[LIDO_POLICY_CHOICES]; /* with ADAPTIVE, once it has looked; else all zero, */
+  lido_pressure pressure;                        /* and so is this */
   lido_manager_stats stats;
   lido_durations passes; /* reclaim passes, for whatever reason */
   lido_budget_stats budget;

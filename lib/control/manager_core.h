@@ -182,7 +182,10 @@ void lido_manager_pass_if_due(lido_manager *manager);
 
 void lido_durations_add(lido_durations *durations, uint64_t ns);
 
-/* ---- Sums (snapshot.c) ---- */
+/* ---- Numbers (snapshot.c) ---- */
+
+/* Of a pool, with counters that never fall. Called with the manager's lock held. */
+void lido_member_pool_stats_locked(lido_member *member, lido_pool_stats *out);
 
 /* The statistics of the manager as they are now. Called with the lock held. */
 void lido_manager_stats_locked(lido_manager *manager, lido_manager_stats *out);
