@@ -106,9 +106,16 @@ double lido_pool_hit_rate(const lido_pool_stats *stats) {
   return (double)(calls - stats->misses) / (double)calls;
 }
 
+static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
+
 /* A pool without caches has no refills, and counts its fallbacks among the direct ones. */
-uint64_t lido_pool_allocs_cached(const lido_pool_stats *stats) {
+void lido_pool_alloc_paths_get(const lido_pool_stats *stats, lido_pool_alloc_paths *out) {
   uint64_t refills = stats->refills_depot + stats->refills_slab + stats->refills_backing;
-  uint64_t others = refills + stats->allocs_direct + (refills != 0 ? stats->fallbacks : 0);
-  return stats->allocs > others ? stats->allocs - others : 0;
+  uint64_t direct = refills != 0 ? stats->allocs_direct : less(stats->allocs_direct, stats->fallbacks);
+  *out = (lido_pool_alloc_paths){.thread_cache = less(stats->allocs, refills + direct + stats->fallbacks),
+                                 .depot = stats->refills_depot,
+                                 .slab = stats->refills_slab,
+                                 .backing = stats->refills_backing,
+                                 .direct = direct,
+                                 .fallback = stats->fallbacks};
 }

@@ -122,8 +122,8 @@ LIDO_API lido_arena_class *lido_manager_arena_class_find(lido_manager *manager, 
 LIDO_API lido_cache *lido_manager_cache_find(lido_manager *manager, const char *name);
 LIDO_API lido_cleanup_queue *lido_manager_cleanup_queue_find(lido_manager *manager, const char *name);
 
-/* End one before its time, as its own destroy function does; nobody uses it any more. 0; ENOENT: it is not the
- * manager's; EBUSY: from inside a callback of a pass, tick or alert while such a walk, here or elsewhere, is just at
+/* End one before its time, as its own destroy function does; nobody uses it any more. 0; ENOENT: the manager has not
+ * made it (a watched pool is not ended); EBUSY: from inside a callback of a pass, tick or alert while such a walk, here or elsewhere, is just at
  * it; or arenas of the class are out. */
 LIDO_API int lido_manager_pool_end(lido_manager *manager, lido_pool *pool);
 LIDO_API int lido_manager_arena_class_end(lido_manager *manager, lido_arena_class *cls);
@@ -134,9 +134,10 @@ LIDO_API int lido_manager_cleanup_queue_end(lido_manager *manager, lido_cleanup_
 
 /* A pool that the program made (a typed one, say) is seen, tuned and trimmed with the others, under its own name, but
  * neither charged nor ended. The program takes it out before it ends it. One of a single thread is given by that
- * thread. 0, EEXIST (a pool of that name is there), ENOMEM. */
+ * thread. 0, EEXIST (a pool of that name is there), EINVAL (its name is ""), ENOMEM. */
 LIDO_API int lido_manager_pool_watch(lido_manager *manager, lido_pool *pool);
-LIDO_API int lido_manager_pool_unwatch(lido_manager *manager, lido_pool *pool); /* 0, ENOENT, EBUSY as above */
+/* The pool stays tuned as the policy has tuned it. 0; ENOENT: it is not watched; EBUSY as above. */
+LIDO_API int lido_manager_pool_unwatch(lido_manager *manager, lido_pool *pool);
 
 /* Where in the end of a manager something has its turn. */
 typedef enum lido_stage {
@@ -149,7 +150,8 @@ typedef enum lido_stage {
 } lido_stage;
 
 /* Call end(object) at that stage of the end, before what the manager itself has there; the newest first. For subjects,
- * interning tables, object pools and what else the program has. 0, EINVAL, ENOMEM. */
+ * interning tables, object pools and what else the program has. What comes during the end for a stage that is over has
+ * its turn when all of them are, in another round. 0, EINVAL, ENOMEM. */
 LIDO_API int lido_manager_own(lido_manager *manager, lido_stage stage, void (*end)(void *object), void *object);
 
 /* ---- Limits and reclaim -------------------------------------------------------------------- */
@@ -198,8 +200,8 @@ LIDO_API void lido_manager_policy_set(lido_manager *manager, lido_policy policy)
 /* What was set, and, with ADAPTIVE, what that has chosen at present. */
 LIDO_API lido_policy lido_manager_policy(const lido_manager *manager, lido_policy *chosen);
 
-/* What each of the three would have cost, by the last tick; all zero as long as ADAPTIVE was not set and two ticks have
- * not been. */
+/* What each of the three would have cost, by the last tick; all zero unless ADAPTIVE is set and has looked, at a tick
+ * that had another one before it. */
 LIDO_API void lido_manager_policy_scores(const lido_manager *manager, lido_policy_score out[LIDO_POLICY_CHOICES]);
 
 /* ---- Housekeeping -------------------------------------------------------------------------- */

@@ -271,9 +271,24 @@ LIDO_API int lido_pools_each(bool (*visit)(const lido_pool_use *use, void *arg),
 /* The share of allocs and frees that the thread's cache served, 0 to 1; 0 when there were none. */
 LIDO_API double lido_pool_hit_rate(const lido_pool_stats *stats);
 
-/* Allocs that were served by what the thread's cache had: those that are left when refills, direct ones and fallbacks
- * are taken away. */
-LIDO_API uint64_t lido_pool_allocs_cached(const lido_pool_stats *stats);
+/* X(name, text): where allocs got their objects. */
+#define LIDO_POOL_ALLOC_PATHS(X)                               \
+  X(thread_cache, "the thread's cache had one")                \
+  X(depot, "a full magazine came from the depot")              \
+  X(slab, "a magazine was filled from slabs that were there")  \
+  X(backing, "a slab was made, and a magazine filled from it") \
+  X(direct, "past all caches")                                 \
+  X(fallback, "beyond max_objects")
+
+#define LIDO_POOL_ALLOC_PATH_FIELD(name, text) uint64_t name;
+typedef struct lido_pool_alloc_paths {
+  LIDO_POOL_ALLOC_PATHS(LIDO_POOL_ALLOC_PATH_FIELD)
+} lido_pool_alloc_paths;
+#undef LIDO_POOL_ALLOC_PATH_FIELD
+
+/* They add up to the allocs; numbers that were read while threads moved objects may have less allocs than slow paths:
+ * then thread_cache is 0, and the sum is more. */
+LIDO_API void lido_pool_alloc_paths_get(const lido_pool_stats *stats, lido_pool_alloc_paths *out);
 
 /* Verify the pool's invariants: NULL, or the number and text of one that does not hold ("S2: ...",
  * as in the headers of pools/). For tests and debugging: no other thread may use the pool, and it

@@ -103,8 +103,8 @@ typedef struct lido_snapshot {
   uint64_t wall_ns;                              /* since 1970, of the system's clock */
   lido_policy policy;                            /* that was set */
   lido_policy chosen;                            /* by ADAPTIVE; else the same */
-  lido_policy_score scores[LIDO_POLICY_CHOICES]; /* with ADAPTIVE */
-  lido_pressure pressure;                        /* as ADAPTIVE saw it last */
+  lido_policy_score scores[LIDO_POLICY_CHOICES]; /* with ADAPTIVE, once it has looked; else all zero, */
+  lido_pressure pressure;                        /* and so is this */
   lido_manager_stats stats;
   lido_durations passes; /* reclaim passes, for whatever reason */
   lido_budget_stats budget;
@@ -129,8 +129,7 @@ LIDO_API void lido_snapshot_destroy(lido_snapshot *snapshot); /* NULL is ignored
 LIDO_API int lido_snapshot_take(lido_snapshot *snapshot, lido_manager *manager);
 
 /* lido_pool_occupancy() for the pool of that name, which other threads may end meanwhile: they wait for this call.
- * *slabs is how many slabs there are, be they more or fewer than `count`. 0; ENOENT: no such pool; ENOTSUP: it is
- * another thread's alone (LIDO_POOL_SINGLE_THREAD). */
+ * *slabs is how many slabs there are, be they more or fewer than `count`. 0; ENOENT: no such pool. */
 LIDO_API int lido_manager_pool_occupancy(lido_manager *manager, const char *name, lido_slab_use *out, size_t count,
                                          size_t *slabs);
 

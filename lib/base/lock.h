@@ -14,8 +14,8 @@
 
 enum lido_rank {
   LIDO_RANK_SOCKETS,  /* all snapshot sockets: the list, descriptors, answers */
-  LIDO_RANK_MONITOR,  /* one per manager: samples, rules, the thread */
   LIDO_RANK_MANAGERS, /* the list of all managers */
+  LIDO_RANK_MONITOR,  /* one per manager: samples, rules, the thread */
   LIDO_RANK_MANAGER,  /* one per manager: its members */
   LIDO_RANK_CACHES,   /* the lists of all caches, intern tables, subjects and the like */
   LIDO_RANK_SUBJECT,  /* one per subject: its observers */

@@ -217,13 +217,13 @@ int lido_alert_for_each(lido_manager *manager,
 /* ---- A tick: reading ---- */
 
 void lido_alerts_read_locked(lido_manager *manager, lido_alerts *alerts) {
-  const lido_member *read = NULL; /* whose statistics these are */
+  const lido_member *read = NULL; /* whose numbers these are */
   lido_pool_stats stats;
   for (lido_link *link = alerts->rules.next; link != &alerts->rules; link = link->next) {
     lido_rule *rule = rule_of(link);
     if (!rule->values.of_pool) continue;
-    const lido_member *pool = lido_members_find_locked(manager, LIDO_KIND_POOL, rule->options.pool);
-    if (pool != NULL && pool != read) lido_pool_stats_get(pool->object, &stats);
+    lido_member *pool = lido_members_find_locked(manager, LIDO_KIND_POOL, rule->options.pool);
+    if (pool != NULL && pool != read) lido_member_pool_stats_locked(pool, &stats);
     if (pool != NULL) read = pool;
     lido_alert_values_read_pool(&rule->values, pool != NULL ? &stats : NULL);
   }

@@ -47,7 +47,7 @@ lido_cache *lido_manager_cache_find(lido_manager *manager, const char *name) {
 }
 
 int lido_manager_cache_end(lido_manager *manager, lido_cache *cache) {
-  int error = lido_members_remove(manager, LIDO_KIND_CACHE, cache, NULL);
+  int error = lido_members_remove(manager, LIDO_KIND_CACHE, cache, false);
   if (error == 0) lido_cache_destroy(cache);
   return error;
 }

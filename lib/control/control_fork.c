@@ -8,10 +8,13 @@ static lido_link managers = LIDO_LIST_INITIAL(managers); /* under the lock */
 
 static lido_manager *manager_of(lido_link *link) { return LIDO_LIST_ITEM(link, lido_manager, link); }
 
+/* By rank: first the list's, then all monitors', then all managers' own. */
 static void before(void) {
   lido_lock_take_for_fork(&managers_lock);
   for (lido_link *link = managers.next; link != &managers; link = link->next) {
     lido_monitor_lock_for_fork(manager_of(link)->monitor);
+  }
+  for (lido_link *link = managers.next; link != &managers; link = link->next) {
     lido_lock_take_for_fork(&manager_of(link)->lock);
   }
 }
@@ -19,6 +22,8 @@ static void before(void) {
 static void after(void) {
   for (lido_link *link = managers.previous; link != &managers; link = link->previous) {
     lido_lock_give_after_fork(&manager_of(link)->lock);
+  }
+  for (lido_link *link = managers.previous; link != &managers; link = link->previous) {
     lido_monitor_unlock_after_fork(manager_of(link)->monitor);
   }
   lido_lock_give_after_fork(&managers_lock);

@@ -63,8 +63,7 @@ lido_pool *lido_manager_pool_find(lido_manager *manager, const char *name) {
 }
 
 int lido_manager_pool_end(lido_manager *manager, lido_pool *pool) {
-  bool watched = false;
-  int error = lido_members_remove(manager, LIDO_KIND_POOL, pool, &watched);
+  int error = lido_members_remove(manager, LIDO_KIND_POOL, pool, false);
   if (error == 0) lido_pool_destroy(pool);
   return error;
 }
@@ -77,7 +76,7 @@ int lido_manager_pool_watch(lido_manager *manager, lido_pool *pool) {
 }
 
 int lido_manager_pool_unwatch(lido_manager *manager, lido_pool *pool) {
-  return lido_members_remove(manager, LIDO_KIND_POOL, pool, NULL);
+  return lido_members_remove(manager, LIDO_KIND_POOL, pool, true);
 }
 
 /* ---- Classes of arenas ---- */
@@ -126,7 +125,7 @@ int lido_manager_arena_class_end(lido_manager *manager, lido_arena_class *cls) {
   lido_arena_class_stats stats;
   lido_arena_class_stats_get(cls, &stats);
   if (stats.live != 0) return EBUSY;
-  int error = lido_members_remove(manager, LIDO_KIND_ARENA_CLASS, cls, NULL);
+  int error = lido_members_remove(manager, LIDO_KIND_ARENA_CLASS, cls, false);
   return error != 0 ? error : lido_arena_class_destroy(cls);
 }
 
@@ -161,7 +160,7 @@ lido_cleanup_queue *lido_manager_cleanup_queue_find(lido_manager *manager, const
 }
 
 int lido_manager_cleanup_queue_end(lido_manager *manager, lido_cleanup_queue *queue) {
-  int error = lido_members_remove(manager, LIDO_KIND_CLEANUP_QUEUE, queue, NULL);
+  int error = lido_members_remove(manager, LIDO_KIND_CLEANUP_QUEUE, queue, false);
   if (error == 0) lido_cleanup_queue_destroy(queue);
   return error;
 }

@@ -168,7 +168,7 @@ static size_t end_kind(lido_manager *manager, lido_kind kind) {
   return live;
 }
 
-static size_t end_all(lido_manager *manager) {
+static size_t end_stages(lido_manager *manager) {
   static const int kinds[LIDO_STAGES] = {
       [LIDO_STAGE_OBSERVERS] = LIDO_KINDS, /* none of its own */
       [LIDO_STAGE_CACHES] = LIDO_KIND_CACHE, [LIDO_STAGE_CLEANUPS] = LIDO_KIND_CLEANUP_QUEUE,
@@ -179,6 +179,22 @@ static size_t end_all(lido_manager *manager) {
     end_owned(manager, stage);
     if (kinds[stage] != LIDO_KINDS) live += end_kind(manager, (lido_kind)kinds[stage]);
   }
+  return live;
+}
+
+static bool is_empty(lido_manager *manager) {
+  bool empty = true;
+  lido_lock_take(&manager->lock);
+  for (unsigned stage = 0; stage < LIDO_STAGES; stage++) empty &= lido_list_is_empty(&manager->owned[stage]);
+  for (unsigned kind = 0; kind < LIDO_KINDS; kind++) empty &= manager->members[kind].count == 0;
+  lido_lock_give(&manager->lock);
+  return empty;
+}
+
+/* What is ended may give the manager more, and at a stage that is over. */
+static size_t end_all(lido_manager *manager) {
+  size_t live = 0;
+  while (!is_empty(manager)) live += end_stages(manager);
   return live;
 }
 

@@ -124,27 +124,26 @@ int lido_members_add(lido_manager *manager, lido_kind kind, const char *name, vo
 /* The object of that name, or NULL. */
 void *lido_members_object(lido_manager *manager, lido_kind kind, const char *name);
 
-/* Take an object out, and wait until nobody holds it. 0; ENOENT; EBUSY: this thread may be the one that holds it.
- * *watched, if not NULL, tells whose it was. */
-int lido_members_remove(lido_manager *manager, lido_kind kind, const void *object, bool *watched);
+/* Take an object out, and wait until nobody holds it. 0; ENOENT: it is not there, or not as `watched` says whose it
+ * is; EBUSY: this thread may be the one that holds it. */
+int lido_members_remove(lido_manager *manager, lido_kind kind, const void *object, bool watched);
 
 /* Take out any member: its object, or NULL when there is none. For the end. */
 void *lido_members_take_last(lido_manager *manager, lido_kind kind, bool *watched);
 
 void lido_members_end(lido_manager *manager);
 
-/* The member after `last` in the order of names, held, and `last` let go; NULL, NULL: from the first to the last. A
- * thread that ends a walk early lets the member go itself. */
+/* Both only inside lido_members_call. The member after `last` in the order of names, held, and `last` let go; NULL,
+ * NULL: from the first to the last. */
 lido_member *lido_members_next(lido_manager *manager, lido_kind kind, lido_member *last);
-/* The member of that name, held, or NULL. */
+/* The member of that name, held to the end of the call, or NULL. */
 lido_member *lido_members_hold(lido_manager *manager, lido_kind kind, const char *name);
-void lido_members_let_go(lido_manager *manager, lido_member *member);
 
 /* Does this thread hold any member, of whatever manager? Then it is inside a callback of a walk. */
 bool lido_members_is_walking(void);
 
-/* Call body(argument), which may walk; if the thread ends in there, let go what it holds since, and call
- * abandoned(argument), if that is not NULL. */
+/* Call body(argument), which may walk, one member at a time. What it holds at its end is let go, also when the thread
+ * ends in there; then abandoned(argument) is called, if that is not NULL. */
 void lido_members_call(lido_manager *manager, void (*body)(void *argument), void (*abandoned)(void *argument),
                        void *argument);
 
@@ -183,7 +182,10 @@ void lido_manager_pass_if_due(lido_manager *manager);
 
 void lido_durations_add(lido_durations *durations, uint64_t ns);
 
-/* ---- Sums (snapshot.c) ---- */
+/* ---- Numbers (snapshot.c) ---- */
+
+/* Of a pool, with counters that never fall. Called with the manager's lock held. */
+void lido_member_pool_stats_locked(lido_member *member, lido_pool_stats *out);
 
 /* The statistics of the manager as they are now. Called with the lock held. */
 void lido_manager_stats_locked(lido_manager *manager, lido_manager_stats *out);

@@ -7,12 +7,20 @@
 #include "lib/control/manager_core.h"
 #include "lib/mem/metadata.h"
 
-enum { FIRST_ROOM = 8, HELD_MOST = 16 };
+enum { FIRST_ROOM = 8 };
 
-/* The members that this thread holds, of whatever manager: one for each walk that it is in, and walks are inside each
- * other's callbacks. Only the child of a fork needs to know which; beyond HELD_MOST it does not. */
-static __thread lido_member *held[HELD_MOST];
-static __thread unsigned holds_of_thread;
+/* A call that walks lies on its thread's stack, and is there until whatever it called is over, also when the thread
+ * ends in there. Walks of one call come one after the other: so it holds one member at a time. */
+typedef struct walking_call {
+  lido_manager *manager;
+  void (*body)(void *argument);
+  void (*abandoned)(void *argument);
+  void *argument;
+  lido_member *held;
+  struct walking_call *outer; /* whose walk has called the program, which has called this; of whatever manager */
+} walking_call;
+
+static __thread walking_call *innermost_call;
 
 /* ---- Places ---- */
 
@@ -126,20 +134,19 @@ static lido_member *take_out_locked(lido_member_list *list, size_t place) {
   return member;
 }
 
-static int remove_locked(lido_manager *manager, lido_kind kind, const void *object, bool *watched) {
+static int remove_locked(lido_manager *manager, lido_kind kind, const void *object, bool watched) {
   lido_member_list *list = &manager->members[kind];
   size_t place = place_of_object_locked(list, object);
-  if (place == list->count) return ENOENT;
-  bool may_not_wait = holds_of_thread != 0 || lido_alerts_is_inside(); /* who holds it may be waiting for this */
+  if (place == list->count || list->items[place]->watched != watched) return ENOENT;
+  bool may_not_wait = lido_members_is_walking() || lido_alerts_is_inside(); /* who holds it may be waiting for this */
   if (list->items[place]->holds != 0 && may_not_wait) return EBUSY;
   lido_member *member = take_out_locked(list, place);
   while (member->holds != 0) lido_os_condition_wait(&manager->let_go, &manager->lock, UINT64_MAX);
-  if (watched != NULL) *watched = member->watched;
   member_free(member);
   return 0;
 }
 
-int lido_members_remove(lido_manager *manager, lido_kind kind, const void *object, bool *watched) {
+int lido_members_remove(lido_manager *manager, lido_kind kind, const void *object, bool watched) {
   lido_lock_take(&manager->lock);
   int error = remove_locked(manager, kind, object, watched);
   lido_lock_give(&manager->lock);
@@ -171,79 +178,71 @@ void lido_members_end(lido_manager *manager) {
 
 /* ---- Walks ---- */
 
-static void hold_locked(lido_member *member) {
-  member->holds++;
-  if (holds_of_thread < HELD_MOST) held[holds_of_thread] = member;
-  holds_of_thread++;
-}
-
-/* A walk takes the next one before it lets the last one go: so what goes is the newest but one, or the newest. */
-static void forget_held(const lido_member *member) {
-  holds_of_thread--;
-  unsigned top = holds_of_thread;
-  if (top != 0 && top < HELD_MOST && held[top] != member) held[top - 1] = held[top];
-}
-
 static void let_go_locked(lido_manager *manager, lido_member *member) {
-  forget_held(member);
   member->holds--;
   if (member->holds == 0 && member->ending) lido_os_condition_wake_all(&manager->let_go);
 }
 
+/* Hold `next`, or nothing, instead of what the call holds. */
+static void move_on_locked(walking_call *call, lido_member *next) {
+  if (next != NULL) next->holds++;
+  if (call->held != NULL) let_go_locked(call->manager, call->held);
+  call->held = next;
+}
+
 lido_member *lido_members_next(lido_manager *manager, lido_kind kind, lido_member *last) {
+  walking_call *call = innermost_call;
+  LIDO_ASSERT(call != NULL && call->manager == manager && call->held == last);
   lido_lock_take(&manager->lock);
   const lido_member_list *list = &manager->members[kind];
   size_t place = last != NULL ? place_locked(list, last->name, true) : 0;
   lido_member *next = place < list->count ? list->items[place] : NULL;
-  if (next != NULL) hold_locked(next);
-  if (last != NULL) let_go_locked(manager, last);
+  move_on_locked(call, next);
   lido_lock_give(&manager->lock);
   return next;
 }
 
 lido_member *lido_members_hold(lido_manager *manager, lido_kind kind, const char *name) {
+  walking_call *call = innermost_call;
+  LIDO_ASSERT(call != NULL && call->manager == manager && call->held == NULL);
   lido_lock_take(&manager->lock);
   lido_member *member = lido_members_find_locked(manager, kind, name);
-  if (member != NULL) hold_locked(member);
+  move_on_locked(call, member);
   lido_lock_give(&manager->lock);
   return member;
 }
 
-void lido_members_let_go(lido_manager *manager, lido_member *member) {
-  lido_lock_take(&manager->lock);
-  let_go_locked(manager, member);
-  lido_lock_give(&manager->lock);
+bool lido_members_is_walking(void) {
+  const walking_call *call = innermost_call;
+  while (call != NULL && call->held == NULL) call = call->outer;
+  return call != NULL;
 }
-
-bool lido_members_is_walking(void) { return holds_of_thread != 0; }
-
-typedef struct walking_call {
-  lido_manager *manager;
-  void (*body)(void *argument);
-  void (*abandoned)(void *argument);
-  void *argument;
-  unsigned holds; /* of this thread, before it */
-} walking_call;
 
 static void run_call(void *argument) {
   const walking_call *call = argument;
   call->body(call->argument);
 }
 
-static void abandon_call(void *argument) {
-  const walking_call *call = argument;
+static void end_call(walking_call *call) {
+  innermost_call = call->outer;
+  if (call->held == NULL) return;
   lido_lock_take(&call->manager->lock);
-  while (holds_of_thread > call->holds && holds_of_thread <= HELD_MOST) {
-    let_go_locked(call->manager, held[holds_of_thread - 1]);
-  }
+  move_on_locked(call, NULL);
   lido_lock_give(&call->manager->lock);
+}
+
+static void abandon_call(void *argument) {
+  walking_call *call = argument;
+  end_call(call);
   if (call->abandoned != NULL) call->abandoned(call->argument);
 }
 
 void lido_members_call(lido_manager *manager, void (*body)(void *argument), void (*abandoned)(void *argument),
                        void *argument) {
-  walking_call call = {manager, body, abandoned, argument, holds_of_thread};
+  walking_call call = {manager, body, abandoned, argument, NULL, innermost_call};
+  innermost_call = &call;
   lido_os_call_to_its_end(run_call, abandon_call, &call);
+  end_call(&call);
 }
 
 /* ---- Fork ---- */
@@ -255,11 +254,15 @@ void lido_members_in_child(lido_manager *manager) {
     const lido_member_list *list = &manager->members[kind];
     for (size_t place = 0; place < list->count; place++) list->items[place]->holds = 0;
   }
-  for (unsigned i = 0; i < holds_of_thread && i < HELD_MOST; i++) held[i]->holds = 0;
+  for (const walking_call *call = innermost_call; call != NULL; call = call->outer) {
+    if (call->held != NULL) call->held->holds = 0; /* it may be ending, and in no list */
+  }
 }
 
 void lido_members_hold_again_in_child(void) {
-  for (unsigned i = 0; i < holds_of_thread && i < HELD_MOST; i++) held[i]->holds++;
+  for (const walking_call *call = innermost_call; call != NULL; call = call->outer) {
+    if (call->held != NULL) call->held->holds++;
+  }
 }
 
 /* ---- Check ---- */

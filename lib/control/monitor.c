@@ -53,6 +53,7 @@ static void fill_locked(lido_manager *manager, lido_sample *sample) {
   lido_lock_take(&manager->lock);
   lido_manager_stats_locked(manager, &stats);
   lido_alerts_read_locked(manager, &manager->monitor->alerts);
+  double stalled = manager->adaptive.pressure.stalled;
   lido_lock_give(&manager->lock);
   lido_budget_stats_get(manager->budget, &budget);
 #define COPY(name, kind, unit, text) sample->values[LIDO_SAMPLE_##name] = stats.name;
@@ -60,6 +61,7 @@ static void fill_locked(lido_manager *manager, lido_sample *sample) {
 #undef COPY
   sample->values[LIDO_SAMPLE_budget_used] = budget.used;
   sample->values[LIDO_SAMPLE_budget_refusals] = budget.refusals;
+  sample->values[LIDO_SAMPLE_pressure_stalled_ppm] = (uint64_t)(stalled * 1e6 + 0.5);
 }
 
 /* X4. */

@@ -7,7 +7,7 @@
  *   X4  (manager_core.h) samples have rising numbers and times that do not fall: a clock that goes back is taken to
  *       stand still.
  *   X5  a monitor has one thread at most; it is joined by the stop that found it running. Told to stop, it begins no
- *       more ticks.
+ *       more ticks; nor does what was the thread in the parent of a fork, once its tick in the child is over.
  * Threads: any. Lock: MONITOR, one per manager; the manager's is taken inside it. The thread is made under it, so that
  * who finds it running finds its handle.
  * Failure: ENOMEM at birth; start: ENOMEM, EAGAIN; nothing later.
@@ -29,7 +29,8 @@ struct lido_monitor {
   /* under the lock */
   lido_alerts alerts;
   lido_monitor_state state;
-  lido_os_thread thread; /* unless NONE: X5 */
+  lido_os_thread thread;  /* unless NONE: X5 */
+  uint64_t thread_number; /* of the last thread that was made: 1, 2, ... */
   uint64_t interval_ns;
   uint64_t taken; /* samples ever; the newest lies at (taken - 1) % room */
   size_t room;    /* fixed at birth */

@@ -14,22 +14,35 @@ uint64_t lido_monitor_next_due(uint64_t due, uint64_t interval_ns, uint64_t now)
   return due <= UINT64_MAX - step ? due + step : UINT64_MAX;
 }
 
+static bool goes_on_locked(const lido_monitor *monitor, uint64_t thread_number) {
+  return monitor->state == LIDO_MONITOR_RUNS && monitor->thread_number == thread_number;
+}
+
 /* false: it is to end. */
-static bool wait_until(lido_monitor *monitor, uint64_t due) {
+static bool wait_until(lido_monitor *monitor, uint64_t thread_number, uint64_t due) {
   lido_lock_take(&monitor->lock);
-  while (monitor->state == LIDO_MONITOR_RUNS && lido_os_now_ns() < due) {
+  while (goes_on_locked(monitor, thread_number) && lido_os_now_ns() < due) {
     lido_os_condition_wait(&monitor->changed, &monitor->lock, due);
   }
-  bool goes_on = monitor->state == LIDO_MONITOR_RUNS;
+  bool goes_on = goes_on_locked(monitor, thread_number);
   lido_lock_give(&monitor->lock);
   return goes_on;
+}
+
+/* Of this thread: it was made under the lock, and no other one comes before it was joined. */
+static uint64_t number_of(lido_monitor *monitor) {
+  lido_lock_take(&monitor->lock);
+  uint64_t number = monitor->thread_number;
+  lido_lock_give(&monitor->lock);
+  return number;
 }
 
 /* By the system's clock: the manager's may stand still. `interval_ns` does not change while there is a thread. */
 static void *work(void *argument) {
   lido_manager *manager = argument;
   lido_monitor *monitor = manager->monitor;
-  for (uint64_t due = lido_os_now_ns(); wait_until(monitor, due);) {
+  uint64_t number = number_of(monitor);
+  for (uint64_t due = lido_os_now_ns(); wait_until(monitor, number, due);) {
     lido_manager_tick(manager);
     due = lido_monitor_next_due(due, monitor->interval_ns, lido_os_now_ns());
   }
@@ -43,8 +56,10 @@ static int start_locked(lido_manager *manager, uint64_t interval_ns) {
   if (monitor->state != LIDO_MONITOR_NONE) return EALREADY;
   monitor->interval_ns = interval_ns;
   int error = lido_os_thread_start(&monitor->thread, work, manager);
-  if (error == 0) monitor->state = LIDO_MONITOR_RUNS;
-  return error;
+  if (error != 0) return error;
+  monitor->state = LIDO_MONITOR_RUNS;
+  monitor->thread_number++;
+  return 0;
 }
 
 int lido_monitor_start(lido_manager *manager, uint64_t interval_ns) {

@@ -114,7 +114,8 @@ void lido_manager_policy_set(lido_manager *manager, lido_policy policy) {
   lido_policy before = manager->policy;
   if (before != policy) {
     manager->policy = policy;
-    choose_locked(manager, policy == LIDO_POLICY_ADAPTIVE ? lido_adaptive_begin(&manager->adaptive, now) : policy);
+    lido_policy first = lido_adaptive_begin(&manager->adaptive, now); /* what it saw last time is nobody's any more */
+    choose_locked(manager, policy == LIDO_POLICY_ADAPTIVE ? first : policy);
     manager->totals.policy_changes++;
   }
   lido_lock_give(&manager->lock);
@@ -159,6 +160,7 @@ static bool load_of(lido_manager *manager, lido_load *load, uint64_t *now) {
       (double)v[LIDO_SAMPLE_bytes_reserved] - (double)v[LIDO_SAMPLE_bytes_live] + (double)v[LIDO_SAMPLE_bytes_idle];
   if (load->misses < 0) load->misses = 0; /* a pool was ended, and its counts with it */
   if (load->slabs < 0) load->slabs = 0;
+  if (load->free_bytes < 0) load->free_bytes = 0; /* objects of passthrough pools live in no slab */
   *now = samples[0].now_ns;
   return true;
 }
@@ -167,6 +169,8 @@ static void read_pressure(const lido_manager *manager, lido_pressure *out) {
   const lido_manager_options *o = &manager->options;
   int error = o->pressure != NULL ? o->pressure(out, o->context) : lido_pressure_read(out);
   if (error != 0) *out = (lido_pressure){0}; /* nothing is known: nothing is pressing */
+  if (!(out->stalled > 0)) out->stalled = 0; /* no number is that, too */
+  if (out->stalled > 1) out->stalled = 1;
 }
 
 void lido_policy_decide(lido_manager *manager) {
@@ -177,7 +181,8 @@ void lido_policy_decide(lido_manager *manager) {
   read_pressure(manager, &pressure);
   lido_lock_take(&manager->lock);
   lido_policy before = manager->chosen;
-  if (manager->policy == LIDO_POLICY_ADAPTIVE) {
+  /* Two ticks at once may have read the same samples; the time of one may be over when it comes here. */
+  if (manager->policy == LIDO_POLICY_ADAPTIVE && now > manager->adaptive.stepped_ns) {
     choose_locked(manager, lido_adaptive_step(&manager->adaptive, before, &load, &pressure, now));
     manager->totals.policy_changes += manager->chosen != before;
   }

@@ -92,7 +92,7 @@ static lido_policy best_agreed(const lido_adaptive *adaptive, lido_policy chosen
 }
 
 lido_policy lido_adaptive_begin(lido_adaptive *adaptive, uint64_t now_ns) {
-  *adaptive = (lido_adaptive){.changed_ns = now_ns};
+  *adaptive = (lido_adaptive){.changed_ns = now_ns, .stepped_ns = now_ns};
   return LIDO_POLICY_HIGH_THROUGHPUT;
 }
 
@@ -100,6 +100,7 @@ lido_policy lido_adaptive_step(lido_adaptive *adaptive, lido_policy chosen, cons
                                const lido_pressure *pressure, uint64_t now_ns) {
   for (unsigned i = 0; i < LIDO_POLICY_CHOICES; i++) score(&adaptive->scores[i], &choices[i], load, pressure);
   adaptive->pressure = *pressure;
+  adaptive->stepped_ns = now_ns;
   count_agreement(adaptive, find(adaptive, chosen));
   lido_policy best = best_agreed(adaptive, chosen);
   if (best == chosen || now_ns - adaptive->changed_ns < DWELL_NS) return chosen;

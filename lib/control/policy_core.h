@@ -23,6 +23,7 @@ typedef struct lido_load {
 
 typedef struct lido_adaptive {
   uint64_t changed_ns; /* when the choice was made */
+  uint64_t stepped_ns; /* of the last step */
   lido_policy_score scores[LIDO_POLICY_CHOICES];
   lido_pressure pressure;
 } lido_adaptive;
@@ -30,7 +31,7 @@ typedef struct lido_adaptive {
 /* What is chosen at first. */
 lido_policy lido_adaptive_begin(lido_adaptive *adaptive, uint64_t now_ns);
 
-/* -> what is chosen now. pre: some time has passed since the last step. */
+/* -> what is chosen now. pre: now_ns is beyond stepped_ns. */
 lido_policy lido_adaptive_step(lido_adaptive *adaptive, lido_policy chosen, const lido_load *load,
                                const lido_pressure *pressure, uint64_t now_ns);
 

@@ -104,15 +104,17 @@ static const char *copy_name(held_snapshot *held, const lido_member *member) {
  * allocs may be seen too high, and then lower. But who asks for a rate takes a counter that falls for one that began
  * anew. */
 static void keep_from_falling(lido_member *member, lido_pool_stats *stats) {
-  uint64_t cached = lido_pool_allocs_cached(stats);
-  if (cached >= member->most_said) {
-    member->most_said = cached;
-  } else {
-    stats->allocs += member->most_said - cached;
-  }
+  lido_pool_alloc_paths paths;
+  lido_pool_alloc_paths_get(stats, &paths);
+  member->most_said = lido_max(paths.thread_cache, member->most_said);
+  paths.thread_cache = member->most_said;
+  stats->allocs = 0;
+#define ADD(name, text) stats->allocs += paths.name;
+  LIDO_POOL_ALLOC_PATHS(ADD)
+#undef ADD
 }
 
-static void read_pool(lido_member *member, lido_pool_stats *out) {
+void lido_member_pool_stats_locked(lido_member *member, lido_pool_stats *out) {
   lido_pool_stats_get(member->object, out);
   keep_from_falling(member, out);
 }
@@ -129,7 +131,7 @@ static void fill_pool(lido_pool_snapshot *out, lido_member *member) {
   out->align = core->geometry.align;
   out->max_objects = core->options.max_objects;
   out->watched = member->watched;
-  read_pool(member, &out->stats);
+  lido_member_pool_stats_locked(member, &out->stats);
 }
 
 static void add_pool(lido_manager_stats *sum, const lido_pool_stats *stats) {
@@ -275,7 +277,7 @@ void lido_manager_stats_locked(lido_manager *manager, lido_manager_stats *out) {
   const lido_member_list *pools = &manager->members[LIDO_KIND_POOL];
   for (size_t i = 0; i < pools->count; i++) {
     lido_pool_stats stats;
-    read_pool(pools->items[i], &stats);
+    lido_member_pool_stats_locked(pools->items[i], &stats);
     add_pool(out, &stats);
   }
   const lido_member_list *classes = &manager->members[LIDO_KIND_ARENA_CLASS];

@@ -79,7 +79,7 @@ static void put_policy(lido_metrics_writer *writer, const char *name, const char
 /* Nanoseconds a second are billionths of one. */
 static void put_costs(lido_metrics_writer *writer) {
   const lido_snapshot *snapshot = writer->snapshot;
-  if (snapshot->scores[0].total_ns == 0) return; /* ADAPTIVE has not looked yet, or is not asked */
+  if (snapshot->scores[0].policy == LIDO_POLICY_NONE) return; /* ADAPTIVE has not looked yet, or is not asked */
   lido_family family = lido_family_make(LIDO_METRIC_gauge, "policy_cost_ratio", "ratio",
                                         "what ADAPTIVE takes a policy to cost, as a share of one processor's time");
   lido_family_put(writer, &family);
@@ -95,7 +95,7 @@ static void put_costs(lido_metrics_writer *writer) {
 
 static void put_pressure(lido_metrics_writer *writer) {
   const lido_pressure *pressure = &writer->snapshot->pressure;
-  if (writer->snapshot->scores[0].total_ns == 0) return;
+  if (writer->snapshot->scores[0].policy == LIDO_POLICY_NONE) return;
   lido_family family = lido_family_make(LIDO_METRIC_gauge, "memory_stalled_ratio", "ratio",
                                         "share of the last ten seconds in which some thread waited for memory");
   lido_family_put(writer, &family);
@@ -164,19 +164,13 @@ static void put_bytes_of(lido_metrics_writer *writer, const lido_family *family,
   lido_sample_put(writer, family, name, (lido_label){"state", "metadata"}, stats->bytes_metadata);
 }
 
-/* Where objects came from: the one place that knows how the counts of slow paths make this up; they add up to the
- * allocs. A pool without caches has no refills, and its direct allocs include its fallbacks. */
 static void put_paths_of(lido_metrics_writer *writer, const lido_family *family, const lido_pool_snapshot *pool) {
-  const lido_pool_stats *stats = &pool->stats;
-  bool has_caches = stats->refills_depot + stats->refills_slab + stats->refills_backing != 0;
-  uint64_t direct = has_caches ? stats->allocs_direct : less(stats->allocs_direct, stats->fallbacks);
+  lido_pool_alloc_paths paths;
+  lido_pool_alloc_paths_get(&pool->stats, &paths);
   lido_label name = {"pool", pool->name};
-  lido_sample_put(writer, family, name, (lido_label){"path", "thread_cache"}, lido_pool_allocs_cached(stats));
-  lido_sample_put(writer, family, name, (lido_label){"path", "depot"}, stats->refills_depot);
-  lido_sample_put(writer, family, name, (lido_label){"path", "slab"}, stats->refills_slab);
-  lido_sample_put(writer, family, name, (lido_label){"path", "backing"}, stats->refills_backing);
-  lido_sample_put(writer, family, name, (lido_label){"path", "direct"}, direct);
-  lido_sample_put(writer, family, name, (lido_label){"path", "fallback"}, stats->fallbacks);
+#define PATH(path, text) lido_sample_put(writer, family, name, (lido_label){"path", #path}, paths.path);
+  LIDO_POOL_ALLOC_PATHS(PATH)
+#undef PATH
 }
 
 static void put_hit_ratio_of(lido_metrics_writer *writer, const lido_family *family, const lido_pool_snapshot *pool) {

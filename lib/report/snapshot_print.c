@@ -233,7 +233,7 @@ static void put_manager(lido_text_out *out, const lido_snapshot *snapshot) {
 
 /* All in one unit, so that they can be compared. */
 static void put_costs(lido_text_out *out, const lido_snapshot *snapshot) {
-  if (snapshot->scores[0].total_ns == 0) return;
+  if (snapshot->scores[0].policy == LIDO_POLICY_NONE) return; /* as in derived_metrics.c */
   lido_text(out, "\ncosts    ");
   for (unsigned i = 0; i < LIDO_POLICY_CHOICES; i++) {
     if (i != 0) lido_text(out, ", ");

@@ -38,7 +38,11 @@ static lido_pool_stats check_taken(lido_snapshot *snapshot, lido_manager *manage
   CHECK_EQ(snapshot->pool_count, 1);
   const lido_pool_stats *now = &snapshot->pools[0].stats;
   LIDO_POOL_STATISTICS(CHECK_COUNTER)
-  CHECK_GE(lido_pool_allocs_cached(now), lido_pool_allocs_cached(&before));
+  lido_pool_alloc_paths paths;
+  lido_pool_alloc_paths paths_before;
+  lido_pool_alloc_paths_get(now, &paths);
+  lido_pool_alloc_paths_get(&before, &paths_before);
+  CHECK_GE(paths.thread_cache, paths_before.thread_cache);
   return *now;
 }
 

@@ -189,3 +189,28 @@ TEST(caches_managed, a_thread_that_ends_in_on_evict_holds_no_member) {
   CHECK_EQ(lido_manager_cache_end(s.manager, s.cache), 0);
   CHECK_LE(lido_manager_destroy(s.manager), 1); /* the value that it was being told of went along with the thread */
 }
+
+enum { DEEP = 20 };
+static shelf shelves[DEEP];
+
+static void evict_in_the_next(shelf *s) {
+  s->on_evict = NULL;
+  if (s == &shelves[DEEP - 1]) pthread_exit(NULL);
+  lido_manager_limits_set(s[1].manager, 1, 0);
+}
+
+TEST(caches_managed, nor_one_that_ends_deep_inside_of_many_passes) {
+  for (size_t i = 0; i < DEEP; i++) {
+    shelf_begin(&shelves[i], NULL);
+    shelf_put(&shelves[i], 0, KEPT);
+    shelves[i].on_evict = evict_in_the_next;
+  }
+  objects_in_thread(evict_and_end, shelves);
+  for (size_t i = 0; i < DEEP; i++) {
+    CHECK_GE(shelves[i].evicted, 1);
+    CHECK_NULL(lido_manager_check(shelves[i].manager));
+    CHECK_EQ(lido_manager_limits_set(shelves[i].manager, 0, 0), 0);
+    CHECK_EQ(lido_manager_cache_end(shelves[i].manager, shelves[i].cache), 0);
+    CHECK_LE(lido_manager_destroy(shelves[i].manager), 1);
+  }
+}

@@ -3,6 +3,7 @@
  */
 #include <pthread.h>
 
+#include "tests/support/child.h"
 #include "tests/support/gate.h"
 #include "tests/support/managed.h"
 
@@ -161,6 +162,60 @@ TEST(manager_callbacks, a_thread_that_ends_in_on_pressure_leaves_passes_to_other
   CHECK_GT(stats_of(l.m.manager).passes_soft, before);
   CHECK_GT(l.calls, 1);
   managed_end(&l.m);
+}
+
+/* ---- Deep inside ---- */
+
+enum { DEEP = 24 };
+
+/* Each manager's pass runs a cleanup that has the next one's pass run; the last one forks. */
+typedef struct well {
+  lido_manager *managers[DEEP];
+  lido_cleanup_queue *queues[DEEP];
+  size_t depth;
+  pid_t child;
+} well;
+
+static void go_deeper(void *argument) {
+  well *w = argument;
+  if (w->depth < DEEP) {
+    lido_manager_reclaim(w->managers[w->depth++], NULL);
+  } else {
+    w->child = fork();
+  }
+}
+
+static bool is_whole(well *w) {
+  bool whole = true;
+  for (size_t i = 0; i < DEEP; i++) {
+    whole &= lido_manager_check(w->managers[i]) == NULL;
+    whole &= lido_manager_cleanup_queue_end(w->managers[i], w->queues[i]) == 0;
+  }
+  return whole;
+}
+
+TEST(manager_callbacks, however_deep_a_fork_is_in_passes_the_child_comes_out_of_all_of_them) {
+  well w = {.child = -1};
+  lido_pool *pool = lido_pool_create(&(lido_pool_options){.object_size = 64, .flags = LIDO_POOL_HANDLES});
+  for (size_t i = 0; i < DEEP; i++) {
+    w.managers[i] = managed_manager(NULL);
+    w.queues[i] = lido_manager_cleanup_queue(w.managers[i], &(lido_cleanup_queue_options){.name = "deeper"});
+    void *object = lido_pool_alloc(pool);
+    lido_cleanup_add_to(w.queues[i], object, go_deeper, &w);
+    lido_release(object);
+  }
+  fflush(stdout);
+  go_deeper(&w);
+  if (w.child == 0) {
+    alarm(20);
+    _exit(is_whole(&w) ? 0 : 1);
+  }
+  int status = 1;
+  CHECK_EQ(waitpid(w.child, &status, 0), w.child);
+  CHECK_EQ(status, 0);
+  CHECK(is_whole(&w));
+  for (size_t i = 0; i < DEEP; i++) CHECK_EQ(lido_manager_destroy(w.managers[i]), 0);
+  CHECK_EQ(lido_pool_destroy(pool), 0);
 }
 
 /* ---- Arenas that outlive their manager ---- */

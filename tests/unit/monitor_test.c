@@ -322,3 +322,64 @@ TEST(monitor, the_child_of_a_fork_has_the_samples_and_no_thread) {
   CHECK_EQ(lido_monitor_stop(manager), 0);
   CHECK_EQ(lido_manager_destroy(manager), 0);
 }
+
+#if !defined(__SANITIZE_THREAD__) /* as above */
+
+/* The monitor's thread forks in on_change, and the child starts a monitor of its own: its second thread. The first one
+ * ends with that tick; a call of the manager's clock would be the next. */
+typedef struct ticker {
+  lido_manager *manager;
+  pid_t child; /* atomic */
+  bool is_child;
+  pthread_t first;
+} ticker;
+
+static pthread_key_t end_of_ticker;
+
+static void ticker_is_gone(void *t) {
+  if (((ticker *)t)->is_child) _exit(0);
+}
+
+static uint64_t now_of_ticker(void *context) {
+  const ticker *t = context;
+  IN_CHILD(!t->is_child || !pthread_equal(pthread_self(), t->first));
+  return managed_now(NULL);
+}
+
+static void fork_and_start(const lido_alert_event *event, void *context) {
+  ticker *t = context;
+  (void)event;
+  pid_t child = fork();
+  if (child != 0) {
+    __atomic_store_n(&t->child, child, __ATOMIC_RELEASE);
+    return;
+  }
+  alarm(CHILD_SECONDS);
+  t->is_child = true;
+  t->first = pthread_self();
+  IN_CHILD(pthread_setspecific(end_of_ticker, t) == 0);
+  IN_CHILD(lido_monitor_start(t->manager, INTERVAL) == 0);
+}
+
+TEST(monitor, a_child_of_its_thread_may_start_one_and_has_one_then) {
+  ticker t = {.child = 0};
+  CHECK_EQ(pthread_key_create(&end_of_ticker, ticker_is_gone), 0);
+  t.manager = lido_manager_create(&(lido_manager_options){.now = now_of_ticker, .context = &t}, NULL);
+  CHECK_NE(lido_alert_add(t.manager, &(lido_alert_rule){.name = "first",
+                                                        .field = LIDO_SAMPLE_ticks,
+                                                        .above = true,
+                                                        .threshold = 0.5,
+                                                        .on_change = fork_and_start,
+                                                        .context = &t}),
+           0);
+  fflush(stdout);
+  CHECK_EQ(lido_monitor_start(t.manager, INTERVAL), 0);
+  while (__atomic_load_n(&t.child, __ATOMIC_ACQUIRE) == 0) sched_yield();
+  int status = 1;
+  CHECK_EQ(waitpid(t.child, &status, 0), t.child);
+  CHECK_EQ(status, 0);
+  CHECK_EQ(lido_manager_destroy(t.manager), 0);
+  CHECK_EQ(pthread_key_delete(end_of_ticker), 0);
+}
+
+#endif

@@ -1,5 +1,6 @@
 /* policies_test.c: what policies set, how ADAPTIVE chooses, and what the system tells of its memory. Clock and pressure
  * are the test's. */
+#include <math.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -191,6 +192,11 @@ TEST(policies, a_tick_runs_pending_cleanups) {
 
 /* ---- ADAPTIVE ---- */
 
+static void count_ring(const lido_alert_event *event, void *context) {
+  (void)event;
+  ++*(size_t *)context;
+}
+
 TEST(policies, adaptive_needs_ticks_that_agree) {
   world w = {.now = SECOND};
   lido_manager *manager = manager_in(&w, LIDO_POLICY_ADAPTIVE);
@@ -287,6 +293,142 @@ TEST(policies, a_clock_that_stands_still_decides_nothing) {
   CHECK_EQ(w.changes, 0);
   CHECK_NULL(lido_manager_check(manager));
   CHECK_EQ(lido_manager_destroy(manager), 0);
+}
+
+TEST(policies, the_pressure_is_in_samples_and_can_ring) {
+  world w = {.now = SECOND, .pressure = {.stalled = 0.25}};
+  lido_manager *manager = manager_in(&w, LIDO_POLICY_ADAPTIVE);
+  size_t rings = 0;
+  lido_alert alert = lido_alert_add(manager, &(lido_alert_rule){.name = "stalls",
+                                                                .field = LIDO_SAMPLE_pressure_stalled_ppm,
+                                                                .above = true,
+                                                                .threshold = 249999,
+                                                                .on_change = count_ring,
+                                                                .context = &rings});
+  CHECK_NE(alert, 0);
+  ticks(manager, &w, 3); /* the second one asks, what it hears is in the third one's sample */
+  lido_sample sample;
+  CHECK_EQ(lido_samples_get(manager, &sample, 1), 1);
+  CHECK_EQ(sample.values[LIDO_SAMPLE_pressure_stalled_ppm], 250000);
+  CHECK_EQ(rings, 1);
+  CHECK_EQ(lido_manager_destroy(manager), 0);
+}
+
+static void check_no_scores(lido_manager *manager, lido_snapshot *snapshot) {
+  static const lido_policy_score none[LIDO_POLICY_CHOICES];
+  lido_policy_score scores[LIDO_POLICY_CHOICES];
+  lido_manager_policy_scores(manager, scores);
+  CHECK(memcmp(scores, none, sizeof scores) == 0);
+  static char text[1 << 16];
+  CHECK_EQ(lido_snapshot_take(snapshot, manager), 0);
+  CHECK(snapshot->pressure.stalled == 0);
+  CHECK_LT(lido_metrics_write_buffer(snapshot, LIDO_METRICS_PROMETHEUS, text, sizeof text), sizeof text);
+  CHECK_NULL(strstr(text, "lido_policy_cost_ratio"));
+  CHECK_NULL(strstr(text, "lido_memory_stalled_ratio"));
+}
+
+static void check_scores(lido_manager *manager, lido_snapshot *snapshot) {
+  static char text[1 << 16];
+  CHECK_EQ(lido_snapshot_take(snapshot, manager), 0);
+  CHECK_LT(lido_metrics_write_buffer(snapshot, LIDO_METRICS_PROMETHEUS, text, sizeof text), sizeof text);
+  CHECK_NOT_NULL(strstr(text, "lido_policy_cost_ratio"));
+  CHECK_NOT_NULL(strstr(text, "lido_memory_stalled_ratio"));
+}
+
+TEST(policies, without_adaptive_there_are_no_scores_and_no_pressure) {
+  world w = {.now = SECOND};
+  lido_manager *manager = manager_in(&w, LIDO_POLICY_ADAPTIVE);
+  lido_snapshot *snapshot = lido_snapshot_create();
+  check_no_scores(manager, snapshot);
+  ticks(manager, &w, 2);
+  check_scores(manager, snapshot); /* that nothing costs anything is a score, too */
+  w.pressure.stalled = 0.5;
+  ticks(manager, &w, 1);
+  check_scores(manager, snapshot);
+  lido_manager_policy_set(manager, LIDO_POLICY_LOW_LATENCY);
+  check_no_scores(manager, snapshot);
+  ticks(manager, &w, 2);
+  check_no_scores(manager, snapshot);
+  lido_sample sample;
+  CHECK_EQ(lido_samples_get(manager, &sample, 1), 1);
+  CHECK_EQ(sample.values[LIDO_SAMPLE_pressure_stalled_ppm], 0);
+  lido_snapshot_destroy(snapshot);
+  CHECK_EQ(lido_manager_destroy(manager), 0);
+}
+
+TEST(policies, a_pressure_that_is_nonsense_is_none_or_all) {
+  static const double said[] = {-1, NAN, 7, INFINITY};
+  static const double meant[] = {0, 0, 1, 1};
+  for (size_t i = 0; i < 4; i++) {
+    world w = {.now = SECOND, .pressure = {.stalled = said[i]}};
+    lido_manager *manager = manager_in(&w, LIDO_POLICY_ADAPTIVE);
+    lido_snapshot *snapshot = lido_snapshot_create();
+    ticks(manager, &w, 2);
+    CHECK_EQ(lido_snapshot_take(snapshot, manager), 0);
+    CHECK(snapshot->pressure.stalled == meant[i]);
+    CHECK(snapshot->scores[0].stall_ns == meant[i] * 1e9);
+    lido_snapshot_destroy(snapshot);
+    CHECK_EQ(lido_manager_destroy(manager), 0);
+  }
+}
+
+TEST(policies, what_lives_outside_of_slabs_is_not_free) {
+  world w = {.now = SECOND};
+  lido_manager *manager = manager_in(&w, LIDO_POLICY_ADAPTIVE);
+  lido_pool *pool = lido_manager_pool(
+      manager, &(lido_pool_options){.name = "outside", .object_size = OBJECT, .flags = LIDO_POOL_PASSTHROUGH});
+  object_list list = {0};
+  for (int i = 0; i < 200; i++) object_list_push(&list, lido_pool_alloc(pool));
+  ticks(manager, &w, 2);
+  lido_policy_score scores[LIDO_POLICY_CHOICES];
+  lido_manager_policy_scores(manager, scores);
+  for (unsigned i = 0; i < LIDO_POLICY_CHOICES; i++) {
+    CHECK_NE(scores[i].policy, LIDO_POLICY_NONE);
+    CHECK(scores[i].idle_ns >= 0 && scores[i].total_ns >= 0);
+  }
+  objects_free_all(pool, &list);
+  object_list_end(&list);
+  CHECK_EQ(lido_manager_destroy(manager), 0);
+}
+
+/* A tick inside of another one's question for the pressure: both see the same two samples, the outer one late. */
+typedef struct nested_world {
+  world w; /* must be first */
+  lido_manager *manager;
+  bool nests;
+} nested_world;
+
+static int pressure_and_tick(lido_pressure *out, void *context) {
+  nested_world *n = context;
+  *out = (lido_pressure){.stalled = 0.2};
+  if (!n->nests) return 0;
+  n->nests = false;
+  ticks(n->manager, &n->w, 1);
+  n->nests = true;
+  return 0;
+}
+
+TEST(policies, of_ticks_at_once_only_one_counts) {
+  nested_world n = {.w = {.now = SECOND}};
+  n.manager = lido_manager_create(&(lido_manager_options){.policy = LIDO_POLICY_ADAPTIVE,
+                                                          .on_policy = on_policy,
+                                                          .pressure = pressure_and_tick,
+                                                          .now = now_of,
+                                                          .context = &n},
+                                  NULL);
+  lido_manager_tick(n.manager);
+  n.w.now += 20 * SECOND; /* it may change its mind */
+  n.nests = true;
+  ticks(n.manager, &n.w, 2);
+  lido_policy_score scores[LIDO_POLICY_CHOICES];
+  lido_manager_policy_scores(n.manager, scores);
+  for (unsigned i = 0; i < LIDO_POLICY_CHOICES; i++) {
+    if (scores[i].policy == LIDO_POLICY_MEMORY_EFFICIENT) CHECK_EQ(scores[i].agreeing_ticks, 2);
+  }
+  CHECK_EQ(n.w.changes, 0);
+  ticks(n.manager, &n.w, 1);
+  CHECK_EQ(n.w.changes, 1);
+  CHECK_EQ(lido_manager_destroy(n.manager), 0);
 }
 
 /* ---- What the system tells ---- */
