@@ -123,8 +123,8 @@ LIDO_API lido_cache *lido_manager_cache_find(lido_manager *manager, const char *
 LIDO_API lido_cleanup_queue *lido_manager_cleanup_queue_find(lido_manager *manager, const char *name);
 
 /* End one before its time, as its own destroy function does; nobody uses it any more. 0; ENOENT: the manager has not
- * made it (a watched pool is not ended); EBUSY: from inside a callback of a pass, tick or alert while such a walk, here or elsewhere, is just at
- * it; or arenas of the class are out. */
+ * made it (a watched pool is not ended); EBUSY: from inside a callback of a pass, tick or alert while such a walk, here
+ * or elsewhere, is just at it; or arenas of the class are out. */
 LIDO_API int lido_manager_pool_end(lido_manager *manager, lido_pool *pool);
 LIDO_API int lido_manager_arena_class_end(lido_manager *manager, lido_arena_class *cls);
 LIDO_API int lido_manager_cache_end(lido_manager *manager, lido_cache *cache);

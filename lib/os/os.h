@@ -55,7 +55,8 @@ typedef struct lido_os_memory {
   uint64_t bytes_most; /* 0: no limit is known */
 } lido_os_memory;
 
-/* Of the process's cgroup if that has a limit, else of the machine. `root` stands before every path: "", but in tests.
+/* Of the process's cgroup or the one above it that is fullest, of those with a limit; else of the machine. Pages of
+ * files that nobody used lately are not in use. `root` stands before every path: "", but in tests.
  * 0, or ENOTSUP. Opens files. */
 int lido_os_memory_read(const char *root, lido_os_memory *out);
 

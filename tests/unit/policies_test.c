@@ -473,6 +473,27 @@ static void check_cgroup(const char *root) {
   CHECK_EQ(memory.bytes_most, 6000000);
 }
 
+/* What can be dropped is not in use; a limit further up may be the one that is met first. */
+static void check_cgroups_above(const char *root) {
+  lido_os_memory memory;
+  write_text(root, "proc/self/cgroup", "0::/app/web\n");
+  write_text(root, "sys/fs/cgroup/app/web/memory.current", "5000000\n");
+  write_text(root, "sys/fs/cgroup/app/web/memory.stat", "anon 1000000\nfile 4000000\ninactive_file 3000000\n");
+  write_text(root, "sys/fs/cgroup/app/web/memory.max", "max\n");
+  write_text(root, "sys/fs/cgroup/app/memory.current", "9000000\n");
+  write_text(root, "sys/fs/cgroup/app/memory.max", "10000000\n");
+  CHECK_EQ(lido_os_memory_read(root, &memory), 0);
+  CHECK_EQ(memory.bytes, 9000000);
+  CHECK_EQ(memory.bytes_most, 10000000);
+  write_text(root, "sys/fs/cgroup/app/web/memory.max", "2100000\n"); /* 95 % of it are in use */
+  CHECK_EQ(lido_os_memory_read(root, &memory), 0);
+  CHECK_EQ(memory.bytes, 2000000);
+  CHECK_EQ(memory.bytes_most, 2100000);
+  write_text(root, "sys/fs/cgroup/app/memory.high", "0\n"); /* nothing may be used */
+  CHECK_EQ(lido_os_memory_read(root, &memory), 0);
+  CHECK_GT(memory.bytes, memory.bytes_most);
+}
+
 static void check_machine(const char *root) {
   lido_os_memory memory;
   CHECK_EQ(lido_os_memory_read(root, &memory), ENOTSUP);
@@ -502,6 +523,7 @@ static void check_nonsense(const char *root) {
 }
 
 TEST(policies, the_pressure_is_the_cgroups) { in_root(check_cgroup); }
+TEST(policies, the_fullest_cgroup_counts_without_what_can_be_dropped) { in_root(check_cgroups_above); }
 TEST(policies, without_a_limited_cgroup_it_is_the_machines) { in_root(check_machine); }
 TEST(policies, nonsense_of_the_system_is_no_pressure) { in_root(check_nonsense); }
 

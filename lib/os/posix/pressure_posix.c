@@ -1,5 +1,5 @@
-/* pressure_posix.c: how the system's memory is, as Linux tells it: by cgroup v2, where the process is in one with
- * limits, else by /proc.
+/* pressure_posix.c: how the system's memory is, as Linux tells it: by cgroup v2, where the process's or one above it
+ * has a limit, else by /proc.
  *
  * memory.pressure and /proc/pressure/memory have a line "some avg10=1.23 avg60=... total=...": the share of the last
  * ten seconds, in percent, in which at least one thread waited for memory.
@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 enum { TEXT_BYTES = 2048, PATH_BYTES = 512 };
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
 
 /* The beginning of a file, with a zero at its end. */
 static bool read_text(const char *path, char *text) {
@@ -63,22 +65,57 @@ static bool own_cgroup(const char *root, char *folder) {
   const char *own = strncmp(text, "0::", 3) == 0 ? text + 3 : behind(text, "\n0::");
   if (own == NULL) return false;
   int length = (int)strcspn(own, "\n");
-  return (size_t)snprintf(folder, PATH_BYTES, "%s/sys/fs/cgroup%.*s", root, length, own) < PATH_BYTES;
+  return (size_t)snprintf(folder, PATH_BYTES, "%s%s%.*s", root, CGROUP_ROOT, length, own) < PATH_BYTES;
 }
 
 /* The lower of memory.high and memory.max, if there is one. */
+static bool read_limit(const char *folder, uint64_t *limit) {
+  uint64_t high = 0;
+  bool has_most = read_bytes(folder, "memory.max", limit);
+  if (!read_bytes(folder, "memory.high", &high)) return has_most;
+  if (!has_most || high < *limit) *limit = high;
+  return true;
+}
+
+/* Without the pages of files that nobody has used lately: the system takes these back when it likes, and MemAvailable
+ * leaves them out as well. */
+static bool read_used(const char *folder, uint64_t *used) {
+  char path[PATH_BYTES];
+  char text[TEXT_BYTES];
+  if (!read_bytes(folder, "memory.current", used)) return false;
+  if ((size_t)snprintf(path, sizeof path, "%s/memory.stat", folder) >= sizeof path || !read_text(path, text))
+    return true;
+  const char *number = behind(text, "\ninactive_file ");
+  uint64_t idle = number != NULL ? strtoull(number, NULL, 10) : 0;
+  *used -= idle < *used ? idle : *used;
+  return true;
+}
+
+static double fill_of(const lido_os_memory *memory) { return (double)memory->bytes / (double)memory->bytes_most; }
+
+/* Take a cgroup's numbers if it has a limit and is fuller than what was found so far. */
+static void consider(const char *folder, lido_os_memory *fullest) {
+  lido_os_memory memory = {0};
+  if (!read_limit(folder, &memory.bytes_most) || !read_used(folder, &memory.bytes)) return;
+  if (memory.bytes_most == 0) memory.bytes_most = 1; /* nothing may be used: it is as full as can be */
+  if (fullest->bytes_most != 0 && fill_of(&memory) <= fill_of(fullest)) return;
+  fullest->bytes = memory.bytes;
+  fullest->bytes_most = memory.bytes_most;
+}
+
+/* Of the process's cgroup and those above it the fullest with a limit; the wait is that of its own. */
 static bool read_cgroup(const char *root, lido_os_memory *out) {
   char folder[PATH_BYTES];
   char pressure[PATH_BYTES];
-  uint64_t most = 0;
-  if (!own_cgroup(root, folder) || !read_bytes(folder, "memory.current", &out->bytes)) return false;
-  if (read_bytes(folder, "memory.max", &most)) out->bytes_most = most;
-  if (read_bytes(folder, "memory.high", &most) && (out->bytes_most == 0 || most < out->bytes_most))
-    out->bytes_most = most;
-  if (out->bytes_most == 0) return false;
+  if (!own_cgroup(root, folder)) return false;
   if ((size_t)snprintf(pressure, sizeof pressure, "%s/memory.pressure", folder) >= sizeof pressure) return false;
-  out->knows_stalled = read_stalled(pressure, &out->stalled);
-  return true;
+  size_t top = strlen(root) + strlen(CGROUP_ROOT);
+  while (strlen(folder) > top) {
+    consider(folder, out);
+    *strrchr(folder, '/') = '\0';
+  }
+  if (out->bytes_most != 0) out->knows_stalled = read_stalled(pressure, &out->stalled);
+  return out->bytes_most != 0;
 }
 
 static bool kibibytes(const char *text, const char *label, uint64_t *bytes) {
