@@ -5,8 +5,8 @@
  *
  * A policy is nothing but a set of values for the knobs of lido_pool_tune() and of a manager's tick;
  * lido_policy_settings_get() shows them. What each costs and buys is measured in docs/policies.md.
- *   LOW_LATENCY       no alloc or free gives memory back or asks the system for some: slabs are made ready ahead by
- *                     ticks, pages stay.
+ *   LOW_LATENCY       no free gives memory back, and no alloc asks the system for some as long as what is ready
+ *                     lasts: slabs are made ready ahead by ticks, pages stay.
  *   HIGH_THROUGHPUT   few and large exchanges; free memory goes back late and lazily.
  *   MEMORY_EFFICIENT  small caches; free memory goes back at once.
  *   ADAPTIVE          one of the three, by what each would have cost in the last ticks, in nanoseconds a second: of

@@ -12,8 +12,9 @@
 static size_t bytes_for(size_t samples) { return sizeof(lido_monitor) + samples * sizeof(lido_sample); }
 
 lido_monitor *lido_monitor_create(size_t samples) {
-  lido_monitor *monitor = lido_metadata_alloc(lido_metadata_system(), bytes_for(samples));
+  lido_monitor *monitor = lido_metadata_take(lido_metadata_system(), bytes_for(samples));
   if (monitor == NULL) return NULL;
+  memset(monitor, 0, sizeof *monitor); /* the ring stays untouched, and so without pages, until samples come */
   monitor->room = samples;
   lido_lock_init(&monitor->lock, LIDO_RANK_MONITOR);
   lido_os_condition_init(&monitor->changed);

@@ -1,6 +1,6 @@
 /* moving_counts_test.c: counters of a pool whose numbers were read while threads moved objects: then some live ones are
- * seen twice or not at all, and the allocs, which are put together of them, seem to fall. Here objects that are set aside
- * stand for those that were not seen.
+ * seen twice or not at all, and the allocs, which are put together of them, seem to fall. Here objects that are set
+ * aside stand for those that were not seen.
  */
 #include "lib/control/manager_core.h"
 #include "pools/pool_core.h"
