@@ -22,6 +22,8 @@
 #ifndef LIDO_LIB_CONTROL_MANAGER_CORE_H
 #define LIDO_LIB_CONTROL_MANAGER_CORE_H
 
+#include <errno.h>
+
 #include "lib/base/list.h"
 #include "lib/control/policy_core.h"
 #include "lib/os/os.h"
@@ -156,6 +158,19 @@ const char *lido_members_check(lido_manager *manager);
 
 /* ---- Each kind ---- */
 
+/* Enter what was just made. -> it, or another of that name, or NULL: errno; then and for another it is ended. */
+void *lido_kind_enter(lido_manager *manager, lido_kind kind, const char *name, void *made, size_t (*end)(void *object));
+
+static inline bool lido_kind_is_name(const char *name) { return name != NULL && name[0] != '\0'; }
+
+static inline void *lido_kind_fail(int error) {
+  errno = error;
+  return NULL;
+}
+
+/* A pool becomes a member: other threads will ask for its numbers, and it follows the policy. */
+void lido_kind_come_pool_locked(lido_manager *manager, lido_pool *pool);
+
 /* End an object of that kind. -> what was still live in it. */
 size_t lido_kind_end_pool(void *object);
 size_t lido_kind_end_cache(void *object);
@@ -169,10 +184,13 @@ void lido_managed_cache_stats(const void *object, lido_cache_stats *out);
 
 /* ---- Reclaim (reclaim.c) ---- */
 
+/* What was given back goes into the totals; as a pass, if it is one. */
+void lido_totals_add(lido_manager *manager, const lido_reclaim_report *report, bool is_pass);
+
 void lido_manager_on_soft(lido_budget *budget, size_t used, void *context);
 void lido_manager_on_hard(lido_budget *budget, size_t wanted, void *context);
 
-/* May this thread trim the pool? Not one that belongs to another thread alone. */
+/* May this thread trim or prepare the pool? Not one that belongs to another thread alone. */
 bool lido_pool_is_trimmable(const lido_pool *pool);
 
 /* The pass for the soft limit that was put off to this tick, if there is one. */

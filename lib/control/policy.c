@@ -74,11 +74,9 @@ static void tune_locked(const lido_manager *manager, lido_pool *pool) {
   lido_pool_tune(pool, &settings.tuning);
 }
 
-void lido_policy_apply(lido_manager *manager, lido_pool *pool) {
-  lido_lock_take(&manager->lock);
+void lido_policy_apply_locked(lido_manager *manager, lido_pool *pool) {
   bool as_it_is = manager->chosen == LIDO_POLICY_NONE && manager->options.retain_percent == 0;
   if (!as_it_is) tune_locked(manager, pool);
-  lido_lock_give(&manager->lock);
 }
 
 static void choose_locked(lido_manager *manager, lido_policy chosen) {
@@ -109,6 +107,7 @@ static uint64_t time_of_ticks(lido_manager *manager) {
 
 void lido_manager_policy_set(lido_manager *manager, lido_policy policy) {
   if ((unsigned)policy >= LIDO_POLICY_COUNT) return;
+  int saved_errno = errno;
   uint64_t now = time_of_ticks(manager);
   lido_lock_take(&manager->lock);
   lido_policy before = manager->policy;
@@ -120,6 +119,7 @@ void lido_manager_policy_set(lido_manager *manager, lido_policy policy) {
   }
   lido_lock_give(&manager->lock);
   tell(manager, before, policy);
+  errno = saved_errno;
 }
 
 static lido_manager *unlocked(const lido_manager *manager) {
