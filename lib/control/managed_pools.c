@@ -20,6 +20,12 @@ void *lido_kind_enter(lido_manager *manager, lido_kind kind, const char *name, v
   return error == EEXIST ? present : lido_kind_fail(error);
 }
 
+bool lido_kind_is_charged(const lido_member *member) {
+  if (member->kind == LIDO_KIND_POOL) return lido_core_of(member->object)->options.budget != NULL;
+  if (member->kind == LIDO_KIND_ARENA_CLASS) return lido_arena_class_core_of(member->object)->options.budget != NULL;
+  return true;
+}
+
 /* ---- Pools ---- */
 
 void lido_kind_come_pool_locked(lido_manager *manager, lido_pool *pool) {

@@ -227,5 +227,6 @@ size_t lido_manager_destroy(lido_manager *manager) {
 
 const char *lido_manager_check(lido_manager *manager) {
   const char *broken = lido_members_check(manager);
+  if (broken == NULL) broken = lido_policy_check(manager);
   return broken != NULL ? broken : lido_monitor_check(manager->monitor);
 }

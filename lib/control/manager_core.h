@@ -153,7 +153,7 @@ void lido_members_call(lido_manager *manager, void (*body)(void *argument), void
 void lido_members_in_child(lido_manager *manager);
 void lido_members_hold_again_in_child(void);
 
-/* NULL, or X1, X2. */
+/* NULL, or X1 to X3. */
 const char *lido_members_check(lido_manager *manager);
 
 /* ---- Each kind ---- */
@@ -167,6 +167,9 @@ static inline void *lido_kind_fail(int error) {
   errno = error;
   return NULL;
 }
+
+/* Does it stand on a budget, if it is a pool or a class of arenas? For X3. */
+bool lido_kind_is_charged(const lido_member *member);
 
 /* A pool becomes a member: other threads will ask for its numbers, and it follows the policy. */
 void lido_kind_come_pool_locked(lido_manager *manager, lido_pool *pool);

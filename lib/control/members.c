@@ -275,6 +275,7 @@ static const char *check_list(const lido_member_list *list, unsigned kind) {
     if (member->kind != (lido_kind)kind) return "X1: a member among those of another kind";
     if (member->ending) return "X2: a member that is ending can be found";
     if (member->holds != 0) return "X2: a member is held, though nobody uses the manager";
+    if (!member->watched && !lido_kind_is_charged(member)) return "X3: what the manager made is charged to nothing";
   }
   return NULL;
 }

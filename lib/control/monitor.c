@@ -144,6 +144,8 @@ static const char *check_ring_locked(lido_monitor *monitor) {
 const char *lido_monitor_check(lido_monitor *monitor) {
   lido_lock_take(&monitor->lock);
   const char *broken = check_ring_locked(monitor);
+  bool was_made = monitor->thread_number != 0;
+  if (broken == NULL && monitor->state != LIDO_MONITOR_NONE && !was_made) broken = "X5: a thread that was never made";
   if (broken == NULL) broken = lido_alerts_check_locked(&monitor->alerts);
   lido_lock_give(&monitor->lock);
   return broken;

@@ -147,6 +147,14 @@ int lido_pressure_read(lido_pressure *out) {
   return error;
 }
 
+const char *lido_policy_check(lido_manager *manager) {
+  lido_policy_settings unused;
+  lido_policy chosen;
+  lido_policy policy = lido_manager_policy(manager, &chosen);
+  bool fits = policy == LIDO_POLICY_ADAPTIVE ? lido_policy_settings_get(chosen, &unused) == 0 : chosen == policy;
+  return fits ? NULL : "Y1: what is chosen is not what is set, or none of the three";
+}
+
 /* ---- ADAPTIVE ---- */
 
 /* What the last two samples say. false: there are no two, or no time has passed. */

@@ -50,6 +50,9 @@ lido_policy_settings lido_policy_settings_for(const lido_manager *manager, lido_
 /* Choose, if the policy is ADAPTIVE, and tell of it. */
 void lido_policy_decide(lido_manager *manager);
 
+/* NULL, or Y1. */
+const char *lido_policy_check(lido_manager *manager);
+
 /* What a tick does for the policy. (policy_tick.c) */
 void lido_policy_tick(lido_manager *manager);
 

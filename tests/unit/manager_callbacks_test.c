@@ -273,6 +273,32 @@ TEST(manager_callbacks, a_limit_set_below_what_is_used_is_followed_at_once) {
   managed_end(&m);
 }
 
+static void spoil_errno(lido_manager *manager, const lido_reclaim_report *report, void *context) {
+  (void)manager, (void)report;
+  ++*(size_t *)context;
+  errno = EDOM;
+}
+
+static void spoil_errno_too(lido_manager *manager, lido_policy from, lido_policy to, void *context) {
+  (void)from, (void)to;
+  spoil_errno(manager, NULL, context);
+}
+
+TEST(manager_callbacks, limits_and_policies_that_are_set_spoil_no_errno) {
+  size_t calls = 0;
+  managed m = managed_begin(
+      &(lido_manager_options){.on_pressure = spoil_errno, .on_policy = spoil_errno_too, .context = &calls});
+  managed_live(&m, 2 * MEBI / MANAGED_OBJECT);
+  errno = ERANGE;
+  CHECK_EQ(lido_manager_limits_set(m.manager, MEBI, 0), 0);
+  CHECK_EQ(errno, ERANGE);
+  CHECK_EQ(calls, 1);
+  lido_manager_policy_set(m.manager, LIDO_POLICY_LOW_LATENCY);
+  CHECK_EQ(errno, ERANGE);
+  CHECK_EQ(calls, 2);
+  managed_end(&m);
+}
+
 TEST(manager_callbacks, a_small_piece_of_an_arena_asks_once) {
   managed m = managed_begin(&(lido_manager_options){.hard_bytes = MEBI});
   managed_live(&m, 15 * SLAB / MANAGED_OBJECT);
