@@ -30,7 +30,7 @@ LIDO_BEGIN
   X(budget_refusals, counter, calls, "requests that the hard limit refused")                \
   X(resident_bytes, gauge, bytes, "of the process, as the system says; 0: nobody asked it") \
   X(pressure_stalled_ppm, gauge, ppm,                                                       \
-    "millionths of the time in which some thread waited for memory, as ADAPTIVE saw it last; 0: it is not asked")
+    "millionths of the time in which some thread waited for memory, as ADAPTIVE saw it last; 0: nobody asks or knows")
 
 /* The number of a field: LIDO_SAMPLE_bytes_live, ... */
 #define LIDO_SAMPLE_CONSTANT(name, kind, unit, text) LIDO_SAMPLE_##name,

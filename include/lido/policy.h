@@ -61,9 +61,10 @@ LIDO_API int lido_policy_settings_get(lido_policy policy, lido_policy_settings *
 /* ---- How the system's memory is ------------------------------------------------------------- */
 
 typedef struct lido_pressure {
-  double stalled;      /* share of the last ten seconds in which some thread waited for memory: 0 to 1 */
-  uint64_t bytes;      /* that the cgroup, or else the machine, has in use */
-  uint64_t bytes_most; /* that it may have; 0: no limit is known */
+  double stalled;          /* share of the last ten seconds in which some thread waited for memory: 0 to 1 */
+  uint64_t bytes;          /* that the cgroup, or else the machine, has in use */
+  uint64_t bytes_most;     /* that it may have; 0: no limit is known */
+  bool stalled_is_unknown; /* the system does not tell it, only bytes: `stalled` is 0 */
 } lido_pressure;
 
 /* From the process's cgroup v2 (memory.pressure, memory.current, memory.high, memory.max), or else

@@ -41,18 +41,19 @@ typedef enum lido_kind {
 } lido_kind;
 
 typedef struct lido_member {
+  /* fixed */
   lido_kind kind;
   bool watched; /* the program's: not ended here */
+  void *object;
+  size_t bytes; /* of this struct, with the name */
   /* under the manager's lock */
   bool ending;
   unsigned holds;
   uint64_t remembered; /* bytes that a pool had in use at most, as far as a policy remembers it */
   uint64_t remembered_ns;
   uint64_t misses_seen; /* of the pool, by the last tick */
-  void *object;
-  uint64_t most_said; /* of a pool's allocs by its caches, of a class's acquires: most that a snapshot said */
-  size_t bytes;       /* of this struct, with the name */
-  char name[];
+  uint64_t most_said;   /* of a pool's allocs by its caches, of a class's acquires: most that a snapshot said */
+  char name[];          /* fixed */
 } lido_member;
 
 typedef struct lido_member_list {

@@ -143,7 +143,10 @@ void lido_manager_policy_scores(const lido_manager *manager, lido_policy_score o
 int lido_pressure_read(lido_pressure *out) {
   lido_os_memory memory;
   int error = lido_os_memory_read("", &memory);
-  *out = (lido_pressure){.stalled = memory.stalled, .bytes = memory.bytes, .bytes_most = memory.bytes_most};
+  *out = (lido_pressure){.stalled = memory.stalled,
+                         .bytes = memory.bytes,
+                         .bytes_most = memory.bytes_most,
+                         .stalled_is_unknown = !memory.knows_stalled};
   return error;
 }
 
@@ -176,8 +179,8 @@ static bool load_of(lido_manager *manager, lido_load *load, uint64_t *now) {
 static void read_pressure(const lido_manager *manager, lido_pressure *out) {
   const lido_manager_options *o = &manager->options;
   int error = o->pressure != NULL ? o->pressure(out, o->context) : lido_pressure_read(out);
-  if (error != 0) *out = (lido_pressure){0}; /* nothing is known: nothing is pressing */
-  if (!(out->stalled > 0)) out->stalled = 0; /* no number is that, too */
+  if (error != 0) *out = (lido_pressure){.stalled_is_unknown = true}; /* then nothing is pressing */
+  if (!(out->stalled > 0)) out->stalled = 0;                          /* no number is that, too */
   if (out->stalled > 1) out->stalled = 1;
 }
 
