@@ -75,7 +75,8 @@ LIDO_API lido_alert lido_alert_add(lido_manager *manager, const lido_alert_rule 
 
 /* Without RESOLVED. Once it has returned, on_change is not called any more: if a thread is just in it, its end is
  * waited for. Only from inside an on_change, or any other function of the program that a manager calls, nobody is
- * waited for; then a call may still be under way in another thread. -> whether there was such a rule. */
+ * waited for; then a call may still be under way in another thread. Blocks: not with a lock held that on_change takes.
+ * -> whether there was such a rule. */
 LIDO_API bool lido_alert_remove(lido_manager *manager, lido_alert alert);
 
 /* Never RESOLVED. */

@@ -47,8 +47,8 @@ typedef struct lido_reclaim_report lido_reclaim_report;
 
 enum {
   /* No function of the program is called in the middle of an alloc. The pass for the soft limit runs at the next tick
-   * instead; the one for the hard limit only gives back free memory of pools, caches and arenas (for which `destroy` of
-   * a pool with constructed objects may be called). */
+   * instead; the one for the hard limit only gives back free memory of pools and arenas (for which `destroy` of a pool
+   * with constructed objects may be called). */
   LIDO_MANAGER_RECLAIM_AT_TICKS = 1,
   /* Ticks ask the system for resident_bytes (lido/monitor.h), as they do while a monitor's thread runs. Opens a file at
    * each. */
@@ -63,7 +63,8 @@ typedef struct lido_manager_options {
    * the memory; beyond hard_bytes nothing is given out: ENOMEM, after one pass. 0 = none. */
   size_t soft_bytes;
   size_t hard_bytes;
-  /* Free memory that a pool keeps, as a share of its live objects' slabs: 1 to 1,000; 0 = what the policy says. */
+  /* Free memory that a pool keeps, as a share of its live objects' slabs: 1 to 1,000; 0 = what the policy says. With
+   * the policy NONE the pool's retain_bytes (by default 1 MiB) stays in any case. */
   unsigned retain_percent;
   lido_policy policy; /* how pools and arenas are tuned (lido/policy.h); 0 = as each one's options say */
   /* More than soft_bytes are in use although a pass has done what it could. On the thread of the pass. */
@@ -116,7 +117,7 @@ LIDO_API lido_cache *lido_manager_cache(lido_manager *manager, const lido_cache_
 LIDO_API lido_cleanup_queue *lido_manager_cleanup_queue(lido_manager *manager,
                                                         const lido_cleanup_queue_options *options);
 
-/* Those that are there, or NULL (errno unchanged). */
+/* Those that are there, or NULL (errno unchanged). `name` is needed. */
 LIDO_API lido_pool *lido_manager_pool_find(lido_manager *manager, const char *name);
 LIDO_API lido_arena_class *lido_manager_arena_class_find(lido_manager *manager, const char *name);
 LIDO_API lido_cache *lido_manager_cache_find(lido_manager *manager, const char *name);
@@ -124,7 +125,8 @@ LIDO_API lido_cleanup_queue *lido_manager_cleanup_queue_find(lido_manager *manag
 
 /* End one before its time, as its own destroy function does; nobody uses it any more. 0; ENOENT: the manager has not
  * made it (a watched pool is not ended); EBUSY: from inside a callback of a pass, tick or alert while such a walk, here
- * or elsewhere, is just at it; or arenas of the class are out. */
+ * or elsewhere, is just at it; or arenas of the class are out. Blocks: until no pass, tick or question for occupancy of
+ * another thread is at it; so not with a lock held that a function takes which such a walk calls. */
 LIDO_API int lido_manager_pool_end(lido_manager *manager, lido_pool *pool);
 LIDO_API int lido_manager_arena_class_end(lido_manager *manager, lido_arena_class *cls);
 LIDO_API int lido_manager_cache_end(lido_manager *manager, lido_cache *cache);
@@ -157,7 +159,7 @@ LIDO_API int lido_manager_own(lido_manager *manager, lido_stage stage, void (*en
 /* ---- Limits and reclaim -------------------------------------------------------------------- */
 
 /* What all pools, arenas and caches of the manager are charged to. For more of them that the program makes itself. Ends
- * with the manager. */
+ * with the manager, or, if pools of the program stand on it then, stays for them, silent and without limits. */
 LIDO_API lido_budget *lido_manager_budget(const lido_manager *manager);
 
 /* Other limits from now on. If more than soft_bytes are in use, a pass runs, as when they are passed. 0, or EINVAL. */
@@ -190,12 +192,13 @@ struct lido_reclaim_report {
 /* A pass now, on this thread: pending cleanups run, free memory of pools and of this thread's idle arenas goes back
  * (other threads give theirs at their next slow path), and while more than soft_bytes are in use, caches let go of
  * values they keep. Several threads may be in passes at once; inside a callback of a pass of this manager it does
- * nothing. -> bytes that went back; `report`, if not NULL, says more. Costs by what it frees, and some hundred
+ * nothing. -> bytes that went back; `report`, if not NULL, says more. Costs by what it frees, and about a hundred
  * nanoseconds for each pool and class. */
 LIDO_API size_t lido_manager_reclaim(lido_manager *manager, lido_reclaim_report *report);
 
 /* ---- Policy -------------------------------------------------------------------------------- */
 
+/* All pools are tuned anew before it returns. A value that is no policy changes nothing. */
 LIDO_API void lido_manager_policy_set(lido_manager *manager, lido_policy policy);
 /* What was set, and, with ADAPTIVE, what that has chosen at present. */
 LIDO_API lido_policy lido_manager_policy(const lido_manager *manager, lido_policy *chosen);
@@ -207,8 +210,10 @@ LIDO_API void lido_manager_policy_scores(const lido_manager *manager, lido_polic
 /* ---- Housekeeping -------------------------------------------------------------------------- */
 
 /* What is due: a sample is taken (lido/monitor.h), alerts are looked at (lido/alert.h), pages whose delay is over are
- * purged, slabs are made ready ahead of need, some cleanups run, ADAPTIVE decides. Once a second, say. Costs some
- * hundred nanoseconds for each pool, and allocates nothing. */
+ * purged, slabs are made ready ahead of need, some cleanups run, ADAPTIVE decides; while the heap profile runs, each
+ * cache of the process's threads is asked to come by (lido/heap_profile.h), under the lock of the registry. Once a
+ * second, say. Costs some hundred nanoseconds for each pool, and allocates nothing but the slabs that LOW_LATENCY makes
+ * ready. */
 LIDO_API void lido_manager_tick(lido_manager *manager);
 
 /* Verify invariants: NULL, or the number and text of one that does not hold. No other thread may use the manager. */

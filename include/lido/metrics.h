@@ -23,11 +23,8 @@ typedef enum lido_metrics_format {
 /* What HTTP calls the format. */
 LIDO_API const char *lido_metrics_content_type(lido_metrics_format format);
 
-/* Takes `bytes` bytes of text. 0, or an errno value, which ends the writing. */
-typedef int (*lido_metrics_sink)(const char *text, size_t bytes, void *context);
-
 /* 0, EINVAL (no such format), or what the sink returned. */
-LIDO_API int lido_metrics_write(const lido_snapshot *snapshot, lido_metrics_format format, lido_metrics_sink sink,
+LIDO_API int lido_metrics_write(const lido_snapshot *snapshot, lido_metrics_format format, lido_text_sink sink,
                                 void *context);
 
 /* Into a buffer, with a zero at its end, as snprintf does. -> bytes of the whole text without that zero; no less than
@@ -39,7 +36,7 @@ LIDO_API size_t lido_metrics_write_buffer(const lido_snapshot *snapshot, lido_me
 LIDO_API int lido_metrics_write_fd(const lido_snapshot *snapshot, lido_metrics_format format, int descriptor);
 
 /* A table for people: pools, arena classes, caches, limits. As lido_metrics_write. */
-LIDO_API int lido_snapshot_print(const lido_snapshot *snapshot, lido_metrics_sink sink, void *context);
+LIDO_API int lido_snapshot_print(const lido_snapshot *snapshot, lido_text_sink sink, void *context);
 
 LIDO_END
 

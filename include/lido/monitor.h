@@ -8,8 +8,9 @@
  *     lido_monitor_stop(manager);
  *
  * Each lido_manager_tick() takes a sample. The last ones (1,000, or as many as the manager's options say) lie in a ring
- * that was allocated with the manager. The program calls the tick from its own loop, or starts the thread, or does
- * neither: then there are none, and nothing is paid for.
+ * that was allocated with the manager: sizeof(lido_sample) for each of them, behind which there is memory once it was
+ * used. The program calls the tick from its own loop, or starts the thread, or does neither: then there are none, and
+ * nothing is paid for but the address space.
  *
  * Threads: any. Of two ticks at once one reads all its numbers before the other, so that counters rise from sample to
  * sample.
@@ -29,7 +30,7 @@ LIDO_BEGIN
   X(budget_refusals, counter, calls, "requests that the hard limit refused")                \
   X(resident_bytes, gauge, bytes, "of the process, as the system says; 0: nobody asked it") \
   X(pressure_stalled_ppm, gauge, ppm,                                                       \
-    "millionths of the time in which some thread waited for memory, as ADAPTIVE saw it last; 0: it is not asked")
+    "millionths of the time in which some thread waited for memory, as ADAPTIVE saw it last; 0: nobody asks or knows")
 
 /* The number of a field: LIDO_SAMPLE_bytes_live, ... */
 #define LIDO_SAMPLE_CONSTANT(name, kind, unit, text) LIDO_SAMPLE_##name,
@@ -63,8 +64,9 @@ LIDO_API bool lido_sample_field_is_counter(lido_sample_field field);
 LIDO_API int lido_monitor_start(lido_manager *manager, uint64_t interval_ns);
 
 /* Stops it, and waits for the tick it is in. 0; ESRCH: there is none, or another thread has stopped it, whose wait this
- * one shared; EDEADLK: called by that thread, in a callback. The end of a manager stops it, too; the child of a fork
- * has none, and may start its own. */
+ * one shared; EDEADLK: called by that thread, in a callback. Blocks: not with a lock held that on_change, or another
+ * function that a tick calls, takes. The end of a manager stops it, too; the child of a fork has none, and may start
+ * its own. */
 LIDO_API int lido_monitor_stop(lido_manager *manager);
 
 LIDO_END

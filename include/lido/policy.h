@@ -5,8 +5,8 @@
  *
  * A policy is nothing but a set of values for the knobs of lido_pool_tune() and of a manager's tick;
  * lido_policy_settings_get() shows them. What each costs and buys is measured in docs/policies.md.
- *   LOW_LATENCY       no alloc or free gives memory back or asks the system for some: slabs are made ready ahead by
- *                     ticks, pages stay.
+ *   LOW_LATENCY       no free gives memory back, and no alloc asks the system for some as long as what is ready
+ *                     lasts: slabs are made ready ahead by ticks, pages stay.
  *   HIGH_THROUGHPUT   few and large exchanges; free memory goes back late and lazily.
  *   MEMORY_EFFICIENT  small caches; free memory goes back at once.
  *   ADAPTIVE          one of the three, by what each would have cost in the last ticks, in nanoseconds a second: of
@@ -61,9 +61,10 @@ LIDO_API int lido_policy_settings_get(lido_policy policy, lido_policy_settings *
 /* ---- How the system's memory is ------------------------------------------------------------- */
 
 typedef struct lido_pressure {
-  double stalled;      /* share of the last ten seconds in which some thread waited for memory: 0 to 1 */
-  uint64_t bytes;      /* that the cgroup, or else the machine, has in use */
-  uint64_t bytes_most; /* that it may have; 0: no limit is known */
+  double stalled;          /* share of the last ten seconds in which some thread waited for memory: 0 to 1 */
+  uint64_t bytes;          /* that the cgroup, or else the machine, has in use */
+  uint64_t bytes_most;     /* that it may have; 0: no limit is known */
+  bool stalled_is_unknown; /* the system does not tell it, only bytes: `stalled` is 0 */
 } lido_pressure;
 
 /* From the process's cgroup v2 (memory.pressure, memory.current, memory.high, memory.max), or else

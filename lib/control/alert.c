@@ -284,6 +284,7 @@ void lido_alerts_look_locked(lido_alerts *alerts, const lido_sample *sample) {
 /* ---- Check ---- */
 
 static const char *check_rule(const lido_alerts *alerts, const lido_rule *rule) {
+  if (rule->is_removed) return "R2: a rule that was removed is in the list";
   bool waits = !lido_list_is_empty(&rule->call) || alerts->called == rule;
   if (waits != rule->edge_waits) return "R1: an edge waits on no list, or a rule without one on a list";
   bool fires = rule->state == LIDO_ALERT_FIRING;

@@ -47,7 +47,7 @@ void lido_alerts_look_locked(lido_alerts *alerts, const lido_sample *sample);
 /* Make the calls that wait, unless another thread is at it. Without locks. */
 void lido_alerts_call(lido_monitor *monitor);
 
-/* NULL, or R1, R3. The monitor's lock is held. */
+/* NULL, or R1 to R3. The monitor's lock is held. */
 const char *lido_alerts_check_locked(const lido_alerts *alerts);
 
 void lido_alerts_in_child(lido_alerts *alerts);

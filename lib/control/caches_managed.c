@@ -1,6 +1,4 @@
 /* caches_managed.c: find or create, for caches. A build without caches has without_caches.c instead. */
-#include <errno.h>
-
 #include "lib/caches/cache_core.h"
 #include "lib/control/manager_core.h"
 
@@ -19,27 +17,19 @@ static lido_cache *cache_or_error(lido_cache *cache, const lido_cache_options *w
       o->on_evict == wanted->on_evict && o->now == wanted->now && o->context == wanted->context) {
     return cache;
   }
-  errno = EEXIST;
-  return NULL;
+  return lido_kind_fail(EEXIST);
 }
 
 lido_cache *lido_manager_cache(lido_manager *manager, const lido_cache_options *options) {
-  if (options == NULL || options->name == NULL || options->name[0] == '\0') {
-    errno = EINVAL;
-    return NULL;
-  }
+  if (options == NULL || !lido_kind_is_name(options->name)) return lido_kind_fail(EINVAL);
   lido_cache *cache = lido_members_object(manager, LIDO_KIND_CACHE, options->name);
   if (cache != NULL) return cache_or_error(cache, options);
   lido_cache_options wanted = *options;
   if (wanted.budget == NULL) wanted.budget = manager->budget;
   cache = lido_cache_create(&wanted);
   if (cache == NULL) return NULL;
-  void *present = cache;
-  int error = lido_members_add(manager, LIDO_KIND_CACHE, options->name, cache, false, &present);
-  if (error != 0) lido_cache_destroy(cache);
-  if (error == 0 || error == EEXIST) return cache_or_error(present, options);
-  errno = error;
-  return NULL;
+  cache = lido_kind_enter(manager, LIDO_KIND_CACHE, options->name, cache, lido_kind_end_cache);
+  return cache != NULL ? cache_or_error(cache, options) : NULL;
 }
 
 lido_cache *lido_manager_cache_find(lido_manager *manager, const char *name) {

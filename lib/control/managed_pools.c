@@ -11,21 +11,27 @@
 #include "lib/refs/cleanup_queue.h"
 #include "pools/pool_core.h"
 
-static void *fail(int error) {
-  errno = error;
-  return NULL;
-}
-
-/* Enter what was just made. -> it, or another of that name, or NULL: errno; then and for another it is ended. */
-static void *enter(lido_manager *manager, lido_kind kind, const char *name, void *made, size_t (*end)(void *object)) {
+void *lido_kind_enter(lido_manager *manager, lido_kind kind, const char *name, void *made,
+                      size_t (*end)(void *object)) {
   void *present = NULL;
   int error = lido_members_add(manager, kind, name, made, false, &present);
   if (error == 0) return made;
   end(made);
-  return error == EEXIST ? present : fail(error);
+  return error == EEXIST ? present : lido_kind_fail(error);
+}
+
+bool lido_kind_is_charged(const lido_member *member) {
+  if (member->kind == LIDO_KIND_POOL) return lido_core_of(member->object)->options.budget != NULL;
+  if (member->kind == LIDO_KIND_ARENA_CLASS) return lido_arena_class_core_of(member->object)->options.budget != NULL;
+  return true;
 }
 
 /* ---- Pools ---- */
+
+void lido_kind_come_pool_locked(lido_manager *manager, lido_pool *pool) {
+  lido_core_use_locks(lido_core_of(pool));
+  lido_policy_apply_locked(manager, pool);
+}
 
 size_t lido_kind_end_pool(void *object) { return lido_pool_destroy(object); }
 
@@ -39,11 +45,11 @@ static bool pool_fits(const lido_pool *pool, const lido_pool_options *wanted) {
 }
 
 static lido_pool *pool_or_error(lido_pool *pool, const lido_pool_options *wanted) {
-  return pool_fits(pool, wanted) ? pool : fail(EEXIST);
+  return pool_fits(pool, wanted) ? pool : lido_kind_fail(EEXIST);
 }
 
 lido_pool *lido_manager_pool(lido_manager *manager, const lido_pool_options *options) {
-  if (options == NULL || options->name == NULL || options->name[0] == '\0') return fail(EINVAL);
+  if (options == NULL || !lido_kind_is_name(options->name)) return lido_kind_fail(EINVAL);
   lido_pool_options wanted = *options;
   if (wanted.backing == NULL) wanted.backing = manager->backing;
   if (wanted.budget == NULL) wanted.budget = manager->budget;
@@ -51,10 +57,7 @@ lido_pool *lido_manager_pool(lido_manager *manager, const lido_pool_options *opt
   if (pool != NULL) return pool_or_error(pool, &wanted);
   pool = lido_pool_create(&wanted);
   if (pool == NULL) return NULL;
-  lido_core_use_locks(lido_core_of(pool)); /* ticks and snapshots of any thread ask for its numbers */
-  lido_pool *made = pool;
-  pool = enter(manager, LIDO_KIND_POOL, wanted.name, made, lido_kind_end_pool);
-  if (pool == made) lido_policy_apply(manager, pool);
+  pool = lido_kind_enter(manager, LIDO_KIND_POOL, wanted.name, pool, lido_kind_end_pool);
   return pool != NULL ? pool_or_error(pool, &wanted) : NULL;
 }
 
@@ -69,10 +72,7 @@ int lido_manager_pool_end(lido_manager *manager, lido_pool *pool) {
 }
 
 int lido_manager_pool_watch(lido_manager *manager, lido_pool *pool) {
-  lido_core_use_locks(lido_core_of(pool));
-  int error = lido_members_add(manager, LIDO_KIND_POOL, lido_pool_name(pool), pool, true, NULL);
-  if (error == 0) lido_policy_apply(manager, pool);
-  return error;
+  return lido_members_add(manager, LIDO_KIND_POOL, lido_pool_name(pool), pool, true, NULL);
 }
 
 int lido_manager_pool_unwatch(lido_manager *manager, lido_pool *pool) {
@@ -95,11 +95,11 @@ static bool class_fits(const lido_arena_class *cls, const lido_arena_options *wa
 }
 
 static lido_arena_class *class_or_error(lido_arena_class *cls, const lido_arena_options *wanted) {
-  return class_fits(cls, wanted) ? cls : fail(EEXIST);
+  return class_fits(cls, wanted) ? cls : lido_kind_fail(EEXIST);
 }
 
 lido_arena_class *lido_manager_arena_class(lido_manager *manager, const lido_arena_options *options) {
-  if (options == NULL || options->name == NULL || options->name[0] == '\0') return fail(EINVAL);
+  if (options == NULL || !lido_kind_is_name(options->name)) return lido_kind_fail(EINVAL);
   lido_arena_options wanted = *options;
   if (wanted.backing == NULL) wanted.backing = manager->backing;
   if (wanted.budget == NULL) wanted.budget = manager->budget;
@@ -107,7 +107,7 @@ lido_arena_class *lido_manager_arena_class(lido_manager *manager, const lido_are
   if (cls != NULL) return class_or_error(cls, &wanted);
   cls = lido_arena_class_create(&wanted);
   if (cls == NULL) return NULL;
-  cls = enter(manager, LIDO_KIND_ARENA_CLASS, wanted.name, cls, lido_kind_end_arena_class);
+  cls = lido_kind_enter(manager, LIDO_KIND_ARENA_CLASS, wanted.name, cls, lido_kind_end_arena_class);
   return cls != NULL ? class_or_error(cls, &wanted) : NULL;
 }
 
@@ -142,16 +142,16 @@ static bool queue_fits(const lido_cleanup_queue *queue, const lido_cleanup_queue
 }
 
 static lido_cleanup_queue *queue_or_error(lido_cleanup_queue *queue, const lido_cleanup_queue_options *wanted) {
-  return queue_fits(queue, wanted) ? queue : fail(EEXIST);
+  return queue_fits(queue, wanted) ? queue : lido_kind_fail(EEXIST);
 }
 
 lido_cleanup_queue *lido_manager_cleanup_queue(lido_manager *manager, const lido_cleanup_queue_options *options) {
-  if (options == NULL || options->name == NULL || options->name[0] == '\0') return fail(EINVAL);
+  if (options == NULL || !lido_kind_is_name(options->name)) return lido_kind_fail(EINVAL);
   lido_cleanup_queue *queue = lido_members_object(manager, LIDO_KIND_CLEANUP_QUEUE, options->name);
   if (queue != NULL) return queue_or_error(queue, options);
   queue = lido_cleanup_queue_create(options);
   if (queue == NULL) return NULL;
-  queue = enter(manager, LIDO_KIND_CLEANUP_QUEUE, options->name, queue, lido_kind_end_cleanup_queue);
+  queue = lido_kind_enter(manager, LIDO_KIND_CLEANUP_QUEUE, options->name, queue, lido_kind_end_cleanup_queue);
   return queue != NULL ? queue_or_error(queue, options) : NULL;
 }
 

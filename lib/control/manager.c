@@ -39,7 +39,7 @@ static int check_numbers(const lido_manager_options *o, lido_message *message) {
   return 0;
 }
 
-static int check_names(const lido_manager_options *o, lido_message *message) {
+static int check_choices(const lido_manager_options *o, lido_message *message) {
   if ((unsigned)o->policy >= LIDO_POLICY_COUNT) {
     return wrong(message, "policy is %d; it must be one of enum lido_policy, 0 to %d", (int)o->policy,
                  LIDO_POLICY_COUNT - 1);
@@ -48,14 +48,19 @@ static int check_names(const lido_manager_options *o, lido_message *message) {
     return wrong(message, "flags is %#x; it must be made of LIDO_MANAGER_..., which together are %#x", o->flags,
                  FLAGS_ALL);
   }
-  if (o->name != NULL && o->name[0] == '\0') return wrong(message, "name is empty; it must be NULL or some text");
   return 0;
+}
+
+static int check_name(const lido_manager_options *o, lido_message *message) {
+  if (o->name == NULL || o->name[0] != '\0') return 0;
+  return wrong(message, "name is empty; it must be NULL or some text");
 }
 
 int lido_manager_options_check(const lido_manager_options *options, lido_message *message) {
   if (message != NULL) message->text[0] = '\0';
   if (options == NULL) return 0;
-  int error = check_names(options, message);
+  int error = check_choices(options, message);
+  if (error == 0) error = check_name(options, message);
   if (error == 0) error = check_limits(options, message);
   return error != 0 ? error : check_numbers(options, message);
 }
@@ -222,5 +227,6 @@ size_t lido_manager_destroy(lido_manager *manager) {
 
 const char *lido_manager_check(lido_manager *manager) {
   const char *broken = lido_members_check(manager);
+  if (broken == NULL) broken = lido_policy_check(manager);
   return broken != NULL ? broken : lido_monitor_check(manager->monitor);
 }

@@ -22,6 +22,8 @@
 #ifndef LIDO_LIB_CONTROL_MANAGER_CORE_H
 #define LIDO_LIB_CONTROL_MANAGER_CORE_H
 
+#include <errno.h>
+
 #include "lib/base/list.h"
 #include "lib/control/policy_core.h"
 #include "lib/os/os.h"
@@ -39,18 +41,19 @@ typedef enum lido_kind {
 } lido_kind;
 
 typedef struct lido_member {
+  /* fixed */
   lido_kind kind;
   bool watched; /* the program's: not ended here */
+  void *object;
+  size_t bytes; /* of this struct, with the name */
   /* under the manager's lock */
   bool ending;
   unsigned holds;
   uint64_t remembered; /* bytes that a pool had in use at most, as far as a policy remembers it */
   uint64_t remembered_ns;
   uint64_t misses_seen; /* of the pool, by the last tick */
-  void *object;
-  uint64_t most_said; /* of a pool's allocs by its caches, of a class's acquires: most that a snapshot said */
-  size_t bytes;       /* of this struct, with the name */
-  char name[];
+  uint64_t most_said;   /* of a pool's allocs by its caches, of a class's acquires: most that a snapshot said */
+  char name[];          /* fixed */
 } lido_member;
 
 typedef struct lido_member_list {
@@ -151,10 +154,26 @@ void lido_members_call(lido_manager *manager, void (*body)(void *argument), void
 void lido_members_in_child(lido_manager *manager);
 void lido_members_hold_again_in_child(void);
 
-/* NULL, or X1, X2. */
+/* NULL, or X1 to X3. */
 const char *lido_members_check(lido_manager *manager);
 
 /* ---- Each kind ---- */
+
+/* Enter what was just made. -> it, or another of that name, or NULL: errno; then and for another it is ended. */
+void *lido_kind_enter(lido_manager *manager, lido_kind kind, const char *name, void *made, size_t (*end)(void *object));
+
+static inline bool lido_kind_is_name(const char *name) { return name != NULL && name[0] != '\0'; }
+
+static inline void *lido_kind_fail(int error) {
+  errno = error;
+  return NULL;
+}
+
+/* Does it stand on a budget, if it is a pool or a class of arenas? For X3. */
+bool lido_kind_is_charged(const lido_member *member);
+
+/* A pool becomes a member: other threads will ask for its numbers, and it follows the policy. */
+void lido_kind_come_pool_locked(lido_manager *manager, lido_pool *pool);
 
 /* End an object of that kind. -> what was still live in it. */
 size_t lido_kind_end_pool(void *object);
@@ -169,10 +188,13 @@ void lido_managed_cache_stats(const void *object, lido_cache_stats *out);
 
 /* ---- Reclaim (reclaim.c) ---- */
 
+/* What was given back goes into the totals; as a pass, if it is one. */
+void lido_totals_add(lido_manager *manager, const lido_reclaim_report *report, bool is_pass);
+
 void lido_manager_on_soft(lido_budget *budget, size_t used, void *context);
 void lido_manager_on_hard(lido_budget *budget, size_t wanted, void *context);
 
-/* May this thread trim the pool? Not one that belongs to another thread alone. */
+/* May this thread trim or prepare the pool? Not one that belongs to another thread alone. */
 bool lido_pool_is_trimmable(const lido_pool *pool);
 
 /* The pass for the soft limit that was put off to this tick, if there is one. */

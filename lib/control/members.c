@@ -109,12 +109,13 @@ static int add_locked(lido_manager *manager, lido_member *member, void **present
   }
   if (!grow_locked(&manager->members[member->kind])) return ENOMEM;
   insert_locked(&manager->members[member->kind], member);
+  if (member->kind == LIDO_KIND_POOL) lido_kind_come_pool_locked(manager, member->object);
   return 0;
 }
 
 int lido_members_add(lido_manager *manager, lido_kind kind, const char *name, void *object, bool watched,
                      void **present) {
-  if (name == NULL || name[0] == '\0') return EINVAL;
+  if (!lido_kind_is_name(name)) return EINVAL;
   lido_member *member = member_make(kind, name, object, watched);
   if (member == NULL) return ENOMEM;
   lido_lock_take(&manager->lock);
@@ -274,6 +275,7 @@ static const char *check_list(const lido_member_list *list, unsigned kind) {
     if (member->kind != (lido_kind)kind) return "X1: a member among those of another kind";
     if (member->ending) return "X2: a member that is ending can be found";
     if (member->holds != 0) return "X2: a member is held, though nobody uses the manager";
+    if (!member->watched && !lido_kind_is_charged(member)) return "X3: what the manager made is charged to nothing";
   }
   return NULL;
 }

@@ -12,8 +12,9 @@
 static size_t bytes_for(size_t samples) { return sizeof(lido_monitor) + samples * sizeof(lido_sample); }
 
 lido_monitor *lido_monitor_create(size_t samples) {
-  lido_monitor *monitor = lido_metadata_alloc(lido_metadata_system(), bytes_for(samples));
+  lido_monitor *monitor = lido_metadata_take(lido_metadata_system(), bytes_for(samples));
   if (monitor == NULL) return NULL;
+  memset(monitor, 0, sizeof *monitor); /* the ring stays untouched, and so without pages, until samples come */
   monitor->room = samples;
   lido_lock_init(&monitor->lock, LIDO_RANK_MONITOR);
   lido_os_condition_init(&monitor->changed);
@@ -143,6 +144,8 @@ static const char *check_ring_locked(lido_monitor *monitor) {
 const char *lido_monitor_check(lido_monitor *monitor) {
   lido_lock_take(&monitor->lock);
   const char *broken = check_ring_locked(monitor);
+  bool was_made = monitor->thread_number != 0;
+  if (broken == NULL && monitor->state != LIDO_MONITOR_NONE && !was_made) broken = "X5: a thread that was never made";
   if (broken == NULL) broken = lido_alerts_check_locked(&monitor->alerts);
   lido_lock_give(&monitor->lock);
   return broken;

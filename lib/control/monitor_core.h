@@ -51,7 +51,7 @@ const lido_sample *lido_monitor_newest_locked(const lido_monitor *monitor);
 /* When the tick after the one that was due at `due` is: a whole number of intervals later, and after `now`. */
 uint64_t lido_monitor_next_due(uint64_t due, uint64_t interval_ns, uint64_t now);
 
-/* NULL, or X4, R1, R3. */
+/* NULL, or X4, X5, R1 to R3. */
 const char *lido_monitor_check(lido_monitor *monitor);
 
 void lido_monitor_lock_for_fork(lido_monitor *monitor);

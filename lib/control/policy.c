@@ -74,11 +74,9 @@ static void tune_locked(const lido_manager *manager, lido_pool *pool) {
   lido_pool_tune(pool, &settings.tuning);
 }
 
-void lido_policy_apply(lido_manager *manager, lido_pool *pool) {
-  lido_lock_take(&manager->lock);
+void lido_policy_apply_locked(lido_manager *manager, lido_pool *pool) {
   bool as_it_is = manager->chosen == LIDO_POLICY_NONE && manager->options.retain_percent == 0;
   if (!as_it_is) tune_locked(manager, pool);
-  lido_lock_give(&manager->lock);
 }
 
 static void choose_locked(lido_manager *manager, lido_policy chosen) {
@@ -109,6 +107,7 @@ static uint64_t time_of_ticks(lido_manager *manager) {
 
 void lido_manager_policy_set(lido_manager *manager, lido_policy policy) {
   if ((unsigned)policy >= LIDO_POLICY_COUNT) return;
+  int saved_errno = errno;
   uint64_t now = time_of_ticks(manager);
   lido_lock_take(&manager->lock);
   lido_policy before = manager->policy;
@@ -120,6 +119,7 @@ void lido_manager_policy_set(lido_manager *manager, lido_policy policy) {
   }
   lido_lock_give(&manager->lock);
   tell(manager, before, policy);
+  errno = saved_errno;
 }
 
 static lido_manager *unlocked(const lido_manager *manager) {
@@ -143,8 +143,19 @@ void lido_manager_policy_scores(const lido_manager *manager, lido_policy_score o
 int lido_pressure_read(lido_pressure *out) {
   lido_os_memory memory;
   int error = lido_os_memory_read("", &memory);
-  *out = (lido_pressure){.stalled = memory.stalled, .bytes = memory.bytes, .bytes_most = memory.bytes_most};
+  *out = (lido_pressure){.stalled = memory.stalled,
+                         .bytes = memory.bytes,
+                         .bytes_most = memory.bytes_most,
+                         .stalled_is_unknown = !memory.knows_stalled};
   return error;
+}
+
+const char *lido_policy_check(lido_manager *manager) {
+  lido_policy_settings unused;
+  lido_policy chosen;
+  lido_policy policy = lido_manager_policy(manager, &chosen);
+  bool fits = policy == LIDO_POLICY_ADAPTIVE ? lido_policy_settings_get(chosen, &unused) == 0 : chosen == policy;
+  return fits ? NULL : "Y1: what is chosen is not what is set, or none of the three";
 }
 
 /* ---- ADAPTIVE ---- */
@@ -168,8 +179,8 @@ static bool load_of(lido_manager *manager, lido_load *load, uint64_t *now) {
 static void read_pressure(const lido_manager *manager, lido_pressure *out) {
   const lido_manager_options *o = &manager->options;
   int error = o->pressure != NULL ? o->pressure(out, o->context) : lido_pressure_read(out);
-  if (error != 0) *out = (lido_pressure){0}; /* nothing is known: nothing is pressing */
-  if (!(out->stalled > 0)) out->stalled = 0; /* no number is that, too */
+  if (error != 0) *out = (lido_pressure){.stalled_is_unknown = true}; /* then nothing is pressing */
+  if (!(out->stalled > 0)) out->stalled = 0;                          /* no number is that, too */
   if (out->stalled > 1) out->stalled = 1;
 }
 

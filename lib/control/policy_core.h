@@ -5,7 +5,10 @@
  * (policy_adaptive.c).
  * Invariants
  *   Y1  `chosen` is the policy itself, or with ADAPTIVE one of the three.
- *   Y2  every pool is tuned as `chosen` says: pools are tuned, and it is changed, under the manager's lock.
+ *   Y2  every pool is tuned as `chosen` says, but for ready_bytes, which ticks set, and for what the program has tuned
+ *       since: pools come and are tuned, and `chosen` is changed, under the manager's lock. Pools that come while it is
+ *       NONE are as their own options say (or have the manager's retain_percent).
+ * lido_manager_check() sees Y1; of Y2 nothing can be told from outside, since the program may tune any pool.
  * Threads: any; the choice is made under the manager's lock, and told without.
  */
 #ifndef LIDO_LIB_CONTROL_POLICY_CORE_H
@@ -38,14 +41,17 @@ lido_policy lido_adaptive_step(lido_adaptive *adaptive, lido_policy chosen, cons
 /* The options' policy becomes the manager's. */
 void lido_policy_begin(lido_manager *manager);
 
-/* Tune a pool that has just come, by the manager's policy. */
-void lido_policy_apply(lido_manager *manager, lido_pool *pool);
+/* Tune a pool that just comes, by the manager's policy. Called with the manager's lock held. */
+void lido_policy_apply_locked(lido_manager *manager, lido_pool *pool);
 
 /* As the table has them, and the manager's options. */
 lido_policy_settings lido_policy_settings_for(const lido_manager *manager, lido_policy chosen);
 
 /* Choose, if the policy is ADAPTIVE, and tell of it. */
 void lido_policy_decide(lido_manager *manager);
+
+/* NULL, or Y1. */
+const char *lido_policy_check(lido_manager *manager);
 
 /* What a tick does for the policy. (policy_tick.c) */
 void lido_policy_tick(lido_manager *manager);

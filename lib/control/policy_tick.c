@@ -122,21 +122,6 @@ static void drain(tending *t) {
 
 /* ---- The tick ---- */
 
-/* What was given back makes it a pass, too. */
-static void note(const tending *t) {
-  const lido_reclaim_report *report = &t->report;
-  lido_totals *totals = &t->manager->totals;
-  lido_lock_take(&t->manager->lock);
-  totals->cleanups_run += report->cleanups;
-  totals->purged_bytes += report->purged_bytes;
-  totals->freed_bytes += report->freed_bytes;
-  if (report->freed_bytes != 0) {
-    totals->passes[LIDO_RECLAIM_IDLE]++;
-    lido_durations_add(&totals->durations, report->ns);
-  }
-  lido_lock_give(&t->manager->lock);
-}
-
 /* The system's clock, moved on since the first tick as the manager's has: the times of purges are the system's. */
 static uint64_t system_time_of(lido_manager *manager, uint64_t now) {
   lido_lock_take(&manager->lock);
@@ -170,5 +155,5 @@ void lido_policy_tick(lido_manager *manager) {
   if (has_policy && t.settings.forget_ns == 0) tend_classes(&t);
   t.report.purged_bytes += lido_backing_purge(manager->backing, t.purge_now);
   t.report.ns = lido_os_now_ns() - begun;
-  note(&t);
+  lido_totals_add(manager, &t.report, t.report.freed_bytes != 0); /* what was given back makes it a pass, too */
 }

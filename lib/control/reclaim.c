@@ -128,15 +128,17 @@ static bool puts_off(const lido_manager *manager) {
   return (manager->options.flags & LIDO_MANAGER_RECLAIM_AT_TICKS) != 0;
 }
 
-static void note(lido_manager *manager, const lido_reclaim_report *report) {
+void lido_totals_add(lido_manager *manager, const lido_reclaim_report *report, bool is_pass) {
   lido_lock_take(&manager->lock);
   lido_totals *totals = &manager->totals;
-  totals->passes[report->reason]++;
   totals->freed_bytes += report->freed_bytes;
   totals->purged_bytes += report->purged_bytes;
   totals->cleanups_run += report->cleanups;
   totals->evicted += report->evicted;
-  lido_durations_add(&totals->durations, report->ns);
+  if (is_pass) {
+    totals->passes[report->reason]++;
+    lido_durations_add(&totals->durations, report->ns);
+  }
   lido_lock_give(&manager->lock);
 }
 
@@ -156,7 +158,7 @@ static void run_pass(void *argument) {
   if (pass->calls) evict_while_too_much(pass);
   report->used_after = lido_budget_used(manager->budget);
   report->ns = lido_os_now_ns() - begun;
-  note(manager, report);
+  lido_totals_add(manager, report, true);
   if (pass->calls) tell_of_pressure(manager, report);
 }
 
@@ -174,6 +176,7 @@ static bool is_inside(const lido_manager *manager) {
   return pass != NULL;
 }
 
+/* `report` may be NULL. */
 static void begin_pass(lido_manager *manager, lido_reclaim_reason reason, size_t wanted, lido_reclaim_report *report) {
   reclaim_pass pass = {.manager = manager,
                        .report = {.reason = reason},
@@ -183,7 +186,7 @@ static void begin_pass(lido_manager *manager, lido_reclaim_reason reason, size_t
   passes_of_thread = &pass;
   lido_members_call(manager, run_pass, end_pass, &pass);
   end_pass(&pass);
-  *report = pass.report;
+  if (report != NULL) *report = pass.report;
 }
 
 size_t lido_manager_reclaim(lido_manager *manager, lido_reclaim_report *report) {
@@ -200,10 +203,9 @@ size_t lido_manager_reclaim(lido_manager *manager, lido_reclaim_report *report) 
 
 static void pass_for_soft(lido_manager *manager) {
   bool busy = false;
-  lido_reclaim_report report;
   if (is_inside(manager)) return;
   /* RELAXED: as in end_pass. */
-  if (lido_cas_relaxed(&manager->is_reclaiming, &busy, true)) begin_pass(manager, LIDO_RECLAIM_SOFT, 0, &report);
+  if (lido_cas_relaxed(&manager->is_reclaiming, &busy, true)) begin_pass(manager, LIDO_RECLAIM_SOFT, 0, NULL);
 }
 
 void lido_manager_on_soft(lido_budget *budget, size_t used, void *context) {
@@ -228,12 +230,13 @@ void lido_manager_pass_if_due(lido_manager *manager) {
 int lido_manager_limits_set(lido_manager *manager, size_t soft_bytes, size_t hard_bytes) {
   int error = lido_budget_limits_set(manager->budget, soft_bytes, hard_bytes);
   if (error != 0 || !is_above_soft(manager)) return error;
+  int saved_errno = errno;
   lido_manager_on_soft(manager->budget, lido_budget_used(manager->budget), manager);
+  errno = saved_errno;
   return 0;
 }
 
 void lido_manager_on_hard(lido_budget *budget, size_t wanted, void *context) {
   (void)budget;
-  lido_reclaim_report report;
-  if (!is_inside(context)) begin_pass(context, LIDO_RECLAIM_HARD, wanted, &report);
+  if (!is_inside(context)) begin_pass(context, LIDO_RECLAIM_HARD, wanted, NULL);
 }

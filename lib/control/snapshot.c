@@ -93,7 +93,9 @@ static void *cut(held_snapshot *held, size_t bytes) {
   return piece;
 }
 
+/* NULL for NULL. */
 static const char *copy_name(held_snapshot *held, const lido_member *member) {
+  if (held == NULL) return NULL;
   size_t bytes = member->bytes - sizeof *member;
   return memcpy(cut(held, bytes), member->name, bytes);
 }
@@ -167,43 +169,60 @@ static void add_totals_locked(const lido_manager *manager, lido_manager_stats *s
   sum->policy_changes = totals->policy_changes;
 }
 
-/* ---- All of it ---- */
+/* ---- All of a kind: into the snapshot, or, where that is NULL, only into the sums ---- */
 
-static void fill_pools_locked(held_snapshot *held, const lido_member_list *list) {
-  lido_snapshot *s = &held->face;
+static void read_pools_locked(held_snapshot *held, const lido_member_list *list, lido_manager_stats *sum) {
   for (size_t i = 0; i < list->count; i++) {
-    fill_pool(&s->pools[i], list->items[i]);
-    s->pools[i].name = copy_name(held, list->items[i]);
-    add_pool(&s->stats, &s->pools[i].stats);
+    lido_pool_snapshot unkept;
+    lido_pool_snapshot *out = held != NULL ? &held->face.pools[i] : &unkept;
+    fill_pool(out, list->items[i]);
+    out->name = copy_name(held, list->items[i]);
+    add_pool(sum, &out->stats);
   }
 }
 
-static void fill_classes_locked(held_snapshot *held, const lido_member_list *list) {
-  lido_snapshot *s = &held->face;
+static void read_classes_locked(held_snapshot *held, const lido_member_list *list, lido_manager_stats *sum) {
   for (size_t i = 0; i < list->count; i++) {
-    read_class(list->items[i], &s->arena_classes[i].stats);
-    s->arena_classes[i].name = copy_name(held, list->items[i]);
-    add_class(&s->stats, &s->arena_classes[i].stats);
+    lido_arena_class_snapshot unkept;
+    lido_arena_class_snapshot *out = held != NULL ? &held->face.arena_classes[i] : &unkept;
+    read_class(list->items[i], &out->stats);
+    out->name = copy_name(held, list->items[i]);
+    add_class(sum, &out->stats);
   }
 }
 
-static void fill_caches_locked(held_snapshot *held, const lido_member_list *list) {
-  lido_snapshot *s = &held->face;
+static void read_caches_locked(held_snapshot *held, const lido_member_list *list, lido_manager_stats *sum) {
   for (size_t i = 0; i < list->count; i++) {
-    lido_managed_cache_stats(list->items[i]->object, &s->caches[i].stats);
-    s->caches[i].name = copy_name(held, list->items[i]);
-    add_cache(&s->stats, &s->caches[i].stats);
+    lido_cache_snapshot unkept;
+    lido_cache_snapshot *out = held != NULL ? &held->face.caches[i] : &unkept;
+    lido_managed_cache_stats(list->items[i]->object, &out->stats);
+    out->name = copy_name(held, list->items[i]);
+    add_cache(sum, &out->stats);
   }
 }
 
-static void fill_queues_locked(held_snapshot *held, const lido_member_list *list) {
-  lido_snapshot *s = &held->face;
+static void read_queues_locked(held_snapshot *held, const lido_member_list *list, lido_manager_stats *sum) {
   for (size_t i = 0; i < list->count; i++) {
-    s->cleanup_queues[i].pending = lido_cleanup_queue_pending(list->items[i]->object);
-    s->cleanup_queues[i].name = copy_name(held, list->items[i]);
-    s->stats.cleanups_pending += s->cleanup_queues[i].pending;
+    lido_cleanup_queue_snapshot unkept;
+    lido_cleanup_queue_snapshot *out = held != NULL ? &held->face.cleanup_queues[i] : &unkept;
+    out->pending = lido_cleanup_queue_pending(list->items[i]->object);
+    out->name = copy_name(held, list->items[i]);
+    sum->cleanups_pending += out->pending;
   }
 }
+
+static void read_all_locked(held_snapshot *held, lido_manager *manager, lido_manager_stats *sum) {
+  *sum = (lido_manager_stats){0};
+  read_pools_locked(held, &manager->members[LIDO_KIND_POOL], sum);
+  read_classes_locked(held, &manager->members[LIDO_KIND_ARENA_CLASS], sum);
+  read_caches_locked(held, &manager->members[LIDO_KIND_CACHE], sum);
+  read_queues_locked(held, &manager->members[LIDO_KIND_CLEANUP_QUEUE], sum);
+  add_totals_locked(manager, sum);
+}
+
+void lido_manager_stats_locked(lido_manager *manager, lido_manager_stats *out) { read_all_locked(NULL, manager, out); }
+
+/* ---- A snapshot ---- */
 
 static void cut_arrays_locked(held_snapshot *held, const lido_manager *manager) {
   lido_snapshot *s = &held->face;
@@ -220,13 +239,8 @@ static void cut_arrays_locked(held_snapshot *held, const lido_manager *manager) 
 
 static void fill_locked(held_snapshot *held, lido_manager *manager) {
   lido_snapshot *s = &held->face;
-  s->stats = (lido_manager_stats){0};
   cut_arrays_locked(held, manager);
-  fill_pools_locked(held, &manager->members[LIDO_KIND_POOL]);
-  fill_classes_locked(held, &manager->members[LIDO_KIND_ARENA_CLASS]);
-  fill_caches_locked(held, &manager->members[LIDO_KIND_CACHE]);
-  fill_queues_locked(held, &manager->members[LIDO_KIND_CLEANUP_QUEUE]);
-  add_totals_locked(manager, &s->stats);
+  read_all_locked(held, manager, &s->stats);
   s->passes = manager->totals.durations;
   s->policy = manager->policy;
   s->chosen = manager->chosen;
@@ -268,33 +282,4 @@ int lido_snapshot_take(lido_snapshot *snapshot, lido_manager *manager) {
   snapshot->wall_ns = lido_os_wall_ns();
   errno = saved_errno;
   return 0;
-}
-
-/* ---- Only the sums ---- */
-
-void lido_manager_stats_locked(lido_manager *manager, lido_manager_stats *out) {
-  *out = (lido_manager_stats){0};
-  const lido_member_list *pools = &manager->members[LIDO_KIND_POOL];
-  for (size_t i = 0; i < pools->count; i++) {
-    lido_pool_stats stats;
-    lido_member_pool_stats_locked(pools->items[i], &stats);
-    add_pool(out, &stats);
-  }
-  const lido_member_list *classes = &manager->members[LIDO_KIND_ARENA_CLASS];
-  for (size_t i = 0; i < classes->count; i++) {
-    lido_arena_class_stats stats;
-    read_class(classes->items[i], &stats);
-    add_class(out, &stats);
-  }
-  const lido_member_list *caches = &manager->members[LIDO_KIND_CACHE];
-  for (size_t i = 0; i < caches->count; i++) {
-    lido_cache_stats stats;
-    lido_managed_cache_stats(caches->items[i]->object, &stats);
-    add_cache(out, &stats);
-  }
-  const lido_member_list *queues = &manager->members[LIDO_KIND_CLEANUP_QUEUE];
-  for (size_t i = 0; i < queues->count; i++) {
-    out->cleanups_pending += lido_cleanup_queue_pending(queues->items[i]->object);
-  }
-  add_totals_locked(manager, out);
 }

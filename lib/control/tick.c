@@ -20,7 +20,7 @@ static void tick(void *argument) {
   lido_heap_profile_nudge();
 }
 
-/* The thread may end in a cleanup that the policy runs. */
+/* The thread may end in there, in on_change say (docs/manager.md): then what it holds is let go. */
 void lido_manager_tick(lido_manager *manager) {
   int saved_errno = errno;
   lido_members_call(manager, tick, NULL, manager);

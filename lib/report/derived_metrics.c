@@ -95,7 +95,7 @@ static void put_costs(lido_metrics_writer *writer) {
 
 static void put_pressure(lido_metrics_writer *writer) {
   const lido_pressure *pressure = &writer->snapshot->pressure;
-  if (writer->snapshot->scores[0].policy == LIDO_POLICY_NONE) return;
+  if (writer->snapshot->scores[0].policy == LIDO_POLICY_NONE || pressure->stalled_is_unknown) return;
   lido_family family = lido_family_make(LIDO_METRIC_gauge, "memory_stalled_ratio", "ratio",
                                         "share of the last ten seconds in which some thread waited for memory");
   lido_family_put(writer, &family);

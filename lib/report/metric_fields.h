@@ -12,6 +12,8 @@
 #ifndef LIDO_LIB_REPORT_METRIC_FIELDS_H
 #define LIDO_LIB_REPORT_METRIC_FIELDS_H
 
+#include <string.h>
+
 #include "lido/snapshot.h"
 
 /* The last part of the first two is what the X-lists call a kind. */
@@ -46,7 +48,7 @@ lido_metric_fields lido_guard_fields(void);
 
 static inline uint64_t lido_field_value(const lido_metric_field *field, const void *stats) {
   uint64_t value;
-  __builtin_memcpy(&value, (const char *)stats + field->offset, sizeof value);
+  memcpy(&value, (const char *)stats + field->offset, sizeof value);
   return value;
 }
 

@@ -94,9 +94,8 @@ static void write_limit(char *room, size_t bucket) {
   }
 }
 
-/* The count is that of the buckets, for durations->count may be of another moment, and then no scraper would take it.
- * "le" is "less or equal", and a bucket's end is not in the bucket: what took exactly so many nanoseconds is counted
- * one bucket too high. */
+/* The count is added up here, since no scraper takes one that is not that of the buckets. "le" is "less or equal", and
+ * a bucket's end is not in the bucket: what took exactly so many nanoseconds is counted one bucket too high. */
 void lido_durations_put(lido_metrics_writer *writer, const lido_family *family, const lido_durations *durations) {
   char limit[LIDO_NUMBER_ROOM];
   char number[LIDO_NUMBER_ROOM];

@@ -100,8 +100,7 @@ static void put_all(lido_metrics_writer *writer) {
   if (writer->format == LIDO_METRICS_OPENMETRICS) lido_text(&writer->out, "# EOF\n");
 }
 
-int lido_metrics_write(const lido_snapshot *snapshot, lido_metrics_format format, lido_metrics_sink sink,
-                       void *context) {
+int lido_metrics_write(const lido_snapshot *snapshot, lido_metrics_format format, lido_text_sink sink, void *context) {
   if (format != LIDO_METRICS_PROMETHEUS && format != LIDO_METRICS_OPENMETRICS) return EINVAL;
   lido_metrics_writer writer;
   writer.snapshot = snapshot;

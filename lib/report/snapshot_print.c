@@ -251,7 +251,7 @@ static void put_process(lido_text_out *out, const lido_snapshot *snapshot) {
   lido_text(out, "\n");
 }
 
-int lido_snapshot_print(const lido_snapshot *snapshot, lido_metrics_sink sink, void *context) {
+int lido_snapshot_print(const lido_snapshot *snapshot, lido_text_sink sink, void *context) {
   lido_text_out out;
   lido_text_begin(&out, sink, context);
   put_manager(&out, snapshot);

@@ -6,7 +6,7 @@
 
 enum { BILLION = 1000000000, NINE_DIGITS = 9 };
 
-void lido_text_begin(lido_text_out *out, lido_metrics_sink sink, void *context) {
+void lido_text_begin(lido_text_out *out, lido_text_sink sink, void *context) {
   out->sink = sink;
   out->context = context;
   out->error = 0;

@@ -20,7 +20,7 @@
 enum { LIDO_TEXT_OUT_BYTES = 4096 };
 
 typedef struct lido_text_out {
-  lido_metrics_sink sink;
+  lido_text_sink sink;
   void *context;
   int error; /* the sink's first */
   size_t used;
@@ -28,7 +28,7 @@ typedef struct lido_text_out {
 } lido_text_out;
 
 /* Leaves the buffer as it is: clearing it would be the larger part of a short text. */
-void lido_text_begin(lido_text_out *out, lido_metrics_sink sink, void *context);
+void lido_text_begin(lido_text_out *out, lido_text_sink sink, void *context);
 /* What is left goes to the sink. -> 0 or the sink's error. */
 int lido_text_end(lido_text_out *out);
 

@@ -2,6 +2,7 @@
  * too much is in use. */
 #include <pthread.h>
 
+#include "tests/support/child.h"
 #include "tests/support/managed.h"
 
 enum { SLAB = 64 << 10, MEBI = 1 << 20, KEPT = 64 };
@@ -190,6 +191,9 @@ TEST(caches_managed, a_thread_that_ends_in_on_evict_holds_no_member) {
   CHECK_LE(lido_manager_destroy(s.manager), 1); /* the value that it was being told of went along with the thread */
 }
 
+#if !defined( \
+    __SANITIZE_THREAD__) /* its search for deadlocks follows no more than 64 locks; a fork takes all of caches */
+
 enum { DEEP = 20 };
 static shelf shelves[DEEP];
 
@@ -199,18 +203,27 @@ static void evict_in_the_next(shelf *s) {
   lido_manager_limits_set(s[1].manager, 1, 0);
 }
 
+static void end_thread_deep_inside(void *unused) {
+  (void)unused;
+  objects_in_thread(evict_and_end, shelves);
+  for (size_t i = 0; i < DEEP; i++) {
+    IN_CHILD(shelves[i].evicted >= 1);
+    IN_CHILD(lido_manager_check(shelves[i].manager) == NULL);
+    IN_CHILD(lido_manager_limits_set(shelves[i].manager, 0, 0) == 0);
+    IN_CHILD(lido_manager_cache_end(shelves[i].manager, shelves[i].cache) == 0);
+    IN_CHILD(lido_manager_destroy(shelves[i].manager) <= 1);
+  }
+}
+
+/* In a child, since what the thread was just being told of is lost. */
 TEST(caches_managed, nor_one_that_ends_deep_inside_of_many_passes) {
   for (size_t i = 0; i < DEEP; i++) {
     shelf_begin(&shelves[i], NULL);
     shelf_put(&shelves[i], 0, KEPT);
     shelves[i].on_evict = evict_in_the_next;
   }
-  objects_in_thread(evict_and_end, shelves);
-  for (size_t i = 0; i < DEEP; i++) {
-    CHECK_GE(shelves[i].evicted, 1);
-    CHECK_NULL(lido_manager_check(shelves[i].manager));
-    CHECK_EQ(lido_manager_limits_set(shelves[i].manager, 0, 0), 0);
-    CHECK_EQ(lido_manager_cache_end(shelves[i].manager, shelves[i].cache), 0);
-    CHECK_LE(lido_manager_destroy(shelves[i].manager), 1);
-  }
+  check_child(end_thread_deep_inside, NULL);
+  for (size_t i = 0; i < DEEP; i++) shelf_end(&shelves[i]);
 }
+
+#endif

@@ -2,6 +2,7 @@
  * the member, changes in the middle of a walk, forks. */
 #include <sched.h>
 
+#include "pools/pool_core.h"
 #include "tests/support/child.h"
 #include "tests/support/gate.h"
 #include "tests/support/managed.h"
@@ -314,6 +315,21 @@ static pthread_t stranger_begin(stranger *s, managed *m) {
 static void stranger_end(stranger *s, pthread_t thread) {
   gate_open(&s->done);
   pthread_join(thread, NULL);
+}
+
+TEST(manager_members, a_pool_that_can_not_be_watched_stays_without_locks) {
+  managed m = managed_begin(NULL);
+  lido_pool *mine = lido_pool_create(
+      &(lido_pool_options){.name = "pool", .object_size = MANAGED_OBJECT, .flags = LIDO_POOL_SINGLE_THREAD});
+  CHECK_EQ(lido_manager_pool_watch(m.manager, mine), EEXIST);
+  CHECK(!lido_core_of(mine)->slabs.locks);
+  CHECK_EQ(lido_manager_pool_end(m.manager, m.pool), 0);
+  CHECK_EQ(lido_manager_pool_watch(m.manager, mine), 0);
+  CHECK(lido_core_of(mine)->slabs.locks);
+  CHECK_EQ(lido_manager_pool_unwatch(m.manager, mine), 0);
+  CHECK_EQ(lido_pool_destroy(mine), 0);
+  m.pool = managed_pool(m.manager, "pool");
+  managed_end(&m);
 }
 
 TEST(manager_members, strangers_leave_a_pool_of_one_thread_alone) {

@@ -26,13 +26,13 @@ static int take(const char *text, size_t bytes, void *context) {
   return ++sink->calls == sink->fails_at ? EPIPE : 0;
 }
 
-typedef int (*writer)(const lido_snapshot *snapshot, lido_metrics_sink sink, void *context);
+typedef int (*writer)(const lido_snapshot *snapshot, lido_text_sink sink, void *context);
 
-static int write_prometheus(const lido_snapshot *snapshot, lido_metrics_sink sink, void *context) {
+static int write_prometheus(const lido_snapshot *snapshot, lido_text_sink sink, void *context) {
   return lido_metrics_write(snapshot, LIDO_METRICS_PROMETHEUS, sink, context);
 }
 
-static int write_openmetrics(const lido_snapshot *snapshot, lido_metrics_sink sink, void *context) {
+static int write_openmetrics(const lido_snapshot *snapshot, lido_text_sink sink, void *context) {
   return lido_metrics_write(snapshot, LIDO_METRICS_OPENMETRICS, sink, context);
 }
 

@@ -6,6 +6,7 @@
 #include "tests/support/child.h"
 #include "tests/support/gate.h"
 #include "tests/support/managed.h"
+#include "tests/support/resident.h"
 
 #define INTERVAL UINT64_C(1000000)
 #define NEVER UINT64_MAX
@@ -58,6 +59,16 @@ TEST(monitor, the_ring_keeps_the_last_ones) {
     CHECK_NULL(lido_manager_check(m.manager));
   }
   managed_end(&m);
+}
+
+TEST(monitor, a_ring_that_is_not_used_has_no_memory) {
+  enum { SAMPLES = 50000 };
+  lido_manager *manager = managed_manager(&(lido_manager_options){.samples = SAMPLES});
+  size_t bytes = SAMPLES * sizeof(lido_sample) / 2;
+  uintptr_t middle = (uintptr_t)&manager->monitor->ring[SAMPLES / 4];
+  middle -= middle % lido_os_page_bytes();
+  CHECK_LT(pages_resident(middle, bytes), pages_in(bytes) / 2); /* some, if a page is huge */
+  CHECK_EQ(lido_manager_destroy(manager), 0);
 }
 
 TEST(monitor, a_rate_is_by_the_time_that_has_passed) {

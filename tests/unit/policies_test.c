@@ -356,6 +356,22 @@ TEST(policies, without_adaptive_there_are_no_scores_and_no_pressure) {
   CHECK_EQ(lido_manager_destroy(manager), 0);
 }
 
+TEST(policies, stalls_that_nobody_knows_are_no_metric) {
+  static char text[1 << 16];
+  for (int error = 0; error <= ENOTSUP; error += ENOTSUP) {
+    world w = {.now = SECOND, .pressure = {.stalled_is_unknown = error == 0}, .pressure_error = error};
+    lido_manager *manager = manager_in(&w, LIDO_POLICY_ADAPTIVE);
+    lido_snapshot *snapshot = lido_snapshot_create();
+    ticks(manager, &w, 2);
+    CHECK_EQ(lido_snapshot_take(snapshot, manager), 0);
+    CHECK_LT(lido_metrics_write_buffer(snapshot, LIDO_METRICS_PROMETHEUS, text, sizeof text), sizeof text);
+    CHECK_NOT_NULL(strstr(text, "lido_policy_cost_ratio"));
+    CHECK_NULL(strstr(text, "lido_memory_stalled_ratio"));
+    lido_snapshot_destroy(snapshot);
+    CHECK_EQ(lido_manager_destroy(manager), 0);
+  }
+}
+
 TEST(policies, a_pressure_that_is_nonsense_is_none_or_all) {
   static const double said[] = {-1, NAN, 7, INFINITY};
   static const double meant[] = {0, 0, 1, 1};
@@ -532,4 +548,7 @@ TEST(policies, this_system_tells_something_or_says_that_it_does_not) {
   int error = lido_pressure_read(&pressure);
   CHECK(error == 0 || error == ENOTSUP);
   CHECK(pressure.stalled >= 0 && pressure.stalled <= 1);
+  lido_os_memory memory;
+  lido_os_memory_read("", &memory);
+  CHECK_EQ(pressure.stalled_is_unknown, !memory.knows_stalled);
 }
