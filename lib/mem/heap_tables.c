@@ -303,7 +303,8 @@ typedef struct copying {
 
 static void copy_next(const site *s, void *arg) {
   copying *c = arg;
-  if (s->alloc_objects == 0) return; /* of an owner all of whose stacks are known */
+  /* Of an owner all of whose stacks are known. A live sample may stand for no objects: see pool_samples.h. */
+  if (s->alloc_objects == 0 && s->live == 0) return;
   if (c->count < c->room) copy_site(s, &c->records[c->count]);
   c->count++;
 }

@@ -438,6 +438,22 @@ TEST(heap_samples, beyond_its_limits_it_counts_what_it_drops) {
   end(pool, 0);
 }
 
+/* Another sample took what it would have stood for. */
+TEST(heap_samples, a_live_sample_that_stands_for_nothing_has_a_site) {
+  start(1, 1);
+  lido_heap_allocation allocation = {
+      .run = lido_heap_run_now(), .kind = "arena", .name = "weightless", .address = objects, .bytes = 1000};
+  CHECK_EQ(lido_heap_take(&allocation), LIDO_HEAP_KEPT);
+  heap_sum sum = heap_sum_of("arena", "weightless", NULL);
+  CHECK_EQ(sum.sites, 1);
+  CHECK_EQ(sum.live_objects, 1);
+  CHECK_EQ(sum.live_bytes, 1000);
+  CHECK_EQ(sum.alloc_objects, 0);
+  lido_heap_forget(objects);
+  CHECK_EQ(heap_sum_of("arena", "weightless", NULL).sites, 0);
+  stop();
+}
+
 TEST(heap_samples, start_and_stop) {
   CHECK(!lido_heap_profile_is_on());
   lido_heap_profile_options huge = {.mean_bytes = (size_t)1 << 41};
