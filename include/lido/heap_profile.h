@@ -43,7 +43,9 @@ typedef struct lido_heap_profile_options {
  * ranges above), ENOMEM, or ENOTSUP (built with LIDO_CHECKS=none). */
 LIDO_API int lido_heap_profile_start(const lido_heap_profile_options *options);
 
-/* From now on nothing is sampled. What is known stays readable until the next start, and frees are still heard of. */
+/* From now on nothing is sampled. What is known stays readable until the next start, and frees are still heard of.
+ * Waits until `capture` runs in no other thread, so that its context may go then: the caller holds no lock that it
+ * takes. A capture that calls this itself waits for none. */
 LIDO_API void lido_heap_profile_stop(void);
 
 LIDO_API bool lido_heap_profile_is_on(void);

@@ -24,6 +24,7 @@
  * quarter, or doubles if it is much too early; else it shrinks by an eighth, never below the one asked for. Weights are
  * what was counted, so the sums stay right; there are only fewer samples.
  * Threads: any. Lock: SAMPLES, for all tables. `lido_heap_run` is read without it. Countdowns belong to who counts.
+ * Captures are counted: whoever stops a run returns when none of that run is under way elsewhere.
  * Failure: no memory, or a limit is met: `dropped`; the weight goes to the owner without a stack, or stays with who
  * counted it.
  * Method: Poisson sampling by bytes as in TCMalloc and jemalloc; the estimator is Horvitz and Thompson's (1952).
@@ -45,6 +46,7 @@ static inline uint32_t lido_heap_run_now(void) { return lido_load_relaxed(&lido_
 
 /* 0, EALREADY, EINVAL, ENOMEM. */
 int lido_heap_samples_start(const lido_heap_profile_options *options);
+/* Waits for captures of other threads, but not from inside of one. */
 void lido_heap_samples_stop(void);
 /* Everything known goes, and its memory. pre: it is off. */
 void lido_heap_samples_clear(void);
@@ -127,5 +129,7 @@ const char *lido_heap_check(void);
 
 void lido_heap_lock_for_fork(void);
 void lido_heap_unlock_after_fork(void);
+/* In the child of a fork: captures of threads that are gone are over. */
+void lido_heap_in_child(void);
 
 #endif

@@ -1,11 +1,13 @@
 /* heap_samples_test.c: which objects of pools become samples, what their sites say, and when they go. */
 #include "lib/mem/heap_samples.h"
-#include <sys/wait.h>
-#include <unistd.h>
-#include "lib/os/os.h"
+
+#include <pthread.h>
+#include <sched.h>
 
 #include "lib/mem/heap_chance.h"
+#include "lib/os/os.h"
 #include "pools/thread_cache.h"
+#include "tests/support/child.h"
 #include "tests/support/objects.h"
 #include "tests/support/random.h"
 #include "tests/support/site_sums.h"
@@ -505,6 +507,110 @@ TEST(heap_samples, a_slow_capture_is_asked_less_often) {
   CHECK_GT(heap_sum_of("pool", "budget", NULL).alloc_objects, (uint64_t)MOST); /* they stand for all the same */
   stop();
   end(pool, 0);
+}
+
+/* ---- A stop while others are in a capture ---- */
+
+typedef struct long_capture {
+  pthread_barrier_t meet;
+  lido_pool *pool;
+  bool has_left; /* atomic */
+} long_capture;
+
+enum { TURNS = 2000 };
+
+/* It goes on for a while after the profile was stopped. */
+static size_t capture_beyond_the_stop(void **frames, size_t count, void *context) {
+  long_capture *c = context;
+  (void)frames;
+  (void)count;
+  pthread_barrier_wait(&c->meet);
+  while (lido_heap_profile_is_on()) sched_yield();
+  for (int i = 0; i < TURNS; i++) sched_yield();
+  __atomic_store_n(&c->has_left, true, __ATOMIC_RELAXED);
+  return 0;
+}
+
+static void *alloc_one(void *argument) {
+  long_capture *c = argument;
+  lido_pool_free(c->pool, lido_pool_alloc(c->pool));
+  return NULL;
+}
+
+static pthread_t begin_long_capture(long_capture *c, size_t (*function)(void **, size_t, void *)) {
+  pthread_t thread;
+  lido_heap_profile_stop(); /* of a test that ended early */
+  *c = (long_capture){.pool = pool_named("long")};
+  pthread_barrier_init(&c->meet, NULL, 2);
+  lido_heap_profile_options options = {.mean_bytes = 1, .capture = function, .context = c, .cost_permille = 1000};
+  CHECK_EQ(lido_heap_profile_start(&options), 0);
+  CHECK_EQ(pthread_create(&thread, NULL, alloc_one, c), 0);
+  return thread;
+}
+
+static void end_long_capture(long_capture *c, pthread_t thread) {
+  pthread_join(thread, NULL);
+  pthread_barrier_destroy(&c->meet);
+  stop();
+  end(c->pool, 0);
+}
+
+TEST(heap_samples, a_stop_waits_for_captures_of_other_threads) {
+  long_capture c;
+  pthread_t thread = begin_long_capture(&c, capture_beyond_the_stop);
+  pthread_barrier_wait(&c.meet);
+  lido_heap_profile_stop();
+  CHECK(__atomic_load_n(&c.has_left, __ATOMIC_RELAXED));
+  end_long_capture(&c, thread);
+}
+
+static void stop_in_child(void *context) {
+  (void)context;
+  lido_heap_profile_stop();
+  IN_CHILD(!lido_heap_profile_is_on());
+}
+
+TEST(heap_samples, a_stop_in_the_child_of_a_fork_waits_for_no_thread_of_the_parent) {
+  long_capture c;
+  pthread_t thread = begin_long_capture(&c, capture_beyond_the_stop);
+  pthread_barrier_wait(&c.meet);
+  check_child(stop_in_child, NULL);
+  lido_heap_profile_stop();
+  end_long_capture(&c, thread);
+}
+
+static size_t capture_and_stop(void **frames, size_t count, void *context) {
+  (void)frames;
+  (void)count;
+  (void)context;
+  lido_heap_profile_stop();
+  return 0;
+}
+
+TEST(heap_samples, a_capture_may_stop_the_profile) {
+  long_capture c;
+  pthread_t thread = begin_long_capture(&c, capture_and_stop);
+  pthread_join(thread, NULL);
+  CHECK(!lido_heap_profile_is_on());
+  CHECK_EQ(pthread_create(&thread, NULL, alloc_one, &c), 0);
+  end_long_capture(&c, thread);
+}
+
+static size_t capture_and_end_the_thread(void **frames, size_t count, void *context) {
+  (void)frames;
+  (void)count;
+  (void)context;
+  pthread_exit(NULL);
+}
+
+TEST(heap_samples, a_thread_that_ends_in_its_capture_is_not_waited_for) {
+  long_capture c;
+  pthread_t thread = begin_long_capture(&c, capture_and_end_the_thread);
+  pthread_join(thread, NULL);
+  lido_heap_profile_stop();
+  lido_heap_samples_clear();
+  pthread_barrier_destroy(&c.meet);
+  CHECK_EQ(lido_pool_destroy(c.pool), 1); /* the object that it was about to get */
 }
 
 /* ---- Threads and forks ---- */
