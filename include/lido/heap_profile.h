@@ -40,7 +40,7 @@ typedef struct lido_heap_profile_options {
 } lido_heap_profile_options;
 
 /* Start sampling; what an earlier run knew is forgotten. NULL: all defaults. 0, EALREADY (it is on), EINVAL (out of the
- * ranges above), ENOMEM, or ENOTSUP (built with LIDO_CHECKS=none). */
+ * ranges above), ENOMEM, or ENOTSUP (built with LIDO_CHECKS=none); then all is as before. */
 LIDO_API int lido_heap_profile_start(const lido_heap_profile_options *options);
 
 /* From now on nothing is sampled. What is known stays readable until the next start, and frees are still heard of.

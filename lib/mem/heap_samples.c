@@ -54,7 +54,6 @@ static int settle(const lido_heap_profile_options *options, lido_heap_profile_op
 
 static int start_locked(const lido_heap_profile_options *settled) {
   if (lido_load_relaxed(&lido_heap_run) != 0) return EALREADY; /* RELAXED: under the lock */
-  lido_heap_tables_clear();
   if (!lido_heap_tables_begin(settled->samples_max, settled->stacks_max)) return ENOMEM;
   current = *settled;
   runs += runs == UINT32_MAX ? 2 : 1; /* 0 is no run */

@@ -75,16 +75,23 @@ static size_t chains_for(size_t limit) {
 }
 
 bool lido_heap_tables_begin(size_t samples_max, size_t sites_max) {
-  memset(&tables, 0, sizeof tables);
-  tables.sample_chains = chains_for(samples_max);
-  tables.site_chains = chains_for(sites_max);
+  size_t sample_chains = chains_for(samples_max);
+  size_t site_chains = chains_for(sites_max);
+  sample **samples = get(sample_chains * sizeof *samples);
+  site **sites = get(site_chains * sizeof *sites);
+  if (samples == NULL || sites == NULL) {
+    put(samples, sample_chains * sizeof *samples);
+    put(sites, site_chains * sizeof *sites);
+    return false;
+  }
+  lido_heap_tables_clear();
+  tables.samples = samples;
+  tables.sites = sites;
+  tables.sample_chains = sample_chains;
+  tables.site_chains = site_chains;
   tables.samples_max = samples_max;
   tables.sites_max = sites_max;
-  tables.samples = get(tables.sample_chains * sizeof *tables.samples);
-  tables.sites = get(tables.site_chains * sizeof *tables.sites);
-  if (tables.samples != NULL && tables.sites != NULL) return true;
-  lido_heap_tables_clear();
-  return false;
+  return true;
 }
 
 /* ---- Samples ---- */

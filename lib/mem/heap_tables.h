@@ -12,7 +12,7 @@
 #include "lib/mem/heap_samples.h"
 #include "lib/mem/metadata.h"
 
-/* false: no memory. pre: the tables are cleared. */
+/* What they had goes. false: no memory, and they are as they were. */
 bool lido_heap_tables_begin(size_t samples_max, size_t sites_max);
 void lido_heap_tables_clear(void);
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "lib/base/fault.h"
 #include "lib/mem/heap_chance.h"
 #include "lib/os/os.h"
 #include "pools/thread_cache.h"
@@ -482,6 +483,26 @@ TEST(heap_samples, start_and_stop) {
   CHECK_EQ(heap_stats().live, 0);
   stop();
   CHECK_SOUND(pool);
+  end(pool, 0);
+}
+
+TEST(heap_samples, a_start_without_memory_leaves_the_earlier_profile_as_it_was) {
+  lido_pool *pool = pool_named("earlier");
+  start(1, 1);
+  objects[0] = often(pool);
+  lido_heap_profile_stop();
+  for (unsigned nth = 1; nth <= 2; nth++) {
+    lido_fault_arm(nth, true);
+    CHECK_EQ(lido_heap_profile_start(NULL), ENOMEM);
+    CHECK_GT(lido_fault_disarm(), 0);
+    CHECK(!lido_heap_profile_is_on());
+    CHECK_EQ(heap_stats().live, 1);
+    CHECK_EQ(heap_sum_of("pool", "earlier", address_of(often)).live_objects, 1);
+    CHECK_HEAP_SOUND();
+  }
+  lido_pool_free(pool, objects[0]);
+  CHECK_EQ(heap_stats().live, 0);
+  stop();
   end(pool, 0);
 }
 
