@@ -38,6 +38,7 @@ static __thread struct {
   uint64_t wait_ns; /* how long to the next sample, at least */
   uint64_t idle_ns; /* the next sample should not come before */
   int64_t left;     /* bytes to the next sample, of what the thread itself counts */
+  double left_mean; /* `left` was drawn with */
 } self __attribute__((tls_model("initial-exec")));
 
 /* ---- On and off ---- */
@@ -108,6 +109,11 @@ static int64_t draw(void) {
   return gap < 0x1p62 ? (int64_t)gap + 1 : INT64_MAX / 2;
 }
 
+static void draw_own(void) {
+  self.left_mean = mean_stretched();
+  self.left = draw();
+}
+
 static void thread_begin(uint32_t run) {
   /* RELAXED: numbers of their own. */
   uint64_t chosen = lido_load_relaxed(&seed);
@@ -117,7 +123,7 @@ static void thread_begin(uint32_t run) {
   self.stretch = 1;
   self.wait_ns = 0;
   self.idle_ns = 0;
-  self.left = draw();
+  draw_own();
 }
 
 static void thread_follow(void) {
@@ -204,7 +210,7 @@ static void end_capture(void *argument) {
 }
 
 static lido_heap_outcome enter(const lido_heap_allocation *a, void **frames, size_t count) {
-  double seen = lido_one_minus_exp((double)a->bytes / mean_stretched());
+  double seen = lido_one_minus_exp((double)a->bytes / (a->mean != 0 ? a->mean : mean_stretched()));
   lido_heap_entry entry = {
       .frames = frames, .frame_count = count, .objects = 1 / seen, .bytes = (double)a->bytes / seen};
   lido_lock_take(&lock);
@@ -246,8 +252,9 @@ void lido_heap_forget_all_of(const size_t *count) {
 /* ---- What a thread counts itself ---- */
 
 static bool thread_sample(uint32_t run, const char *kind, const char *name, const void *address, size_t bytes) {
-  double all = lido_one_minus_exp((double)bytes / mean_stretched());
-  lido_heap_allocation a = {.run = run, .kind = kind, .name = name, .address = address, .bytes = bytes};
+  double all = lido_one_minus_exp((double)bytes / self.left_mean);
+  lido_heap_allocation a = {
+      .run = run, .kind = kind, .name = name, .address = address, .bytes = bytes, .mean = self.left_mean};
   a.all_objects = (uint64_t)(1 / all + 0.5);
   a.all_bytes = (uint64_t)((double)bytes / all + 0.5);
   return lido_heap_take(&a) == LIDO_HEAP_KEPT;
@@ -260,7 +267,8 @@ bool lido_heap_thread_alloc(const char *kind, const char *name, const void *addr
   self.left -= (int64_t)bytes;
   if (self.left > 0) return false;
   bool kept = thread_sample(run, kind, name, address, bytes);
-  self.left = lido_heap_gap();
+  thread_follow();
+  draw_own();
   return kept;
 }
 

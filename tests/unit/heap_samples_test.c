@@ -789,6 +789,26 @@ TEST(heap_samples, bytes_of_arenas_are_estimated) {
   stop();
 }
 
+/* Samples that come too early stretch the mean of gaps to come, not of the one that is under way. */
+TEST(heap_samples, a_block_stands_for_what_its_gap_was_drawn_with) {
+  const size_t mean = 1 << 16, large = 100 * mean; /* a gap of 50 means is once in 10^21 */
+  lido_heap_profile_stop();                        /* of a test that ended early */
+  lido_heap_samples_seed(1);
+  CHECK_EQ(lido_heap_profile_start(&(lido_heap_profile_options){.mean_bytes = mean, .cost_permille = 1}), 0);
+  lido_heap_allocation other = {
+      .run = lido_heap_run_now(), .kind = "arena", .name = "other", .address = objects, .bytes = 64};
+  for (int i = 0; i < 40; i++) CHECK_EQ(lido_heap_take(&other), LIDO_HEAP_KEPT);
+  CHECK(lido_heap_thread_alloc("arena", "large", objects + 1, large));
+  heap_sum sum = heap_sum_of("arena", "large", NULL);
+  CHECK_EQ(sum.alloc_objects, 1);
+  CHECK_EQ(sum.alloc_bytes, large);
+  CHECK_EQ(sum.live_objects, 1);
+  CHECK_EQ(sum.live_bytes, large);
+  lido_heap_forget(objects);
+  lido_heap_forget(objects + 1);
+  stop();
+}
+
 #else
 
 TEST(heap_samples, without_checks_there_is_no_profile) { CHECK_EQ(lido_heap_profile_start(NULL), ENOTSUP); }
