@@ -51,8 +51,8 @@ LIDO_API void lido_heap_profile_stop(void);
 LIDO_API bool lido_heap_profile_is_on(void);
 
 /* A thread whose loop never leaves its fast paths is not seen. This asks such threads to come by at their next free
- * that is not the fastest: for a monitor's tick. Reading a profile and writing a report do it, too. O(caches). -> caches
- * asked. */
+ * that is not the fastest: for a monitor's tick. Reading a profile and writing a report do it, too. O(caches). ->
+ * caches asked. */
 LIDO_API size_t lido_heap_profile_nudge(void);
 
 /* One owner and stack. Estimates, scaled so that the live numbers of a pool add up to its exact ones. */

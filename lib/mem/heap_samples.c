@@ -322,6 +322,13 @@ const char *lido_heap_check(void) {
   return broken;
 }
 
+const char *lido_heap_check_count(const size_t *count) {
+  lido_lock_take(&lock);
+  const char *broken = lido_heap_tables_check_count(count);
+  lido_lock_give(&lock);
+  return broken;
+}
+
 void lido_heap_lock_for_fork(void) { lido_lock_take_for_fork(&lock); }
 void lido_heap_unlock_after_fork(void) { lido_lock_give_after_fork(&lock); }
 

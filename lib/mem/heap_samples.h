@@ -129,7 +129,9 @@ void lido_heap_records_free(lido_heap_records *records);
 
 void lido_heap_count_nudges(size_t caches);
 void lido_heap_stats(lido_heap_profile_stats *out);
+/* NULL, or H1 to H4; of a pool's count, H1. */
 const char *lido_heap_check(void);
+const char *lido_heap_check_count(const size_t *count);
 
 void lido_heap_lock_for_fork(void);
 void lido_heap_unlock_after_fork(void);

@@ -6,6 +6,7 @@
 
 #include "lib/base/fault.h"
 #include "lib/mem/heap_chance.h"
+#include "lib/mem/heap_tables.h"
 #include "lib/os/os.h"
 #include "pools/thread_cache.h"
 #include "tests/support/child.h"
@@ -526,6 +527,81 @@ TEST(heap_samples, a_slow_capture_is_asked_less_often) {
   }
   CHECK_LT(heap_stats().samples, 400);
   CHECK_GT(heap_sum_of("pool", "budget", NULL).alloc_objects, (uint64_t)MOST); /* they stand for all the same */
+  stop();
+  end(pool, 0);
+}
+
+/* ---- What the check finds ---- */
+
+static void take_at(const char *address, size_t *count) {
+  lido_heap_allocation a = {.run = lido_heap_run_now(),
+                            .kind = "pool",
+                            .name = "made up",
+                            .address = address,
+                            .bytes = BYTES,
+                            .all_objects = 1,
+                            .all_bytes = BYTES,
+                            .count = count};
+  CHECK_EQ(lido_heap_take(&a), LIDO_HEAP_KEPT);
+}
+
+static void crowd_add(const char *address, uint32_t by) {
+  __atomic_fetch_add(&lido_heap_crowd[lido_heap_cell(address)], by, __ATOMIC_RELAXED);
+}
+
+static const char *in_the_cell_of(const char *address) {
+  const char *other = address + BYTES;
+  while (lido_heap_cell(other) != lido_heap_cell(address)) other += BYTES;
+  return other;
+}
+
+TEST(heap_samples, a_crowd_with_the_right_sum_in_wrong_cells_is_found) {
+  const char *first = (char *)objects;
+  const char *second = in_the_cell_of(first);
+  const char *elsewhere = first + BYTES;
+  size_t count = 0;
+  start(1, 1);
+  take_at(first, &count);
+  take_at(second, &count);
+  take_at(elsewhere, &count);
+  CHECK_HEAP_SOUND();
+  crowd_add(first, UINT32_MAX);
+  crowd_add(elsewhere, 1);
+  CHECK_TEXT(lido_heap_profile_check(), "H4: the crowd counts other samples");
+  crowd_add(first, 1);
+  crowd_add(elsewhere, UINT32_MAX);
+  lido_heap_forget_all_of(&count);
+  CHECK_EQ(count, 0);
+  stop();
+}
+
+TEST(heap_samples, a_pool_that_counts_other_samples_than_it_has_is_found) {
+  size_t count = 0;
+  start(1, 1);
+  take_at((char *)objects, &count);
+  take_at((char *)objects + BYTES, &count);
+  CHECK_NULL(lido_heap_check_count(&count));
+  count = 1;
+  CHECK_TEXT(lido_heap_check_count(&count), "H1: a pool counts other samples than it has");
+  count = 2;
+  lido_heap_forget_all_of(&count);
+  stop();
+}
+
+TEST(heap_samples, objects_hidden_in_a_cache_that_is_not_watched_are_found) {
+  lido_pool *pool = pool_named("hidden");
+  start(1 << 20, 1);
+  lido_pool_cache *cache = lido_pool_cache_create(pool);
+  lido_pool_cache_free(cache, lido_pool_cache_alloc(cache));
+  lido_thread_cache_rest *rest = cache->rest;
+  uint32_t run = rest->sampling.run;
+  CHECK_NE(run, 0);
+  lido_thread_cache_show(cache, 0);
+  CHECK_SOUND(pool);
+  rest->sampling.run = 0;
+  CHECK_TEXT(lido_pool_check(pool), "G3: objects are hidden, or each call wanted, in a cache that is not watched");
+  rest->sampling.run = run;
+  lido_pool_cache_destroy(cache);
   stop();
   end(pool, 0);
 }
