@@ -1,6 +1,7 @@
 /* pool_check.c: the invariants of a pool, by number. */
 #include "lib/base/atomic.h"
 #include "lib/base/bitmap.h"
+#include "lib/mem/heap_samples.h"
 #include "lib/mem/region.h"
 #include "pools/registry.h"
 #include "pools/thread_cache.h"
@@ -65,6 +66,7 @@ const char *lido_pool_check(lido_pool *pool) {
     lido_registry_unlock();
   }
   if (broken == NULL) broken = check_counts(core);
+  if (broken == NULL && LIDO_CHECKS != LIDO_CHECKS_NONE) broken = lido_heap_check_count(&core->samples);
   if (broken == NULL) broken = lido_region_check(core->backing);
   if (broken == NULL) broken = lido_metadata_check(lido_core_metadata(core));
   return broken;

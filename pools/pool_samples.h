@@ -13,7 +13,8 @@
  *   G2  SAMPLED alone means nothing but that its free comes to the slow path.
  *   G3  objects are hidden, or each call wanted, only in a cache that is watched; such a cache stays watched until a
  *       visit finds the profile off and shows all again.
- * Threads: a cache's countdown is its owner's. Objects that come past the caches are counted in the pool, atomically.
+ * Threads: a cache's countdown is its owner's. Objects that come past the caches are counted in the pool, atomically;
+ * of samples taken there at once, one may stand for all objects so far, and another for none.
  * Passthrough pools have no state bytes: each free looks the address up while the pool has samples.
  * Failure: a sample that comes to nothing leaves its weight for the next.
  * Not done: counting the inlined allocs one by one, which would cost each of them; a nudge that does nothing but

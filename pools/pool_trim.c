@@ -20,7 +20,7 @@ size_t lido_pool_trim(lido_pool *pool) {
   lido_pool_core *core = lido_core_of(pool);
   int saved_errno = errno;
   size_t bytes = lido_core_trim(core, true);
-  lido_backing_trim(core->backing);
+  lido_backing_trim(core->backing, NULL);
   errno = saved_errno;
   return bytes;
 }

@@ -562,5 +562,7 @@ const char *lido_thread_cache_check(const lido_thread_cache_rest *rest) {
   if (rest->owner == LIDO_OWNER_NEVER && cache->hot != NULL) return "C4: a hot object without a claim";
   if (rest->sampling.every != 0 && cache->count != 0)
     return "C3: objects in sight while each call is wanted at the slow path";
+  if (rest->sampling.run == 0 && (hidden != 0 || rest->sampling.every != 0))
+    return "G3: objects are hidden, or each call wanted, in a cache that is not watched";
   return NULL;
 }

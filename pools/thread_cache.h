@@ -14,9 +14,10 @@
  *       the child of a fork finds there only what is nowhere else. NULL in one of them lasts but for that step, or in
  *       an explicit cache after a fork until the next slow path.
  *   C6  moved is what came in from elsewhere less what went there, objects the program gave and got apart. So moved +
- *       frees - what is there = objects the program got from here: allocs need no count of their own.
- * Threads: the owner; others read `hot` and `count`, and set `flush_wanted` and `owner`, under the
- * registry's lock.
+ *       frees - what is there = objects the program got from here: allocs need no count of their own. In the child of
+ *       a fork that holds but for a constant: an explicit cache forgets there what it had, and what had moved.
+ * Threads: the owner. Others, under the registry's lock, read what is atomic below, and of the face `hot`, `count` and
+ * `frees`; and they set `flush_wanted`, `visit_wanted` and `owner`.
  * Failure: attach: NULL; the thread then works without a cache (direct.c).
  */
 #ifndef LIDO_POOLS_THREAD_CACHE_H

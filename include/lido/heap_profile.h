@@ -29,7 +29,7 @@ enum { LIDO_HEAP_FRAMES_MAX = 64 }; /* deeper stacks lose their outermost caller
 /* Zero means default. */
 typedef struct lido_heap_profile_options {
   size_t mean_bytes;      /* bytes from sample to sample, on average: 0 = 512 KiB; at most 1 TiB */
-  size_t stacks_max;      /* different stacks kept, for each pool apart: 0 = 16,384 */
+  size_t stacks_max;      /* different stacks kept in all; one of two pools counts twice: 0 = 16,384 */
   size_t samples_max;     /* live samples kept: 0 = 65,536 */
   unsigned cost_permille; /* of a thread's time that samples may take: 0 = 5; 1,000 = as much as it takes */
   /* Write up to `count` return addresses of the calling thread, innermost first. -> how many. NULL: the unwinder of
@@ -40,16 +40,19 @@ typedef struct lido_heap_profile_options {
 } lido_heap_profile_options;
 
 /* Start sampling; what an earlier run knew is forgotten. NULL: all defaults. 0, EALREADY (it is on), EINVAL (out of the
- * ranges above), ENOMEM, or ENOTSUP (built with LIDO_CHECKS=none). */
+ * ranges above), ENOMEM, or ENOTSUP (built with LIDO_CHECKS=none); then all is as before. */
 LIDO_API int lido_heap_profile_start(const lido_heap_profile_options *options);
 
-/* From now on nothing is sampled. What is known stays readable until the next start, and frees are still heard of. */
+/* From now on nothing is sampled. What is known stays readable until the next start, and frees are still heard of.
+ * Waits until `capture` runs in no other thread, so that its context may go then: the caller holds no lock that it
+ * takes. A capture that calls this itself waits for none. */
 LIDO_API void lido_heap_profile_stop(void);
 
 LIDO_API bool lido_heap_profile_is_on(void);
 
 /* A thread whose loop never leaves its fast paths is not seen. This asks such threads to come by at their next free
- * that is not the fastest: for a monitor's tick. Reading a profile does it, too. O(caches). -> caches asked. */
+ * that is not the fastest: for a monitor's tick. Reading a profile and writing a report do it, too. O(caches). ->
+ * caches asked. */
 LIDO_API size_t lido_heap_profile_nudge(void);
 
 /* One owner and stack. Estimates, scaled so that the live numbers of a pool add up to its exact ones. */
@@ -74,7 +77,7 @@ LIDO_API int lido_heap_profile_read(bool (*visit)(const lido_heap_site *site, vo
   X(live, gauge, samples, "samples whose object is not freed yet")                               \
   X(dropped, counter, samples,                                                                   \
     "samples of which the object or the stack could not be kept: a limit was met, or no memory") \
-  X(stacks, gauge, stacks, "different stacks, for each pool apart")                              \
+  X(stacks, gauge, stacks, "different stacks; one of two pools counts twice")                    \
   X(nudges, counter, caches, "threads' caches that were asked to come by")                       \
   X(bytes, gauge, bytes, "memory of the profile itself")
 

@@ -46,16 +46,10 @@ bool lido_pool_is_trimmable(const lido_pool *pool) {
   return !core->one_thread || lido_core_is_only_thread(core);
 }
 
-static uint64_t purged_of(lido_backing *backing) {
-  lido_backing_stats stats;
-  lido_backing_stats_get(backing, &stats);
-  return stats.purged_bytes;
-}
-
 static void trim_backing(reclaim_pass *pass, lido_backing *backing) {
-  uint64_t before = purged_of(backing);
-  lido_backing_trim(backing);
-  pass->report.purged_bytes += purged_of(backing) - before;
+  size_t purged = 0;
+  lido_backing_trim(backing, &purged);
+  pass->report.purged_bytes += purged;
 }
 
 /* The manager's backing is that of most pools: it is trimmed once, at the end. */

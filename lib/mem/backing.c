@@ -215,7 +215,7 @@ int lido_backing_destroy(lido_backing *backing) {
   if (backing->built_in) return EINVAL;
   if (is_held(backing)) return EBUSY;
   unlink_backing(backing);
-  lido_backing_trim(backing);
+  lido_backing_trim(backing, NULL);
   lido_lock_end(&backing->metadata.lock);
   lido_lock_end(&backing->lock);
   lido_metadata_free(lido_metadata_system(), backing, sizeof *backing);
@@ -285,7 +285,7 @@ void lido_backing_pool_removed(lido_backing *backing) {
   lido_lock_give(&backing->lock);
   lido_metadata_trim(&backing->metadata);
   if (last) {
-    lido_backing_trim(backing);
+    lido_backing_trim(backing, NULL);
   } else {
     lido_region_release_empty(backing, 1);
   }
@@ -295,10 +295,12 @@ void lido_backing_pool_removed(lido_backing *backing) {
   lido_lock_give(&backing->lock);
 }
 
-size_t lido_backing_trim(lido_backing *backing) {
+size_t lido_backing_trim(lido_backing *backing, size_t *purged) {
+  size_t of_regions = 0;
   lido_metadata_trim(&backing->metadata);
-  size_t bytes = lido_region_release_empty(backing, 0);
-  lido_region_purge_due(backing, LIDO_NEVER_DUE);
+  size_t bytes = lido_region_release_all(backing, &of_regions);
+  size_t of_units = lido_region_purge_due(backing, LIDO_NEVER_DUE);
+  if (purged != NULL) *purged = of_regions + of_units;
   int saved_errno = errno;
   lido_lock_take(&backing->lock);
   if (backing->functions.collect != NULL) backing->functions.collect(backing->functions.context);

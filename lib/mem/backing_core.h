@@ -67,8 +67,9 @@ enum { LIDO_BACKING_ALIGN = 64 };
 void *lido_backing_take(lido_backing *backing, size_t bytes);
 void lido_backing_give(lido_backing *backing, void *block, size_t bytes);
 
-/* Give everything unused back to where it came from. -> bytes. */
-size_t lido_backing_trim(lido_backing *backing);
+/* Give everything unused back to where it came from. -> bytes. *purged, unless that is NULL: bytes of pages that waited
+ * for their purge, and that this very call purged. */
+size_t lido_backing_trim(lido_backing *backing, size_t *purged);
 
 void lido_backings_lock_for_fork(void);
 void lido_backings_unlock_after_fork(void);

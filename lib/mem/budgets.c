@@ -249,14 +249,15 @@ void lido_budget_stats_get(const lido_budget *budget, lido_budget_stats *out) {
 
 /* ---- Check ---- */
 
-/* What was used at any moment is at most the peak. RELAXED: under the lock, or while nothing changes. */
+/* What was used at any moment is at most the peak. */
 static const char *limits_check_locked(const lido_budget *budget) {
+  /* RELAXED: under the lock, or while nothing changes. */
   size_t soft = lido_load_relaxed(&budget->soft);
   size_t peak = lido_load_relaxed(&budget->peak);
   if (peak > budget->hard_most) return "U2: more was used than any hard limit allowed";
   if (soft == SIZE_MAX) return NULL;
   if (soft > lido_load_relaxed(&budget->hard)) return "U5: a soft limit above the hard one";
-  /* next_told_at only grows with what is used. */
+  /* That only grows with what is used. RELAXED: as above. */
   if (lido_load_relaxed(&budget->told_at) > next_told_at(soft, peak)) return "U3: the next call comes too late";
   return NULL;
 }

@@ -23,6 +23,7 @@ static size_t mean_bytes;
 static unsigned cost_permille;
 static uint64_t seed;
 static uint64_t threads_seeded;
+static uint64_t captures[2]; /* under way, by whether their run's number is odd */
 
 /* Under the lock. */
 static lido_lock lock = LIDO_LOCK_INITIAL(LIDO_RANK_SAMPLES);
@@ -30,13 +31,14 @@ static uint32_t runs;
 static lido_heap_profile_options current;
 
 static __thread struct {
-  uint32_t run; /* 0: has not drawn yet */
-  bool capturing;
+  uint32_t run;       /* 0: has not drawn yet */
+  uint32_t capturing; /* the run of the capture that is under way; 0: none is */
   lido_chance chance;
   double stretch;   /* of the mean, at least 1 */
   uint64_t wait_ns; /* how long to the next sample, at least */
   uint64_t idle_ns; /* the next sample should not come before */
   int64_t left;     /* bytes to the next sample, of what the thread itself counts */
+  double left_mean; /* `left` was drawn with */
 } self __attribute__((tls_model("initial-exec")));
 
 /* ---- On and off ---- */
@@ -53,7 +55,6 @@ static int settle(const lido_heap_profile_options *options, lido_heap_profile_op
 
 static int start_locked(const lido_heap_profile_options *settled) {
   if (lido_load_relaxed(&lido_heap_run) != 0) return EALREADY; /* RELAXED: under the lock */
-  lido_heap_tables_clear();
   if (!lido_heap_tables_begin(settled->samples_max, settled->stacks_max)) return ENOMEM;
   current = *settled;
   runs += runs == UINT32_MAX ? 2 : 1; /* 0 is no run */
@@ -80,7 +81,11 @@ int lido_heap_samples_start(const lido_heap_profile_options *options) {
 void lido_heap_samples_stop(void) {
   lido_lock_take(&lock);
   lido_store_relaxed(&lido_heap_run, 0); /* RELAXED: see lido_heap_run_now */
+  uint32_t last = runs;
   lido_lock_give(&lock);
+  if (lido_heap_is_capturing()) return;
+  /* ACQUIRE heap.capture: all that they did is done. */
+  while (lido_load_acquire(&captures[last % 2]) != 0) lido_os_yield();
 }
 
 void lido_heap_samples_clear(void) {
@@ -104,6 +109,11 @@ static int64_t draw(void) {
   return gap < 0x1p62 ? (int64_t)gap + 1 : INT64_MAX / 2;
 }
 
+static void draw_own(void) {
+  self.left_mean = mean_stretched();
+  self.left = draw();
+}
+
 static void thread_begin(uint32_t run) {
   /* RELAXED: numbers of their own. */
   uint64_t chosen = lido_load_relaxed(&seed);
@@ -113,7 +123,7 @@ static void thread_begin(uint32_t run) {
   self.stretch = 1;
   self.wait_ns = 0;
   self.idle_ns = 0;
-  self.left = draw();
+  draw_own();
 }
 
 static void thread_follow(void) {
@@ -132,7 +142,7 @@ uint32_t lido_heap_below(uint32_t bound) {
   return (uint32_t)((lido_chance_next(&self.chance) >> 32) * bound >> 32);
 }
 
-bool lido_heap_is_capturing(void) { return self.capturing; }
+bool lido_heap_is_capturing(void) { return self.capturing != 0; }
 
 /* A sample took from `begin` to `end`. */
 static void keep_to_budget(uint64_t begin, uint64_t end) {
@@ -160,34 +170,47 @@ static size_t drop_own(void **frames, size_t count, const void *caller) {
   return count;
 }
 
-typedef struct capturer {
+typedef struct capturing {
   size_t (*capture)(void **frames, size_t count, void *context);
   void *context;
-} capturer;
+  uint32_t run;
+  void **frames;
+  size_t room;
+  size_t count;
+} capturing;
 
-/* false: another run. */
-static bool find_capturer(uint32_t run, capturer *found) {
+/* -> false: another run. Else it is counted, so that a stop waits for its end. */
+static bool begin_capture(capturing *c) {
   lido_lock_take(&lock);
-  bool same = lido_load_relaxed(&lido_heap_run) == run; /* RELAXED: under the lock */
-  *found = (capturer){current.capture, current.context};
+  /* RELAXED: under the lock. */
+  bool same = lido_load_relaxed(&lido_heap_run) == c->run;
+  if (same) lido_add_relaxed(&captures[c->run % 2], 1);
+  c->capture = current.capture;
+  c->context = current.context;
   lido_lock_give(&lock);
   return same;
 }
 
-static size_t capture(const capturer *how, void **frames, size_t room, const void *caller) {
-  size_t count = 0;
-  self.capturing = true;
-  if (how->capture != NULL) {
-    count = lido_min(how->capture(frames, room, how->context), room);
+static void run_capture(void *argument) {
+  capturing *c = argument;
+  self.capturing = c->run;
+  if (c->capture != NULL) {
+    c->count = lido_min(c->capture(c->frames, c->room, c->context), c->room);
   } else {
-    count = lido_os_stack(frames, room, 0);
+    c->count = lido_os_stack(c->frames, c->room, 0);
   }
-  self.capturing = false;
-  return drop_own(frames, count, caller);
+}
+
+/* It has returned, or its thread ends in there. */
+static void end_capture(void *argument) {
+  const capturing *c = argument;
+  self.capturing = 0;
+  /* RELEASE heap.capture: who stops the profile sees what it did. */
+  lido_sub_release(&captures[c->run % 2], 1);
 }
 
 static lido_heap_outcome enter(const lido_heap_allocation *a, void **frames, size_t count) {
-  double seen = lido_one_minus_exp((double)a->bytes / mean_stretched());
+  double seen = lido_one_minus_exp((double)a->bytes / (a->mean != 0 ? a->mean : mean_stretched()));
   lido_heap_entry entry = {
       .frames = frames, .frame_count = count, .objects = 1 / seen, .bytes = (double)a->bytes / seen};
   lido_lock_take(&lock);
@@ -200,13 +223,14 @@ static lido_heap_outcome enter(const lido_heap_allocation *a, void **frames, siz
 
 lido_heap_outcome lido_heap_take(const lido_heap_allocation *allocation) {
   void *frames[LIDO_HEAP_FRAMES_MAX + ENGINE_FRAMES];
-  capturer how;
+  capturing c = {.run = allocation->run, .frames = frames, .room = LIDO_HEAP_FRAMES_MAX + ENGINE_FRAMES};
   int saved_errno = errno;
   thread_follow();
   uint64_t begin = lido_os_now_ns();
-  if (!find_capturer(allocation->run, &how)) return LIDO_HEAP_FAILED;
-  size_t count = capture(&how, frames, LIDO_HEAP_FRAMES_MAX + ENGINE_FRAMES, allocation->caller);
-  lido_heap_outcome outcome = enter(allocation, frames, count);
+  if (!begin_capture(&c)) return LIDO_HEAP_FAILED;
+  lido_os_call_to_its_end(run_capture, end_capture, &c);
+  end_capture(&c);
+  lido_heap_outcome outcome = enter(allocation, frames, drop_own(frames, c.count, allocation->caller));
   keep_to_budget(begin, lido_os_now_ns());
   errno = saved_errno;
   return outcome;
@@ -228,8 +252,9 @@ void lido_heap_forget_all_of(const size_t *count) {
 /* ---- What a thread counts itself ---- */
 
 static bool thread_sample(uint32_t run, const char *kind, const char *name, const void *address, size_t bytes) {
-  double all = lido_one_minus_exp((double)bytes / mean_stretched());
-  lido_heap_allocation a = {.run = run, .kind = kind, .name = name, .address = address, .bytes = bytes};
+  double all = lido_one_minus_exp((double)bytes / self.left_mean);
+  lido_heap_allocation a = {
+      .run = run, .kind = kind, .name = name, .address = address, .bytes = bytes, .mean = self.left_mean};
   a.all_objects = (uint64_t)(1 / all + 0.5);
   a.all_bytes = (uint64_t)((double)bytes / all + 0.5);
   return lido_heap_take(&a) == LIDO_HEAP_KEPT;
@@ -237,12 +262,13 @@ static bool thread_sample(uint32_t run, const char *kind, const char *name, cons
 
 bool lido_heap_thread_alloc(const char *kind, const char *name, const void *address, size_t bytes) {
   uint32_t run = lido_heap_run_now();
-  if (run == 0 || self.capturing) return false;
+  if (run == 0 || lido_heap_is_capturing()) return false;
   thread_follow();
   self.left -= (int64_t)bytes;
   if (self.left > 0) return false;
   bool kept = thread_sample(run, kind, name, address, bytes);
-  self.left = lido_heap_gap();
+  thread_follow();
+  draw_own();
   return kept;
 }
 
@@ -296,5 +322,19 @@ const char *lido_heap_check(void) {
   return broken;
 }
 
+const char *lido_heap_check_count(const size_t *count) {
+  lido_lock_take(&lock);
+  const char *broken = lido_heap_tables_check_count(count);
+  lido_lock_give(&lock);
+  return broken;
+}
+
 void lido_heap_lock_for_fork(void) { lido_lock_take_for_fork(&lock); }
 void lido_heap_unlock_after_fork(void) { lido_lock_give_after_fork(&lock); }
+
+/* RELAXED: the child has one thread. */
+void lido_heap_in_child(void) {
+  lido_store_relaxed(&captures[0], 0);
+  lido_store_relaxed(&captures[1], 0);
+  if (lido_heap_is_capturing()) lido_store_relaxed(&captures[self.capturing % 2], 1);
+}

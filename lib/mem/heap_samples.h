@@ -8,22 +8,26 @@
  * Invariants
  *   H1  `live` is the number of samples in the table, and of each site that of its own; each pool's count is that of
  *       its samples.
- *   H2  live_weight of a site is the sum over its live samples.
+ *   H2  live_objects and live_bytes of a site are the sums over its live samples, but for rounding.
  *   H3  there are at most samples_max samples and stacks_max sites.
  *   H4  no address has two samples; `crowd` counts the samples of each of its cells.
- * What is exact: the objects and bytes that samples stand for add up to all that was counted down, but for what came
- * since the last sample of each cache. Where a point falls in objects that come from magazines: exactly there
+ * What is exact, of pools: the objects and bytes that samples stand for add up to all that was counted down, but for
+ * what came since the last sample of each cache. Where a point falls in objects that come from magazines: exactly there
  * (pools/pool_samples.h).
- * What is estimated: the share of a stack, with the error of any count of independent events, 1/sqrt(samples). Live
- * bytes of an arena: bytes / (1 - exp(-bytes / mean)) for each sample, which is right on average.
+ * What is estimated: the share of a stack, with the error of any count of independent events, 1/sqrt(samples). All
+ * numbers of an arena, and what is live of a pool before it is scaled to what the pool knows (heap_sites.h): each
+ * sample stands for 1 / (1 - exp(-bytes / mean)) objects, which is right on average. The mean is that of an arena's
+ * gap; of a pool's, the thread's at the time of the sample.
  * What is biased: objects that come from a hot slot are not seen one by one. When their turn has passed, the sample is
  * one of the next sixteen: a pattern that repeats with the visits to slow paths and is longer than that may be seen
  * askew. Objects older than the start are unknown; live numbers of a pool are shared out among the stacks that are
  * known.
  * Time: each sample is timed. While the thread's next one comes before it may by cost_permille, its mean grows by a
- * quarter, or doubles if it is much too early; else it shrinks by an eighth, never below the one asked for. Weights are
- * what was counted, so the sums stay right; there are only fewer samples.
+ * quarter, or doubles if it is much too early; else it shrinks by an eighth, never below the one asked for. What
+ * samples of pools stand for was counted, and those of arenas know the mean they came by, so the sums stay right; there
+ * are only fewer samples.
  * Threads: any. Lock: SAMPLES, for all tables. `lido_heap_run` is read without it. Countdowns belong to who counts.
+ * Captures are counted: whoever stops a run returns when none of that run is under way elsewhere.
  * Failure: no memory, or a limit is met: `dropped`; the weight goes to the owner without a stack, or stays with who
  * counted it.
  * Method: Poisson sampling by bytes as in TCMalloc and jemalloc; the estimator is Horvitz and Thompson's (1952).
@@ -45,6 +49,7 @@ static inline uint32_t lido_heap_run_now(void) { return lido_load_relaxed(&lido_
 
 /* 0, EALREADY, EINVAL, ENOMEM. */
 int lido_heap_samples_start(const lido_heap_profile_options *options);
+/* Waits for captures of other threads, but not from inside of one. */
 void lido_heap_samples_stop(void);
 /* Everything known goes, and its memory. pre: it is off. */
 void lido_heap_samples_clear(void);
@@ -73,6 +78,7 @@ typedef struct lido_heap_allocation {
   size_t bytes;         /* of the object */
   uint64_t all_objects; /* it stands for so much */
   uint64_t all_bytes;
+  double mean;   /* that the gap was drawn with; 0: the thread's of now */
   size_t *count; /* atomic: live samples of its pool; or NULL. Good until lido_heap_forget_all_of */
 } lido_heap_allocation;
 
@@ -123,9 +129,13 @@ void lido_heap_records_free(lido_heap_records *records);
 
 void lido_heap_count_nudges(size_t caches);
 void lido_heap_stats(lido_heap_profile_stats *out);
+/* NULL, or H1 to H4; of a pool's count, H1. */
 const char *lido_heap_check(void);
+const char *lido_heap_check_count(const size_t *count);
 
 void lido_heap_lock_for_fork(void);
 void lido_heap_unlock_after_fork(void);
+/* In the child of a fork: captures of threads that are gone are over. */
+void lido_heap_in_child(void);
 
 #endif

@@ -30,6 +30,11 @@ struct site {
   uint64_t live;
   double live_objects;
   double live_bytes;
+  struct { /* the check's: what the samples say */
+    uint64_t live;
+    double objects;
+    double bytes;
+  } found;
   size_t frame_count;
   void *frames[];
 };
@@ -75,16 +80,23 @@ static size_t chains_for(size_t limit) {
 }
 
 bool lido_heap_tables_begin(size_t samples_max, size_t sites_max) {
-  memset(&tables, 0, sizeof tables);
-  tables.sample_chains = chains_for(samples_max);
-  tables.site_chains = chains_for(sites_max);
+  size_t sample_chains = chains_for(samples_max);
+  size_t site_chains = chains_for(sites_max);
+  sample **samples = get(sample_chains * sizeof *samples);
+  site **sites = get(site_chains * sizeof *sites);
+  if (samples == NULL || sites == NULL) {
+    put(samples, sample_chains * sizeof *samples);
+    put(sites, site_chains * sizeof *sites);
+    return false;
+  }
+  lido_heap_tables_clear();
+  tables.samples = samples;
+  tables.sites = sites;
+  tables.sample_chains = sample_chains;
+  tables.site_chains = site_chains;
   tables.samples_max = samples_max;
   tables.sites_max = sites_max;
-  tables.samples = get(tables.sample_chains * sizeof *tables.samples);
-  tables.sites = get(tables.site_chains * sizeof *tables.sites);
-  if (tables.samples != NULL && tables.sites != NULL) return true;
-  lido_heap_tables_clear();
-  return false;
+  return true;
 }
 
 /* ---- Samples ---- */
@@ -303,7 +315,8 @@ typedef struct copying {
 
 static void copy_next(const site *s, void *arg) {
   copying *c = arg;
-  if (s->alloc_objects == 0) return; /* of an owner all of whose stacks are known */
+  /* Of an owner all of whose stacks are known. A live sample may stand for no objects: see pool_samples.h. */
+  if (s->alloc_objects == 0 && s->live == 0) return;
   if (c->count < c->room) copy_site(s, &c->records[c->count]);
   c->count++;
 }
@@ -333,40 +346,76 @@ void lido_heap_tables_stats(lido_heap_profile_stats *out) {
 
 typedef struct site_sums {
   size_t sites;
-  size_t live;
-  bool negative;
+  uint64_t live;
+  const char *broken;
 } site_sums;
 
-static void add_site(const site *s, void *arg) {
+static void begin_site(const site *s, void *arg) {
+  (void)arg;
+  memset(&((site *)(uintptr_t)s)->found, 0, sizeof s->found); /* sites are never const */
+}
+
+/* Apart from what is lost in rounding: in each step at most 2^-53 of what there was, which is hardly more than all that
+ * was ever allocated. A missing sample is one object or more. */
+static bool is_sum(double kept, double found, uint64_t all) {
+  double apart = kept > found ? kept - found : found - kept;
+  return apart <= 0.01 + 1e-6 * found + 1e-9 * (double)all;
+}
+
+static void check_site(const site *s, void *arg) {
   site_sums *sums = arg;
   sums->sites += s->frame_count != 0;
   sums->live += s->live;
-  sums->negative = sums->negative || s->live_bytes < 0 || (s->live == 0 && s->live_bytes != 0);
+  if (s->live != s->found.live) sums->broken = "H1: a site counts other samples";
+  if (s->live == 0 && (s->live_objects != 0 || s->live_bytes != 0)) sums->broken = "H2: a site without samples is live";
+  if (!is_sum(s->live_objects, s->found.objects, s->alloc_objects) ||
+      !is_sum(s->live_bytes, s->found.bytes, s->alloc_bytes)) {
+    sums->broken = "H2: what is live of a site is not the sum over its samples";
+  }
 }
 
-/* -> how many samples the chains have; SIZE_MAX: one stands where it should not. */
-static size_t count_samples(void) {
+/* Adds each sample to its site and its cell. -> how many there are; SIZE_MAX: one stands where it should not. */
+static size_t add_samples(uint32_t *cells) {
   size_t count = 0;
   for (size_t chain = 0; tables.samples != NULL && chain < tables.sample_chains; chain++) {
     for (sample *s = tables.samples[chain]; s != NULL; s = s->next, count++) {
-      if (*find(s->address) != s || !lido_heap_may_be_sample(s->address)) return SIZE_MAX;
+      if (*find(s->address) != s) return SIZE_MAX;
+      cells[lido_heap_cell(s->address)]++;
+      s->site->found.live++;
+      s->site->found.objects += s->objects;
+      s->site->found.bytes += s->bytes;
     }
   }
   return count;
 }
 
+static bool crowd_is(const uint32_t *cells) {
+  for (size_t cell = 0; cell < LIDO_HEAP_CELLS; cell++) {
+    if (lido_load_relaxed(&lido_heap_crowd[cell]) != cells[cell]) return false; /* RELAXED: under the lock */
+  }
+  return true;
+}
+
 const char *lido_heap_tables_check(void) {
+  uint32_t cells[LIDO_HEAP_CELLS] = {0};
   site_sums sums = {0};
-  each_site(add_site, &sums);
-  size_t samples = count_samples();
-  uint64_t crowd = 0;
-  for (size_t cell = 0; cell < LIDO_HEAP_CELLS; cell++)
-    crowd += lido_load_relaxed(&lido_heap_crowd[cell]); /* RELAXED: under the lock */
-  if (samples == SIZE_MAX) return "H4: an address with two samples, or one that the crowd does not count";
+  each_site(begin_site, NULL);
+  size_t samples = add_samples(cells);
+  if (samples == SIZE_MAX) return "H4: an address with two samples, or in another's chain";
+  if (!crowd_is(cells)) return "H4: the crowd counts other samples";
+  each_site(check_site, &sums);
   if (samples != tables.live || sums.live != tables.live) return "H1: live samples miscounted";
-  if (crowd != samples) return "H4: the crowd counts other samples";
-  if (sums.negative) return "H2: a site's weight is not that of its samples";
+  if (sums.broken != NULL) return sums.broken;
   if (tables.live > tables.samples_max || sums.sites > tables.sites_max) return "H3: more than the limits allow";
   if (sums.sites != tables.site_count) return "H3: sites miscounted";
   return NULL;
+}
+
+const char *lido_heap_tables_check_count(const size_t *count) {
+  size_t samples = 0;
+  for (size_t chain = 0; tables.samples != NULL && chain < tables.sample_chains; chain++) {
+    for (const sample *s = tables.samples[chain]; s != NULL; s = s->next) samples += s->count == count;
+  }
+  /* RELAXED: under the lock. */
+  return lido_load_relaxed(count) == samples ? NULL : "H1: a pool counts other samples than it has";
 }

@@ -12,7 +12,7 @@
 #include "lib/mem/heap_samples.h"
 #include "lib/mem/metadata.h"
 
-/* false: no memory. pre: the tables are cleared. */
+/* What they had goes. false: no memory, and they are as they were. */
 bool lido_heap_tables_begin(size_t samples_max, size_t sites_max);
 void lido_heap_tables_clear(void);
 
@@ -33,6 +33,7 @@ size_t lido_heap_tables_copy(lido_heap_record *records, size_t room);
 void lido_heap_tables_stats(lido_heap_profile_stats *out);
 void lido_heap_tables_count_nudges(size_t caches);
 const char *lido_heap_tables_check(void);
+const char *lido_heap_tables_check_count(const size_t *count);
 
 /* ---- Without the lock ---- */
 

@@ -24,7 +24,12 @@ static void after(void) {
   lido_heap_unlock_after_fork();
 }
 
+static void in_child(void) {
+  lido_heap_in_child();
+  lido_backings_in_child();
+}
+
 int lido_mem_fork_join(void) {
-  static const lido_os_fork_hooks hooks = {.before = before, .after = after, .in_child = lido_backings_in_child};
+  static const lido_os_fork_hooks hooks = {.before = before, .after = after, .in_child = in_child};
   return lido_os_fork_join(LIDO_OS_FORK_MEM, &hooks);
 }

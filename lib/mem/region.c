@@ -255,12 +255,26 @@ static size_t release_class_locked(lido_backing *backing, unsigned region_class,
   return bytes;
 }
 
-size_t lido_region_release_empty(lido_backing *backing, size_t keep) {
+static size_t release_locked(lido_backing *backing, size_t keep) {
   size_t bytes = 0;
-  lido_lock_take(&backing->lock);
   for (unsigned region_class = 0; region_class < LIDO_REGION_CLASSES; region_class++) {
     bytes += release_class_locked(backing, region_class, keep);
   }
+  return bytes;
+}
+
+size_t lido_region_release_empty(lido_backing *backing, size_t keep) {
+  lido_lock_take(&backing->lock);
+  size_t bytes = release_locked(backing, keep);
+  lido_lock_give(&backing->lock);
+  return bytes;
+}
+
+size_t lido_region_release_all(lido_backing *backing, size_t *purged) {
+  lido_lock_take(&backing->lock);
+  uint64_t before = backing->purged_bytes;
+  size_t bytes = release_locked(backing, 0);
+  *purged = (size_t)(backing->purged_bytes - before);
   lido_lock_give(&backing->lock);
   return bytes;
 }

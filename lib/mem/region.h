@@ -73,6 +73,8 @@ bool lido_region_contains(const lido_region *region, uintptr_t address);
 /* Regions without a taken unit go back to where they came from, but for `keep` of each class, and unless `keep` is 0
  * for those with pages that are not to be purged yet. -> bytes. */
 size_t lido_region_release_empty(lido_backing *backing, size_t keep);
+/* The same with a `keep` of 0. *purged: bytes of them that waited for their purge, which count as purged now. */
+size_t lido_region_release_all(lido_backing *backing, size_t *purged);
 
 /* NULL, or the invariant that does not hold in some region of the backing. */
 const char *lido_region_check(lido_backing *backing);

@@ -108,6 +108,7 @@ static int put_all(lido_heap_sites *sites, int fd) {
 int lido_heap_leaks_write(int fd) {
   int saved_errno = errno;
   lido_heap_sites sites;
+  lido_heap_profile_nudge();
   int error = lido_heap_sites_copy(&sites);
   if (error == 0) {
     error = put_all(&sites, fd);

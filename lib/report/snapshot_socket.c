@@ -9,7 +9,7 @@
  * Threads: open from any; close from one, not the socket's own. Lock: SOCKETS, one for all sockets, around the list,
  * all descriptors and the blocks of answers; so that the child of a fork finds what it has to close. It is the
  * outermost of all locks, is not held while an answer is made, and a fork waits at most the quarter of a second that
- * open may take.
+ * open or close may take, for the lock of the file's folder.
  * Failure: open: NULL and errno, and nothing is left; without descriptors for a client, the next look is a while later.
  * Not done: a socket that ends with its manager (this room is above the manager's), passing descriptors, pushing
  * samples unasked.

@@ -61,6 +61,7 @@ static int grow(const answer_out *out, size_t needed) {
 static int take_text(const char *text, size_t bytes, void *context) {
   const answer_out *out = context;
   lido_socket_client *client = out->client;
+  if (client->descriptor < 0) return ECANCELED; /* the child of a fork inside the answer */
   if (bytes == 0) return 0;
   if (bytes > client->answer_room - client->answer_bytes) {
     int error = grow(out, client->answer_bytes + bytes);

@@ -159,4 +159,20 @@ TEST(heap_leaks, with_a_profile_stacks_are_listed) {
   lido_heap_samples_clear();
 }
 
+TEST(heap_leaks, a_report_nudges_as_reading_does) {
+  if (testing_on_valgrind()) return; /* there every call comes to the slow path */
+  lido_heap_profile_stats before, after;
+  lido_heap_profile_stop(); /* of a test that ended early */
+  CHECK_EQ(lido_heap_profile_start(&(lido_heap_profile_options){.mean_bytes = 100000, .cost_permille = 1000}), 0);
+  lido_pool *pool = lido_pool_create(&(lido_pool_options){.name = "busy", .object_size = 64});
+  for (int i = 0; i < 10000; i++) lido_pool_free(pool, lido_pool_alloc(pool)); /* which no visit sees */
+  lido_heap_profile_stats_get(&before);
+  report();
+  lido_heap_profile_stats_get(&after);
+  CHECK_GT(after.nudges, before.nudges);
+  lido_heap_profile_stop();
+  CHECK_EQ(lido_pool_destroy(pool), 0);
+  lido_heap_samples_clear();
+}
+
 #endif

@@ -1,11 +1,15 @@
 /* heap_samples_test.c: which objects of pools become samples, what their sites say, and when they go. */
 #include "lib/mem/heap_samples.h"
-#include <sys/wait.h>
-#include <unistd.h>
-#include "lib/os/os.h"
 
+#include <pthread.h>
+#include <sched.h>
+
+#include "lib/base/fault.h"
 #include "lib/mem/heap_chance.h"
+#include "lib/mem/heap_tables.h"
+#include "lib/os/os.h"
 #include "pools/thread_cache.h"
+#include "tests/support/child.h"
 #include "tests/support/objects.h"
 #include "tests/support/random.h"
 #include "tests/support/site_sums.h"
@@ -438,6 +442,22 @@ TEST(heap_samples, beyond_its_limits_it_counts_what_it_drops) {
   end(pool, 0);
 }
 
+/* Another sample took what it would have stood for. */
+TEST(heap_samples, a_live_sample_that_stands_for_nothing_has_a_site) {
+  start(1, 1);
+  lido_heap_allocation allocation = {
+      .run = lido_heap_run_now(), .kind = "arena", .name = "weightless", .address = objects, .bytes = 1000};
+  CHECK_EQ(lido_heap_take(&allocation), LIDO_HEAP_KEPT);
+  heap_sum sum = heap_sum_of("arena", "weightless", NULL);
+  CHECK_EQ(sum.sites, 1);
+  CHECK_EQ(sum.live_objects, 1);
+  CHECK_EQ(sum.live_bytes, 1000);
+  CHECK_EQ(sum.alloc_objects, 0);
+  lido_heap_forget(objects);
+  CHECK_EQ(heap_sum_of("arena", "weightless", NULL).sites, 0);
+  stop();
+}
+
 TEST(heap_samples, start_and_stop) {
   CHECK(!lido_heap_profile_is_on());
   lido_heap_profile_options huge = {.mean_bytes = (size_t)1 << 41};
@@ -467,6 +487,26 @@ TEST(heap_samples, start_and_stop) {
   end(pool, 0);
 }
 
+TEST(heap_samples, a_start_without_memory_leaves_the_earlier_profile_as_it_was) {
+  lido_pool *pool = pool_named("earlier");
+  start(1, 1);
+  objects[0] = often(pool);
+  lido_heap_profile_stop();
+  for (unsigned nth = 1; nth <= 2; nth++) {
+    lido_fault_arm(nth, true);
+    CHECK_EQ(lido_heap_profile_start(NULL), ENOMEM);
+    CHECK_GT(lido_fault_disarm(), 0);
+    CHECK(!lido_heap_profile_is_on());
+    CHECK_EQ(heap_stats().live, 1);
+    CHECK_EQ(heap_sum_of("pool", "earlier", address_of(often)).live_objects, 1);
+    CHECK_HEAP_SOUND();
+  }
+  lido_pool_free(pool, objects[0]);
+  CHECK_EQ(heap_stats().live, 0);
+  stop();
+  end(pool, 0);
+}
+
 static size_t slow_capture(void **frames, size_t count, void *context) {
   (void)context;
   (void)count;
@@ -489,6 +529,185 @@ TEST(heap_samples, a_slow_capture_is_asked_less_often) {
   CHECK_GT(heap_sum_of("pool", "budget", NULL).alloc_objects, (uint64_t)MOST); /* they stand for all the same */
   stop();
   end(pool, 0);
+}
+
+/* ---- What the check finds ---- */
+
+static void take_at(const char *address, size_t *count) {
+  lido_heap_allocation a = {.run = lido_heap_run_now(),
+                            .kind = "pool",
+                            .name = "made up",
+                            .address = address,
+                            .bytes = BYTES,
+                            .all_objects = 1,
+                            .all_bytes = BYTES,
+                            .count = count};
+  CHECK_EQ(lido_heap_take(&a), LIDO_HEAP_KEPT);
+}
+
+static void crowd_add(const char *address, uint32_t by) {
+  __atomic_fetch_add(&lido_heap_crowd[lido_heap_cell(address)], by, __ATOMIC_RELAXED);
+}
+
+static const char *in_the_cell_of(const char *address) {
+  const char *other = address + BYTES;
+  while (lido_heap_cell(other) != lido_heap_cell(address)) other += BYTES;
+  return other;
+}
+
+TEST(heap_samples, a_crowd_with_the_right_sum_in_wrong_cells_is_found) {
+  const char *first = (char *)objects;
+  const char *second = in_the_cell_of(first);
+  const char *elsewhere = first + BYTES;
+  size_t count = 0;
+  start(1, 1);
+  take_at(first, &count);
+  take_at(second, &count);
+  take_at(elsewhere, &count);
+  CHECK_HEAP_SOUND();
+  crowd_add(first, UINT32_MAX);
+  crowd_add(elsewhere, 1);
+  CHECK_TEXT(lido_heap_profile_check(), "H4: the crowd counts other samples");
+  crowd_add(first, 1);
+  crowd_add(elsewhere, UINT32_MAX);
+  lido_heap_forget_all_of(&count);
+  CHECK_EQ(count, 0);
+  stop();
+}
+
+TEST(heap_samples, a_pool_that_counts_other_samples_than_it_has_is_found) {
+  size_t count = 0;
+  start(1, 1);
+  take_at((char *)objects, &count);
+  take_at((char *)objects + BYTES, &count);
+  CHECK_NULL(lido_heap_check_count(&count));
+  count = 1;
+  CHECK_TEXT(lido_heap_check_count(&count), "H1: a pool counts other samples than it has");
+  count = 2;
+  lido_heap_forget_all_of(&count);
+  stop();
+}
+
+TEST(heap_samples, objects_hidden_in_a_cache_that_is_not_watched_are_found) {
+  lido_pool *pool = pool_named("hidden");
+  start(1 << 20, 1);
+  lido_pool_cache *cache = lido_pool_cache_create(pool);
+  lido_pool_cache_free(cache, lido_pool_cache_alloc(cache));
+  lido_thread_cache_rest *rest = cache->rest;
+  uint32_t run = rest->sampling.run;
+  CHECK_NE(run, 0);
+  lido_thread_cache_show(cache, 0);
+  CHECK_SOUND(pool);
+  rest->sampling.run = 0;
+  CHECK_TEXT(lido_pool_check(pool), "G3: objects are hidden, or each call wanted, in a cache that is not watched");
+  rest->sampling.run = run;
+  lido_pool_cache_destroy(cache);
+  stop();
+  end(pool, 0);
+}
+
+/* ---- A stop while others are in a capture ---- */
+
+typedef struct long_capture {
+  pthread_barrier_t meet;
+  lido_pool *pool;
+  bool has_left; /* atomic */
+} long_capture;
+
+enum { TURNS = 2000 };
+
+/* It goes on for a while after the profile was stopped. */
+static size_t capture_beyond_the_stop(void **frames, size_t count, void *context) {
+  long_capture *c = context;
+  (void)frames;
+  (void)count;
+  pthread_barrier_wait(&c->meet);
+  while (lido_heap_profile_is_on()) sched_yield();
+  for (int i = 0; i < TURNS; i++) sched_yield();
+  __atomic_store_n(&c->has_left, true, __ATOMIC_RELAXED);
+  return 0;
+}
+
+static void *alloc_one(void *argument) {
+  long_capture *c = argument;
+  lido_pool_free(c->pool, lido_pool_alloc(c->pool));
+  return NULL;
+}
+
+static pthread_t begin_long_capture(long_capture *c, size_t (*function)(void **, size_t, void *)) {
+  pthread_t thread;
+  lido_heap_profile_stop(); /* of a test that ended early */
+  *c = (long_capture){.pool = pool_named("long")};
+  pthread_barrier_init(&c->meet, NULL, 2);
+  lido_heap_profile_options options = {.mean_bytes = 1, .capture = function, .context = c, .cost_permille = 1000};
+  CHECK_EQ(lido_heap_profile_start(&options), 0);
+  CHECK_EQ(pthread_create(&thread, NULL, alloc_one, c), 0);
+  return thread;
+}
+
+static void end_long_capture(long_capture *c, pthread_t thread) {
+  pthread_join(thread, NULL);
+  pthread_barrier_destroy(&c->meet);
+  stop();
+  end(c->pool, 0);
+}
+
+TEST(heap_samples, a_stop_waits_for_captures_of_other_threads) {
+  long_capture c;
+  pthread_t thread = begin_long_capture(&c, capture_beyond_the_stop);
+  pthread_barrier_wait(&c.meet);
+  lido_heap_profile_stop();
+  CHECK(__atomic_load_n(&c.has_left, __ATOMIC_RELAXED));
+  end_long_capture(&c, thread);
+}
+
+static void stop_in_child(void *context) {
+  (void)context;
+  lido_heap_profile_stop();
+  IN_CHILD(!lido_heap_profile_is_on());
+}
+
+TEST(heap_samples, a_stop_in_the_child_of_a_fork_waits_for_no_thread_of_the_parent) {
+  long_capture c;
+  pthread_t thread = begin_long_capture(&c, capture_beyond_the_stop);
+  pthread_barrier_wait(&c.meet);
+  check_child(stop_in_child, NULL);
+  lido_heap_profile_stop();
+  end_long_capture(&c, thread);
+}
+
+static size_t capture_and_stop(void **frames, size_t count, void *context) {
+  (void)frames;
+  (void)count;
+  (void)context;
+  lido_heap_profile_stop();
+  return 0;
+}
+
+TEST(heap_samples, a_capture_may_stop_the_profile) {
+  long_capture c;
+  pthread_t thread = begin_long_capture(&c, capture_and_stop);
+  pthread_join(thread, NULL);
+  CHECK(!lido_heap_profile_is_on());
+  CHECK_EQ(pthread_create(&thread, NULL, alloc_one, &c), 0);
+  end_long_capture(&c, thread);
+}
+
+static size_t capture_and_end_the_thread(void **frames, size_t count, void *context) {
+  (void)frames;
+  (void)count;
+  (void)context;
+  pthread_exit(NULL);
+}
+
+TEST(heap_samples, a_thread_that_ends_in_its_capture_is_not_waited_for) {
+  long_capture c;
+  pthread_t thread = begin_long_capture(&c, capture_and_end_the_thread);
+  pthread_join(thread, NULL);
+  lido_heap_profile_stop();
+  lido_heap_samples_clear();
+  pthread_barrier_destroy(&c.meet);
+  CHECK_EQ(lido_pool_destroy(c.pool), 1); /* the object that it was about to get */
 }
 
 /* ---- Threads and forks ---- */
@@ -643,6 +862,26 @@ TEST(heap_samples, bytes_of_arenas_are_estimated) {
   CHECK(share > 0.75 && share < 1.25); /* some 400 samples */
   for (size_t i = 0; i < ARENAS; i++) lido_arena_destroy(arenas[i]);
   CHECK_EQ(heap_stats().live, 0);
+  stop();
+}
+
+/* Samples that come too early stretch the mean of gaps to come, not of the one that is under way. */
+TEST(heap_samples, a_block_stands_for_what_its_gap_was_drawn_with) {
+  const size_t mean = 1 << 16, large = 100 * mean; /* a gap of 50 means is once in 10^21 */
+  lido_heap_profile_stop();                        /* of a test that ended early */
+  lido_heap_samples_seed(1);
+  CHECK_EQ(lido_heap_profile_start(&(lido_heap_profile_options){.mean_bytes = mean, .cost_permille = 1}), 0);
+  lido_heap_allocation other = {
+      .run = lido_heap_run_now(), .kind = "arena", .name = "other", .address = objects, .bytes = 64};
+  for (int i = 0; i < 40; i++) CHECK_EQ(lido_heap_take(&other), LIDO_HEAP_KEPT);
+  CHECK(lido_heap_thread_alloc("arena", "large", objects + 1, large));
+  heap_sum sum = heap_sum_of("arena", "large", NULL);
+  CHECK_EQ(sum.alloc_objects, 1);
+  CHECK_EQ(sum.alloc_bytes, large);
+  CHECK_EQ(sum.live_objects, 1);
+  CHECK_EQ(sum.live_bytes, large);
+  lido_heap_forget(objects);
+  lido_heap_forget(objects + 1);
   stop();
 }
 

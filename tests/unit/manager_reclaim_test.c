@@ -1,5 +1,7 @@
 /* manager_reclaim_test.c: when passes run, and what they call. What caches have to do with it is in
  * caches_managed_test.c. */
+#include <pthread.h>
+
 #include "tests/support/managed.h"
 
 enum { SLAB = 64 << 10, MEBI = 1 << 20 };
@@ -255,4 +257,52 @@ TEST(manager_reclaim, managers_may_use_each_other_in_their_calls) {
   CHECK_EQ(stats_of(b.manager).passes_asked, 1);
   managed_end(&a);
   managed_end(&b);
+}
+
+/* ---- What two managers purge ---- */
+
+typedef struct purger {
+  size_t rounds;
+  uint64_t purged; /* by its passes, as they say */
+} purger;
+
+/* Slabs that wait for their purge, and passes that purge them, its own and the other's. */
+static void *purge_and_sum(void *argument) {
+  purger *p = argument;
+  lido_manager *manager = lido_manager_create(NULL, NULL);
+  const lido_pool_options options = {
+      .name = "late", .object_size = MANAGED_OBJECT, .cache_bytes = SIZE_MAX, .backing = lido_backing_pages()};
+  lido_pool *pool = manager != NULL ? lido_manager_pool(manager, &options) : NULL;
+  if (pool == NULL || lido_pool_tune(pool, &(lido_pool_tuning){.purge_delay_ns = UINT64_MAX / 2}) != 0) return p;
+  void *objects[16 * SLAB / MANAGED_OBJECT];
+  enum { COUNT = sizeof objects / sizeof objects[0] };
+  for (size_t i = 0; i < p->rounds; i++) {
+    lido_reclaim_report report;
+    if (lido_pool_alloc_batch(pool, objects, COUNT) != COUNT) return p;
+    lido_pool_free_batch(pool, objects, COUNT);
+    lido_pool_trim_to(pool, 0);
+    lido_manager_reclaim(manager, &report);
+    p->purged += report.purged_bytes;
+  }
+  return lido_manager_destroy(manager) == 0 ? NULL : p;
+}
+
+static uint64_t pages_purged(void) {
+  lido_backing_stats stats;
+  lido_backing_stats_get(lido_backing_pages(), &stats);
+  return stats.purged_bytes;
+}
+
+TEST(manager_reclaim, what_two_managers_purge_of_one_backing_is_counted_once) {
+  purger purgers[2] = {{.rounds = testing_scaled(1000)}, {.rounds = testing_scaled(1000)}};
+  pthread_t threads[2];
+  uint64_t before = pages_purged();
+  for (size_t t = 0; t < 2; t++) CHECK_EQ(pthread_create(&threads[t], NULL, purge_and_sum, &purgers[t]), 0);
+  for (size_t t = 0; t < 2; t++) {
+    void *failed = NULL;
+    pthread_join(threads[t], &failed);
+    CHECK(failed == NULL);
+  }
+  CHECK_GT(purgers[0].purged + purgers[1].purged, 0);
+  CHECK_LE(purgers[0].purged + purgers[1].purged, pages_purged() - before);
 }

@@ -552,3 +552,29 @@ TEST(snapshot_socket, a_child_keeps_no_client_of_its_parent_waiting) {
   CHECK_EQ(waitpid(child, &status, 0), child);
   CHECK_EQ(status, 0);
 }
+
+static int fork_inside(lido_manager *manager, const char *request, lido_text_sink sink, void *sink_context,
+                       void *context) {
+  (void)manager;
+  (void)request;
+  (void)context;
+  int status = 1;
+  int error = put(sink, sink_context, "ha");
+  pid_t child = fork();
+  if (child == 0) _exit(put_large(sink, sink_context) == ECANCELED && put(sink, sink_context, "") == ECANCELED ? 0 : 1);
+  if (error != 0 || waitpid(child, &status, 0) != child) return EIO;
+  return put(sink, sink_context, status == 0 ? "lf\n" : "?\n");
+}
+
+TEST(snapshot_socket, a_child_that_is_made_inside_an_answer_writes_nothing_to_it) {
+  scene s;
+  scene_prepare(&s);
+  s.socket =
+      lido_snapshot_socket_open(s.manager, &(lido_snapshot_socket_options){.answer = fork_inside, .path = s.path});
+  CHECK_NOT_NULL(s.socket);
+  int client = connect_to(s.path);
+  say(client, "x\n");
+  CHECK_TEXT(line_of(client), "half");
+  close(client);
+  scene_end(&s);
+}
