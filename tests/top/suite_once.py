@@ -115,24 +115,49 @@ class TargetTest(SubjectTest):
 class StrangeServerTest(SubjectTest):
     """Something else listens there."""
 
-    def answer_with(self, answer):
+    def answer_with(self, *answers, arguments=()):
+        """What the program says of one answer, or of several, one after the other."""
         path = os.path.join(self.folder, "strange")
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(path)
             listener.listen()
 
             def serve():
-                client, _ = listener.accept()
-                with client:
-                    client.recv(100)
-                    client.sendall(answer)
+                for answer in answers:
+                    client, _ = listener.accept()
+                    with client:
+                        client.recv(100)
+                        client.sendall(answer)
 
             thread = threading.Thread(target=serve)
             thread.start()
-            result = top("--once", path)
+            result = top("--once", *arguments, path)
             thread.join()
         os.unlink(path)
         return result
+
+    def table_of(self, *samples, arguments=()):
+        """The lines of the table of pools, the titles first."""
+        answers = [json.dumps({"version": 1} | sample).encode() + b"\n" for sample in samples]
+        result = self.answer_with(*answers, arguments=arguments)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        return result.stdout.split("\n\n")[1].splitlines()
+
+    def test_names_of_any_length_leave_room_for_the_numbers(self):
+        for long in ("x" * 2100, "x" * 100000, "\u6f22" * 700, "\u0301" * 3000, "y\u0301" * 3000, "\U0001d400" * 3000):
+            pools = [{"name": name, "object_size": 96, "stats": {"live": 7}} for name in (long, "b")]
+            titles, *rows = self.table_of({"pools": pools, "manager": long, "policy": long})
+            short, cut = sorted(rows, key=lambda row: not row.startswith("b "))
+            self.assertEqual(short.split()[:3], ["b", "96", "7"])
+            self.assertRegex(cut, "~ +96 +7 ")
+            self.assertEqual(len(cut.split()), len(short.split()))
+            self.assertEqual(len(titles), len(short))
+
+    def test_titles_stand_over_their_columns_however_wide(self):
+        titles, row = self.table_of({"pools": [{"name": "x" * 400}]})
+        self.assertEqual(len(titles), len(row))
+        self.assertTrue(row.startswith("x" * 400 + " "))
+        self.assertEqual(titles.split()[-1], "EXHAUST")
 
     def test_what_is_no_snapshot_is_said_so(self):
         for answer in (b"", b"x", b"\n", b"{}\n", b"[]\n", b"3\n", b'{"error":"tired"}\n', b'{"pools":[]}\n',

@@ -200,7 +200,7 @@ void top_title_line(struct text_line *line, const struct top_table *table, struc
     char title[32];
     bool falls = (i == COLUMN_NAME) == order.reversed;
     snprintf(title, sizeof title, "%s%s", i != order.column ? "" : falls ? "v" : "^", column->title);
-    if (i == COLUMN_NAME) line_put(line, "%-*.*s", name_width, name_width, title);
+    if (i == COLUMN_NAME) line_name(line, title, name_width);
     if (i != COLUMN_NAME) line_put(line, " %*s", column->width, title);
   }
 }
