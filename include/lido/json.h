@@ -16,7 +16,8 @@
  *
  * "version" changes when something goes or means something else; new names may come at any time. The last bucket's end
  * is null. Numbers beyond 2^63 - 1 are 2^63 - 1.
- * What is no UTF-8 in a name becomes U+FFFD.
+ * A byte that is no UTF-8 in a name becomes U+FFFD and its two hexadecimal digits, and so do the bytes of U+FFFD
+ * itself: names that differ stay different. The order of an array is that of the names before that.
  *
  * Threads: any; a snapshot is used by one at a time. Errors: ENOMEM, or what the sink returned; part of a text may have
  * been written then. Cost: some 6 microseconds a pool, and malloc; nothing is held up meanwhile but the snapshot

@@ -210,7 +210,8 @@ TEST(json, names_of_any_bytes_are_text) {
   const json_t *pools = json_object_get(root, "pools");
   CHECK_TEXT(text_of(json_array_get(pools, 0), "name"), "a \"quoted\"\n\x1b[2J");
 #define BAD "\xef\xbf\xbd"
-  CHECK_TEXT(text_of(json_array_get(pools, 1), "name"), "k\xc3\xb6nig " BAD BAD BAD BAD BAD BAD " \xf0\x9f\x8d\x8e");
+  CHECK_TEXT(text_of(json_array_get(pools, 1), "name"),
+             "k\xc3\xb6nig " BAD "ff" BAD "c0" BAD "af" BAD "ed" BAD "a0" BAD "80 \xf0\x9f\x8d\x8e");
   json_decref(root);
   static const char *const invalid[] = {
       "\x80",     "\xc2", "\xc1\x80", "\xe0\x9f\x80", "\xf0\x8f\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
@@ -222,6 +223,25 @@ TEST(json, names_of_any_bytes_are_text) {
     CHECK_NOT_NULL(strstr(name, BAD));
     json_decref(root);
   }
+}
+
+TEST(json, names_that_differ_stay_different) {
+  static const char *const names[] = {"\xfe",     "\xff",         BAD,           BAD "ff", BAD BAD "ff",
+                                      "\xef\xbf", "\xef\xbf\xff", "\xef\xbf" BAD};
+  enum { NAMES = sizeof names / sizeof names[0] };
+  by_hand h;
+  const lido_snapshot *s = make_by_hand(&h);
+  char *shown[NAMES];
+  for (size_t i = 0; i < NAMES; i++) {
+    h.pools[0].name = names[i];
+    json_t *root = written(s);
+    shown[i] = strdup(text_of(json_array_get(json_object_get(root, "pools"), 0), "name"));
+    CHECK_NOT_NULL(shown[i]);
+    json_decref(root);
+    for (size_t j = 0; j < i; j++) CHECK(strcmp(shown[i], shown[j]) != 0);
+  }
+  CHECK_TEXT(shown[2], BAD "ef" BAD "bf" BAD "bd");
+  for (size_t i = 0; i < NAMES; i++) free(shown[i]);
 }
 
 TEST(json, an_error_of_the_sink_ends_the_text) {

@@ -52,7 +52,7 @@ class OnceTest(SubjectTest):
     def test_names_can_do_no_harm_and_columns_stand(self):
         text = self.once()
         self.assertNotIn("\x1b", text)
-        self.assertIn("escape?[2J \ufffd", text)
+        self.assertIn("escape?[2J \ufffdff", text)
         self.assertIn("k\u00f6nig \u6f22\u5b57 ", text)
         plain = self.once(environment={"LC_ALL": "C"})
         self.assertIn("k?nig ?? ", plain)
@@ -152,6 +152,22 @@ class StrangeServerTest(SubjectTest):
             self.assertRegex(cut, "~ +96 +7 ")
             self.assertEqual(len(cut.split()), len(short.split()))
             self.assertEqual(len(titles), len(short))
+
+    def test_rates_do_not_need_an_order_of_names(self):
+        names = ["\U0001f34e", "\ufffdff", "b", "a"]
+        samples = [{"process": 1, "now_ns": seconds * 1000000000,
+                    "pools": [{"name": name, "stats": {"allocs": seconds * 50}} for name in names]} for seconds in (1, 2)]
+        rows = self.table_of(*samples, arguments=["--interval", "0.1"])[1:]
+        self.assertEqual([row.split()[0] for row in rows], sorted(names))
+        for row in rows:
+            self.assertEqual(row.split()[8], "50", row)
+
+    def test_one_of_two_of_the_same_name_has_no_rate(self):
+        samples = [{"process": 1, "now_ns": seconds * 1000000000,
+                    "pools": [{"name": name, "stats": {"allocs": seconds * 50}} for name in ("a", "a", "a", "b")]}
+                   for seconds in (1, 2)]
+        rows = self.table_of(*samples, arguments=["--interval", "0.1"])[1:]
+        self.assertEqual([row.split()[8] for row in rows], ["-", "-", "-", "50"])
 
     def test_titles_stand_over_their_columns_however_wide(self):
         titles, row = self.table_of({"pools": [{"name": "x" * 400}]})

@@ -4,7 +4,8 @@
 
 #include <jansson.h>
 
-/* Each byte that is not part of a character becomes U+FFFD. NULL: no memory. */
+/* Each byte that is not part of a character becomes U+FFFD and its two digits, and so do those of U+FFFD itself: texts
+ * that differ stay different (lido/inline/utf8_inline.h). NULL: no memory. */
 json_t *lido_json_valid_text(const char *text);
 
 #endif
