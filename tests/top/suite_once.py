@@ -65,10 +65,12 @@ class OnceTest(SubjectTest):
 
     def test_full_output_is_a_failure(self):
         with open("/dev/full", "w", encoding="ascii") as full:
-            for option in ("--once", "--json"):
-                result = subprocess.run([Settings.lido, "top", option, self.path], stdout=full, stderr=subprocess.PIPE,
+            for arguments in (["top", "--once", self.path], ["top", "--json", self.path], ["top", "--help"], ["--help"],
+                              ["--version"]):
+                result = subprocess.run([Settings.lido, *arguments], stdout=full, stderr=subprocess.PIPE,
                                         timeout=DEADLINE)
-                self.assertEqual(result.returncode, 1)
+                self.assertEqual(result.returncode, 1, arguments)
+                self.assertIn(b": standard output: ", result.stderr)
 
 
 class TargetTest(SubjectTest):
@@ -177,7 +179,8 @@ class StrangeServerTest(SubjectTest):
 
     def test_what_is_no_snapshot_is_said_so(self):
         for answer in (b"", b"x", b"\n", b"{}\n", b"[]\n", b"3\n", b'{"error":"tired"}\n', b'{"pools":[]}\n',
-                       b'{"version":2,"pools":[]}\n', b"\xff\n", b"[" * 10000 + b"\n"):
+                       b'{"version":2,"pools":[]}\n', b"\xff\n", b"[" * 10000 + b"\n", b"{}\0{}\n",
+                       b"\0\n"):
             result = self.answer_with(answer)
             self.assertEqual((result.returncode, result.stdout), (1, ""), answer[:40])
             self.assertIn("lido top: ", result.stderr)
