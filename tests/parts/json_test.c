@@ -264,11 +264,13 @@ TEST(json, an_error_of_the_sink_ends_the_text) {
 
 static size_t countdown; /* the request that fails; 0: none */
 static size_t held;
+static size_t held_most;
 
 static void *sometimes_malloc(size_t bytes) {
   if (countdown != 0 && --countdown == 0) return NULL;
   void *block = malloc(bytes);
   held += block != NULL;
+  if (held > held_most) held_most = held;
   return block;
 }
 
@@ -306,7 +308,53 @@ TEST(json, each_request_for_memory_that_fails_is_an_error_and_no_leak) {
   CHECK_EQ(lido_manager_destroy(manager), 0);
 }
 
+enum { SAMPLES = 100 };
+
+static int ignore(const char *text, size_t bytes, void *context) {
+  (void)text;
+  (void)bytes;
+  (void)context;
+  return 0;
+}
+
+/* Blocks of memory that writing so many samples holds at once. */
+static size_t most_held_for(const lido_sample *samples, size_t count) {
+  held_most = 0;
+  CHECK_EQ(lido_json_write_samples(samples, count, ignore, NULL), 0);
+  CHECK_EQ(held, 0);
+  return held_most;
+}
+
+TEST(json, samples_are_in_memory_one_at_a_time) {
+  static lido_sample samples[SAMPLES];
+  json_set_alloc_funcs(sometimes_malloc, counted_free);
+  CHECK_GT(most_held_for(samples, 1), 0);
+  CHECK_EQ(most_held_for(samples, SAMPLES), most_held_for(samples, 1));
+  size_t failures = 0;
+  for (size_t nth = 1;; nth += 7) {
+    page p = {0};
+    countdown = nth;
+    int error = lido_json_write_samples(samples, SAMPLES, take, &p);
+    bool reached = countdown == 0;
+    countdown = 0;
+    page_end(&p);
+    CHECK_EQ(held, 0);
+    CHECK_EQ(error, reached ? ENOMEM : 0);
+    if (!reached) break;
+    failures++;
+  }
+  CHECK_GT(failures, SAMPLES);
+  json_set_alloc_funcs(malloc, free);
+}
+
 /* ---- Samples ---- */
+
+TEST(json, no_samples_are_an_empty_array) {
+  page p = {0};
+  CHECK_EQ(lido_json_write_samples(NULL, 0, take, &p), 0);
+  CHECK_TEXT(p.text, "{\"version\":1,\"samples\":[]}\n");
+  page_end(&p);
+}
 
 TEST(json, samples_have_every_field) {
   lido_sample samples[2] = {{.number = 2, .now_ns = 20, .wall_ns = 200}, {.number = 1, .now_ns = 10, .wall_ns = 100}};
