@@ -293,6 +293,7 @@ static int write_to_descriptor(const void *bytes, size_t count, void *context) {
     ssize_t written = write(*(const int *)context, from, count);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return errno;
+    if (written == 0) return EIO; /* a system that takes nothing would be asked for ever */
     from += written;
     count -= (size_t)written;
   }
