@@ -44,7 +44,8 @@ LIDO_API int lido_json_write_samples(const lido_sample *samples, size_t count, l
  *     samples [COUNT]  lido_json_write_samples: the newest COUNT ones, the newest first; without it all, 1,000,000 at
  *                      most
  *     slabs NAME       {"version":1,"pool":NAME,"slabs":123,"use":[[252,17],...]}: of each slab, the oldest first, how
- *                      many objects it has, and how many of them are not free in it; of the first 16,384
+ *                      many objects it has, and how many of them are not free in it; of the first 16,384. NAME as
+ *                      JSON has it, or as it is
  * and to all else {"error":"..."}. Lack of memory, too, is an answer as long as nothing of another has been written.
  * `context` is ignored. */
 LIDO_API int lido_json_answer(lido_manager *manager, const char *request, lido_text_sink sink, void *sink_context,

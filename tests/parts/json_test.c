@@ -59,6 +59,13 @@ static json_t *answer_to(lido_manager *manager, const char *request) {
   return read_page(&p);
 }
 
+static int refuse(const char *text, size_t bytes, void *context) {
+  (void)text;
+  (void)bytes;
+  ++*(size_t *)context;
+  return ENOENT;
+}
+
 /* ---- What is looked for ---- */
 
 static long long number_of(const json_t *object, const char *name) {
@@ -424,6 +431,49 @@ TEST(json, a_pools_slabs_are_listed) {
   CHECK_EQ(used, MOST);
   json_decref(root);
   while (count > 0) lido_pool_free(pool, objects[--count]);
+  CHECK_EQ(lido_manager_destroy(manager), 0);
+}
+
+TEST(json, a_pool_is_found_by_what_its_name_is_in_json) {
+  static const char *const names[] = {"caf\xe9", BAD, BAD "z", "\xff\xfe", "\xff", BAD "ff"};
+  static const char *const others[] = {"slabs " BAD "0", "slabs " BAD "00", "slabs " BAD "FF", "slabs " BAD "fe"};
+  enum { NAMES = sizeof names / sizeof names[0] };
+  lido_manager *manager = lido_manager_create(NULL, NULL);
+  for (size_t i = 0; i < NAMES; i++) {
+    CHECK_NOT_NULL(lido_manager_pool(manager, &(lido_pool_options){.name = names[i], .object_size = 16}));
+  }
+  json_t *snapshot = answer_to(manager, "snapshot");
+  const json_t *pools = json_object_get(snapshot, "pools");
+  CHECK_EQ(json_array_size(pools), NAMES);
+  for (size_t i = 0; i < NAMES; i++) {
+    char request[100];
+    snprintf(request, sizeof request, "slabs %s", text_of(json_array_get(pools, i), "name"));
+    json_t *root = answer_to(manager, request);
+    CHECK_TEXT(text_of(root, "pool"), request + strlen("slabs "));
+    json_decref(root);
+    snprintf(request, sizeof request, "slabs %s", names[i]);
+    root = answer_to(manager, request);
+    CHECK_NOT_NULL(text_of(root, "pool"));
+    json_decref(root);
+  }
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+    json_t *root = answer_to(manager, others[i]);
+    CHECK_TEXT(text_of(root, "error"), "there is no pool of that name");
+    json_decref(root);
+  }
+  json_decref(snapshot);
+  CHECK_EQ(lido_manager_destroy(manager), 0);
+}
+
+TEST(json, an_error_of_the_sink_ends_an_answer_whatever_it_is) {
+  lido_manager *manager = lido_manager_create(NULL, NULL);
+  CHECK_NOT_NULL(lido_manager_pool(manager, &(lido_pool_options){.name = "\xff", .object_size = 16}));
+  static const char *const requests[] = {"snapshot", "samples", "slabs \xff", "slabs " BAD "ff", "slabs none", "x"};
+  for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+    size_t calls = 0;
+    CHECK_EQ(lido_json_answer(manager, requests[i], refuse, &calls, NULL), ENOENT);
+    CHECK_EQ(calls, 1);
+  }
   CHECK_EQ(lido_manager_destroy(manager), 0);
 }
 

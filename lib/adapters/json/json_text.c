@@ -1,7 +1,6 @@
 /* json_text.c: see json_text.h. */
 #include "lib/adapters/json/json_text.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,4 +27,33 @@ json_t *lido_json_valid_text(const char *text) {
   json_t *value = json_stringn(valid, make_valid(text, valid));
   free(valid);
   return value;
+}
+
+/* The value of a small hexadecimal digit, or 16. */
+static unsigned digit_of(char c) {
+  if (c >= '0' && c <= '9') return (unsigned)(c - '0');
+  return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+}
+
+/* Does it begin with what stands for a byte? A zero is none. */
+static bool is_shown(const char *text, char *byte) {
+  if (strncmp(text, "\xef\xbf\xbd", 3) != 0 || text[3] == '\0') return false;
+  unsigned high = digit_of(text[3]), low = digit_of(text[4]);
+  if (high > 15 || low > 15 || high + low == 0) return false;
+  *byte = (char)(16 * high + low);
+  return true;
+}
+
+bool lido_json_text_restore(char *text) {
+  bool has_any = false;
+  char *end = text;
+  while (*text != '\0') {
+    char byte = *text;
+    bool shown = is_shown(text, &byte);
+    *end++ = byte; /* never beyond the text's place */
+    text += shown ? LIDO_UTF8_BROKEN_BYTES : 1;
+    has_any |= shown;
+  }
+  *end = '\0';
+  return has_any;
 }
