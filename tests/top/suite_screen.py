@@ -142,6 +142,11 @@ class ScreenTest(SubjectTest):
         self.terminal.keys("Escape")
         self.terminal.expect_match(r"^beta +1000 +250 ")
 
+    def test_a_pool_with_a_name_of_any_bytes_has_a_map(self):
+        self.top()
+        self.terminal.keys("Down", "Down", "Enter")
+        self.terminal.expect("Pool escape?[2J \ufffdff: 0 slabs", "One character a slab")
+
     def test_home_and_end_move_the_map(self):
         self.subject.tell("alloc beta 19000")
         self.terminal.resize(40, 12)
