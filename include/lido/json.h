@@ -16,7 +16,8 @@
  *
  * "version" changes when something goes or means something else; new names may come at any time. The last bucket's end
  * is null. Numbers beyond 2^63 - 1 are 2^63 - 1.
- * What is no UTF-8 in a name becomes U+FFFD.
+ * A byte that is no UTF-8 in a name becomes U+FFFD and its two hexadecimal digits, and so do the bytes of U+FFFD
+ * itself: names that differ stay different. The order of an array is that of the names before that.
  *
  * Threads: any; a snapshot is used by one at a time. Errors: ENOMEM, or what the sink returned; part of a text may have
  * been written then. Cost: some 6 microseconds a pool, and malloc; nothing is held up meanwhile but the snapshot
@@ -43,7 +44,8 @@ LIDO_API int lido_json_write_samples(const lido_sample *samples, size_t count, l
  *     samples [COUNT]  lido_json_write_samples: the newest COUNT ones, the newest first; without it all, 1,000,000 at
  *                      most
  *     slabs NAME       {"version":1,"pool":NAME,"slabs":123,"use":[[252,17],...]}: of each slab, the oldest first, how
- *                      many objects it has, and how many of them are not free in it; of the first 16,384
+ *                      many objects it has, and how many of them are not free in it; of the first 16,384. NAME as
+ *                      JSON has it, or as it is
  * and to all else {"error":"..."}. Lack of memory, too, is an answer as long as nothing of another has been written.
  * `context` is ignored. */
 LIDO_API int lido_json_answer(lido_manager *manager, const char *request, lido_text_sink sink, void *sink_context,

@@ -1,8 +1,6 @@
 /* name_text.c: see name_text.h. */
 #include "lib/report/name_text.h"
 
-#include <string.h>
-
 #include "lido/inline/utf8_inline.h"
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
@@ -19,11 +17,9 @@ static void put_escaped(lido_text_out *out, char c) {
 }
 
 static void put_broken(lido_text_out *out, unsigned byte) {
-  static const char digits[] = "0123456789abcdef";
-  char shown[] = REPLACEMENT "..";
-  shown[sizeof shown - 3] = digits[byte >> 4];
-  shown[sizeof shown - 2] = digits[byte & 15];
-  lido_text_put(out, shown, sizeof shown - 1);
+  char shown[LIDO_UTF8_BROKEN_BYTES];
+  lido_utf8_show_broken(shown, byte);
+  lido_text_put(out, shown, sizeof shown);
 }
 
 /* The commonest first: small letters and the underscore lie above the backslash. */
@@ -33,16 +29,13 @@ static bool is_plain_ascii(unsigned byte) {
   return byte != '\0' && byte != '\n' && byte != '"';
 }
 
-/* U+FFFD itself is written as what stands for its bytes: else two names might become the same. */
-static bool is_replacement(const char *text) { return strncmp(text, REPLACEMENT, sizeof REPLACEMENT - 1) == 0; }
-
 /* Bytes up to the first that needs something done. Most names are ASCII, and each is written some dozens of times. */
 static size_t plain_bytes(const char *text) {
   size_t bytes = 0;
   for (;;) {
     while (is_plain_ascii(byte_at(text, bytes))) bytes++;
-    size_t more = byte_at(text, bytes) >= 0x80 ? lido_utf8_bytes(text + bytes) : 0;
-    if (more == 0 || is_replacement(text + bytes)) return bytes;
+    size_t more = byte_at(text, bytes) >= 0x80 ? lido_utf8_kept_bytes(text + bytes) : 0;
+    if (more == 0) return bytes;
     bytes += more;
   }
 }

@@ -59,6 +59,13 @@ static json_t *answer_to(lido_manager *manager, const char *request) {
   return read_page(&p);
 }
 
+static int refuse(const char *text, size_t bytes, void *context) {
+  (void)text;
+  (void)bytes;
+  ++*(size_t *)context;
+  return ENOENT;
+}
+
 /* ---- What is looked for ---- */
 
 static long long number_of(const json_t *object, const char *name) {
@@ -210,7 +217,8 @@ TEST(json, names_of_any_bytes_are_text) {
   const json_t *pools = json_object_get(root, "pools");
   CHECK_TEXT(text_of(json_array_get(pools, 0), "name"), "a \"quoted\"\n\x1b[2J");
 #define BAD "\xef\xbf\xbd"
-  CHECK_TEXT(text_of(json_array_get(pools, 1), "name"), "k\xc3\xb6nig " BAD BAD BAD BAD BAD BAD " \xf0\x9f\x8d\x8e");
+  CHECK_TEXT(text_of(json_array_get(pools, 1), "name"),
+             "k\xc3\xb6nig " BAD "ff" BAD "c0" BAD "af" BAD "ed" BAD "a0" BAD "80 \xf0\x9f\x8d\x8e");
   json_decref(root);
   static const char *const invalid[] = {
       "\x80",     "\xc2", "\xc1\x80", "\xe0\x9f\x80", "\xf0\x8f\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
@@ -222,6 +230,25 @@ TEST(json, names_of_any_bytes_are_text) {
     CHECK_NOT_NULL(strstr(name, BAD));
     json_decref(root);
   }
+}
+
+TEST(json, names_that_differ_stay_different) {
+  static const char *const names[] = {"\xfe",     "\xff",         BAD,           BAD "ff", BAD BAD "ff",
+                                      "\xef\xbf", "\xef\xbf\xff", "\xef\xbf" BAD};
+  enum { NAMES = sizeof names / sizeof names[0] };
+  by_hand h;
+  const lido_snapshot *s = make_by_hand(&h);
+  char *shown[NAMES];
+  for (size_t i = 0; i < NAMES; i++) {
+    h.pools[0].name = names[i];
+    json_t *root = written(s);
+    shown[i] = strdup(text_of(json_array_get(json_object_get(root, "pools"), 0), "name"));
+    CHECK_NOT_NULL(shown[i]);
+    json_decref(root);
+    for (size_t j = 0; j < i; j++) CHECK(strcmp(shown[i], shown[j]) != 0);
+  }
+  CHECK_TEXT(shown[2], BAD "ef" BAD "bf" BAD "bd");
+  for (size_t i = 0; i < NAMES; i++) free(shown[i]);
 }
 
 TEST(json, an_error_of_the_sink_ends_the_text) {
@@ -244,11 +271,13 @@ TEST(json, an_error_of_the_sink_ends_the_text) {
 
 static size_t countdown; /* the request that fails; 0: none */
 static size_t held;
+static size_t held_most;
 
 static void *sometimes_malloc(size_t bytes) {
   if (countdown != 0 && --countdown == 0) return NULL;
   void *block = malloc(bytes);
   held += block != NULL;
+  if (held > held_most) held_most = held;
   return block;
 }
 
@@ -286,7 +315,53 @@ TEST(json, each_request_for_memory_that_fails_is_an_error_and_no_leak) {
   CHECK_EQ(lido_manager_destroy(manager), 0);
 }
 
+enum { SAMPLES = 100 };
+
+static int ignore(const char *text, size_t bytes, void *context) {
+  (void)text;
+  (void)bytes;
+  (void)context;
+  return 0;
+}
+
+/* Blocks of memory that writing so many samples holds at once. */
+static size_t most_held_for(const lido_sample *samples, size_t count) {
+  held_most = 0;
+  CHECK_EQ(lido_json_write_samples(samples, count, ignore, NULL), 0);
+  CHECK_EQ(held, 0);
+  return held_most;
+}
+
+TEST(json, samples_are_in_memory_one_at_a_time) {
+  static lido_sample samples[SAMPLES];
+  json_set_alloc_funcs(sometimes_malloc, counted_free);
+  CHECK_GT(most_held_for(samples, 1), 0);
+  CHECK_EQ(most_held_for(samples, SAMPLES), most_held_for(samples, 1));
+  size_t failures = 0;
+  for (size_t nth = 1;; nth += 7) {
+    page p = {0};
+    countdown = nth;
+    int error = lido_json_write_samples(samples, SAMPLES, take, &p);
+    bool reached = countdown == 0;
+    countdown = 0;
+    page_end(&p);
+    CHECK_EQ(held, 0);
+    CHECK_EQ(error, reached ? ENOMEM : 0);
+    if (!reached) break;
+    failures++;
+  }
+  CHECK_GT(failures, SAMPLES);
+  json_set_alloc_funcs(malloc, free);
+}
+
 /* ---- Samples ---- */
+
+TEST(json, no_samples_are_an_empty_array) {
+  page p = {0};
+  CHECK_EQ(lido_json_write_samples(NULL, 0, take, &p), 0);
+  CHECK_TEXT(p.text, "{\"version\":1,\"samples\":[]}\n");
+  page_end(&p);
+}
 
 TEST(json, samples_have_every_field) {
   lido_sample samples[2] = {{.number = 2, .now_ns = 20, .wall_ns = 200}, {.number = 1, .now_ns = 10, .wall_ns = 100}};
@@ -356,6 +431,49 @@ TEST(json, a_pools_slabs_are_listed) {
   CHECK_EQ(used, MOST);
   json_decref(root);
   while (count > 0) lido_pool_free(pool, objects[--count]);
+  CHECK_EQ(lido_manager_destroy(manager), 0);
+}
+
+TEST(json, a_pool_is_found_by_what_its_name_is_in_json) {
+  static const char *const names[] = {"caf\xe9", BAD, BAD "z", "\xff\xfe", "\xff", BAD "ff"};
+  static const char *const others[] = {"slabs " BAD "0", "slabs " BAD "00", "slabs " BAD "FF", "slabs " BAD "fe"};
+  enum { NAMES = sizeof names / sizeof names[0] };
+  lido_manager *manager = lido_manager_create(NULL, NULL);
+  for (size_t i = 0; i < NAMES; i++) {
+    CHECK_NOT_NULL(lido_manager_pool(manager, &(lido_pool_options){.name = names[i], .object_size = 16}));
+  }
+  json_t *snapshot = answer_to(manager, "snapshot");
+  const json_t *pools = json_object_get(snapshot, "pools");
+  CHECK_EQ(json_array_size(pools), NAMES);
+  for (size_t i = 0; i < NAMES; i++) {
+    char request[100];
+    snprintf(request, sizeof request, "slabs %s", text_of(json_array_get(pools, i), "name"));
+    json_t *root = answer_to(manager, request);
+    CHECK_TEXT(text_of(root, "pool"), request + strlen("slabs "));
+    json_decref(root);
+    snprintf(request, sizeof request, "slabs %s", names[i]);
+    root = answer_to(manager, request);
+    CHECK_NOT_NULL(text_of(root, "pool"));
+    json_decref(root);
+  }
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+    json_t *root = answer_to(manager, others[i]);
+    CHECK_TEXT(text_of(root, "error"), "there is no pool of that name");
+    json_decref(root);
+  }
+  json_decref(snapshot);
+  CHECK_EQ(lido_manager_destroy(manager), 0);
+}
+
+TEST(json, an_error_of_the_sink_ends_an_answer_whatever_it_is) {
+  lido_manager *manager = lido_manager_create(NULL, NULL);
+  CHECK_NOT_NULL(lido_manager_pool(manager, &(lido_pool_options){.name = "\xff", .object_size = 16}));
+  static const char *const requests[] = {"snapshot", "samples", "slabs \xff", "slabs " BAD "ff", "slabs none", "x"};
+  for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+    size_t calls = 0;
+    CHECK_EQ(lido_json_answer(manager, requests[i], refuse, &calls, NULL), ENOENT);
+    CHECK_EQ(calls, 1);
+  }
   CHECK_EQ(lido_manager_destroy(manager), 0);
 }
 

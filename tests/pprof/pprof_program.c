@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 enum { CONNS = 40000, BUFFERS = 400000, ARENA_BYTES = 1 << 20, OWNERS_MAX = 16, MEAN_BYTES = 4096 };
+enum { ON_RESET = 5000, ON_VISIT = 3000 };
 
 typedef struct owner {
   char name[80];
@@ -19,6 +20,8 @@ typedef struct owner {
 
 static owner owners[OWNERS_MAX];
 static void *conns[CONNS];
+static lido_pool *late_pool; /* what Lido's calls of the program allocate */
+static void *late[ON_RESET + ON_VISIT];
 
 /* The next two are static, so that only the program's file knows their names. */
 __attribute__((noinline)) static void keeps_conns(lido_pool *pool) {
@@ -37,6 +40,28 @@ __attribute__((noinline)) static void churns_buffers(lido_pool *pool) {
 __attribute__((noinline)) void fills_arena(lido_arena *arena);
 __attribute__((noinline)) void fills_arena(lido_arena *arena) {
   for (int i = 0; i < ARENA_BYTES / 1024; i++) memset(lido_arena_alloc(arena, 1024), 1, 1024);
+}
+
+__attribute__((noinline)) static void keeps_on_reset(void *arg) {
+  (void)arg;
+  for (int i = 0; i < ON_RESET; i++) late[i] = lido_pool_alloc(late_pool);
+}
+
+__attribute__((noinline)) static bool keeps_on_visit(void *object, void *arg) {
+  (void)object;
+  (void)arg;
+  for (int i = 0; i < ON_VISIT; i++) late[ON_RESET + i] = lido_pool_alloc(late_pool);
+  return false;
+}
+
+__attribute__((noinline)) static bool ends_request(void) {
+  static _Alignas(64) char room[8192]; /* so the arena itself takes nothing */
+  const lido_arena_options options = {.buffer = room, .buffer_bytes = sizeof room, .flags = LIDO_ARENA_FIXED};
+  lido_arena *arena = lido_arena_create(&options);
+  bool fine = arena != NULL && lido_arena_on_reset(arena, keeps_on_reset, NULL) == 0;
+  if (fine) lido_arena_reset(arena);
+  lido_arena_destroy(arena);
+  return fine;
 }
 
 static bool add_site(const lido_heap_site *site, void *arg) {
@@ -67,10 +92,13 @@ int main(int argc, char **argv) {
   lido_pool *conn_pool = lido_pool_create(&(lido_pool_options){.name = "conns", .object_size = 128});
   lido_pool *buffer_pool = lido_pool_create(&(lido_pool_options){.name = "buffers", .object_size = 256});
   lido_arena *arena = lido_arena_create(&(lido_arena_options){.name = "requests"});
-  if (conn_pool == NULL || buffer_pool == NULL || arena == NULL) return 1;
+  late_pool = lido_pool_create(&(lido_pool_options){.name = "late", .object_size = 512});
+  if (conn_pool == NULL || buffer_pool == NULL || arena == NULL || late_pool == NULL) return 1;
   keeps_conns(conn_pool);
   churns_buffers(buffer_pool);
   fills_arena(arena);
+  if (!ends_request()) return 1;
+  lido_pool_for_each(conn_pool, keeps_on_visit, NULL);
   lido_heap_profile_stop();
   if (write_profile(argv[1]) != 0 || lido_heap_profile_read(add_site, NULL) != 0) return 1;
   for (int i = 0; i < OWNERS_MAX && owners[i].name[0] != '\0'; i++) {
@@ -79,7 +107,9 @@ int main(int argc, char **argv) {
            (unsigned long long)numbers[2], (unsigned long long)numbers[3]);
   }
   for (int i = 0; i < CONNS; i++) lido_pool_free(conn_pool, conns[i]);
+  for (int i = 0; i < ON_RESET + ON_VISIT; i++) lido_pool_free(late_pool, late[i]);
   lido_arena_destroy(arena);
+  lido_pool_destroy(late_pool);
   lido_pool_destroy(buffer_pool);
   lido_pool_destroy(conn_pool);
   return 0;

@@ -52,7 +52,7 @@ class OnceTest(SubjectTest):
     def test_names_can_do_no_harm_and_columns_stand(self):
         text = self.once()
         self.assertNotIn("\x1b", text)
-        self.assertIn("escape?[2J \ufffd", text)
+        self.assertIn("escape?[2J \ufffdff", text)
         self.assertIn("k\u00f6nig \u6f22\u5b57 ", text)
         plain = self.once(environment={"LC_ALL": "C"})
         self.assertIn("k?nig ?? ", plain)
@@ -65,10 +65,12 @@ class OnceTest(SubjectTest):
 
     def test_full_output_is_a_failure(self):
         with open("/dev/full", "w", encoding="ascii") as full:
-            for option in ("--once", "--json"):
-                result = subprocess.run([Settings.lido, "top", option, self.path], stdout=full, stderr=subprocess.PIPE,
+            for arguments in (["top", "--once", self.path], ["top", "--json", self.path], ["top", "--help"], ["--help"],
+                              ["--version"]):
+                result = subprocess.run([Settings.lido, *arguments], stdout=full, stderr=subprocess.PIPE,
                                         timeout=DEADLINE)
-                self.assertEqual(result.returncode, 1)
+                self.assertEqual(result.returncode, 1, arguments)
+                self.assertIn(b": standard output: ", result.stderr)
 
 
 class TargetTest(SubjectTest):
@@ -115,28 +117,70 @@ class TargetTest(SubjectTest):
 class StrangeServerTest(SubjectTest):
     """Something else listens there."""
 
-    def answer_with(self, answer):
+    def answer_with(self, *answers, arguments=()):
+        """What the program says of one answer, or of several, one after the other."""
         path = os.path.join(self.folder, "strange")
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(path)
             listener.listen()
 
             def serve():
-                client, _ = listener.accept()
-                with client:
-                    client.recv(100)
-                    client.sendall(answer)
+                for answer in answers:
+                    client, _ = listener.accept()
+                    with client:
+                        client.recv(100)
+                        client.sendall(answer)
 
             thread = threading.Thread(target=serve)
             thread.start()
-            result = top("--once", path)
+            result = top("--once", *arguments, path)
             thread.join()
         os.unlink(path)
         return result
 
+    def table_of(self, *samples, arguments=()):
+        """The lines of the table of pools, the titles first."""
+        answers = [json.dumps({"version": 1} | sample).encode() + b"\n" for sample in samples]
+        result = self.answer_with(*answers, arguments=arguments)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        return result.stdout.split("\n\n")[1].splitlines()
+
+    def test_names_of_any_length_leave_room_for_the_numbers(self):
+        for long in ("x" * 2100, "x" * 100000, "\u6f22" * 700, "\u0301" * 3000, "y\u0301" * 3000, "\U0001d400" * 3000):
+            pools = [{"name": name, "object_size": 96, "stats": {"live": 7}} for name in (long, "b")]
+            titles, *rows = self.table_of({"pools": pools, "manager": long, "policy": long})
+            short, cut = sorted(rows, key=lambda row: not row.startswith("b "))
+            self.assertEqual(short.split()[:3], ["b", "96", "7"])
+            self.assertRegex(cut, "~ +96 +7 ")
+            self.assertEqual(len(cut.split()), len(short.split()))
+            self.assertEqual(len(titles), len(short))
+
+    def test_rates_do_not_need_an_order_of_names(self):
+        names = ["\U0001f34e", "\ufffdff", "b", "a"]
+        samples = [{"process": 1, "now_ns": seconds * 1000000000,
+                    "pools": [{"name": name, "stats": {"allocs": seconds * 50}} for name in names]} for seconds in (1, 2)]
+        rows = self.table_of(*samples, arguments=["--interval", "0.1"])[1:]
+        self.assertEqual([row.split()[0] for row in rows], sorted(names))
+        for row in rows:
+            self.assertEqual(row.split()[8], "50", row)
+
+    def test_one_of_two_of_the_same_name_has_no_rate(self):
+        samples = [{"process": 1, "now_ns": seconds * 1000000000,
+                    "pools": [{"name": name, "stats": {"allocs": seconds * 50}} for name in ("a", "a", "a", "b")]}
+                   for seconds in (1, 2)]
+        rows = self.table_of(*samples, arguments=["--interval", "0.1"])[1:]
+        self.assertEqual([row.split()[8] for row in rows], ["-", "-", "-", "50"])
+
+    def test_titles_stand_over_their_columns_however_wide(self):
+        titles, row = self.table_of({"pools": [{"name": "x" * 400}]})
+        self.assertEqual(len(titles), len(row))
+        self.assertTrue(row.startswith("x" * 400 + " "))
+        self.assertEqual(titles.split()[-1], "EXHAUST")
+
     def test_what_is_no_snapshot_is_said_so(self):
         for answer in (b"", b"x", b"\n", b"{}\n", b"[]\n", b"3\n", b'{"error":"tired"}\n', b'{"pools":[]}\n',
-                       b'{"version":2,"pools":[]}\n', b"\xff\n", b"[" * 10000 + b"\n"):
+                       b'{"version":2,"pools":[]}\n', b"\xff\n", b"[" * 10000 + b"\n", b"{}\0{}\n",
+                       b"\0\n"):
             result = self.answer_with(answer)
             self.assertEqual((result.returncode, result.stdout), (1, ""), answer[:40])
             self.assertIn("lido top: ", result.stderr)

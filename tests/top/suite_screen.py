@@ -121,6 +121,15 @@ class ScreenTest(SubjectTest):
         self.terminal.keys("h")
         self.terminal.expect("[Pools 4]")
 
+    def test_what_is_not_known_is_last_in_either_order(self):
+        self.subject.tell("alloc beta 300")
+        self.top("--sort", "hits")
+        self.terminal.expect("vHIT%")
+        self.expect_order("beta", "alpha", "escape", "k\u00f6nig")
+        self.terminal.keys("r")
+        self.terminal.expect("^HIT%")
+        self.expect_order("beta", "alpha", "escape", "k\u00f6nig")
+
     def test_the_map(self):
         self.subject.tell("alloc beta 500")
         self.top()
@@ -132,6 +141,27 @@ class ScreenTest(SubjectTest):
         self.terminal.expect_match(r"^[45]{5,}[0-9]?$")
         self.terminal.keys("Escape")
         self.terminal.expect_match(r"^beta +1000 +250 ")
+
+    def test_a_pool_with_a_name_of_any_bytes_has_a_map(self):
+        self.top()
+        self.terminal.keys("Down", "Down", "Enter")
+        self.terminal.expect("Pool escape?[2J \ufffdff: 0 slabs", "One character a slab")
+
+    def test_home_and_end_move_the_map(self):
+        self.subject.tell("alloc beta 19000")
+        self.terminal.resize(40, 12)
+        self.top()
+        self.terminal.keys("Down", "Enter")
+        self.terminal.expect("Pool beta: ")
+
+        def lengths():
+            return [len(line) for line in self.terminal.show().splitlines()[8:11]]
+
+        wait_until(lambda: lengths() == [40, 40, 40], self.terminal.show)
+        self.terminal.keys("End")
+        wait_until(lambda: lengths()[:2] == [40, 40] and lengths()[2] < 40, self.terminal.show)
+        self.terminal.keys("End", "Down", "Home")
+        wait_until(lambda: lengths() == [40, 40, 40], self.terminal.show)
 
     def test_any_size_will_do(self):
         self.top()

@@ -87,7 +87,7 @@ class AnswerTest(SubjectTest):
         self.assertEqual(pools["alpha"]["stats"]["live"], 4000)
         self.assertEqual(pools["alpha"]["object_size"], 64)
         self.assertIn("k\u00f6nig \u6f22\u5b57", pools)
-        self.assertIn("escape\x1b[2J \ufffd", pools)
+        self.assertIn("escape\x1b[2J \ufffdff", pools)
 
     def test_slabs_add_up(self):
         self.subject.tell("alloc beta 1000")

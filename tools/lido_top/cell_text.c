@@ -10,6 +10,8 @@
 #include <string.h>
 #include <wchar.h>
 
+enum { NUMBERS_BYTES = 512, CHARACTER_BYTES = 4 };
+
 /* ---- Lines ---- */
 
 void line_begin(struct text_line *line, int most) {
@@ -17,12 +19,14 @@ void line_begin(struct text_line *line, int most) {
   line->text[0] = '\0';
 }
 
-static void put_bytes(struct text_line *line, const char *text, size_t bytes, int columns) {
-  if (columns > line->most - line->columns || bytes >= sizeof line->text - line->bytes) return;
+/* false: the line is full. */
+static bool put_bytes(struct text_line *line, const char *text, size_t bytes, int columns) {
+  if (columns > line->most - line->columns || bytes >= sizeof line->text - line->bytes) return false;
   memcpy(line->text + line->bytes, text, bytes);
   line->bytes += bytes;
   line->columns += columns;
   line->text[line->bytes] = '\0';
+  return true;
 }
 
 void line_put(struct text_line *line, const char *format, ...) {
@@ -74,29 +78,56 @@ static struct character character_at(const char *name) {
   return (struct character){name, bytes, columns, bytes};
 }
 
-int name_columns(const char *name) {
-  int columns = 0;
+struct extent {
+  int columns;
+  size_t bytes;
+};
+
+static struct extent extent_of(const char *name) {
+  struct extent e = {0, 0};
   while (*name != '\0') {
     struct character next = character_at(name);
-    columns += next.columns;
+    e.columns += next.columns;
+    e.bytes += next.bytes;
     name += next.taken;
   }
-  return columns;
+  return e;
 }
 
-void line_name(struct text_line *line, const char *name, int columns) {
-  int needed = name_columns(name);
-  int wanted = columns != 0 ? columns : needed;
-  bool is_cut = needed > wanted;
-  int end = line->columns + (is_cut ? wanted - 1 : wanted);
+int name_columns(const char *name) { return extent_of(name).columns; }
+
+/* Bytes that a name may take: the rest is for the numbers that follow it. */
+static int room_for_name(const struct text_line *line) {
+  int room = (int)(sizeof line->text) - NUMBERS_BYTES - (int)line->bytes;
+  return room > 0 ? room : 0;
+}
+
+/* Up to that column, and so that a byte is left for each column that is left. -> whether all of it. */
+static bool put_characters(struct text_line *line, const char *name, int end, int bytes) {
   while (*name != '\0') {
     struct character next = character_at(name);
-    if (line->columns + next.columns > end) break;
-    put_bytes(line, next.text, next.bytes, next.columns);
+    int columns_left = end - line->columns - next.columns;
+    if (columns_left < 0 || (int)next.bytes + columns_left > bytes) return false;
+    if (!put_bytes(line, next.text, next.bytes, next.columns)) return false;
+    bytes -= (int)next.bytes;
     name += next.taken;
   }
-  if (is_cut) put_bytes(line, "~", 1, 1);
-  for (end += is_cut; line->columns < end && line->columns < line->most;) put_bytes(line, " ", 1, 1);
+  return true;
+}
+
+/* Characters that take a column each always have their bytes, since the columns are bounded; those that take none may
+ * have not. */
+void line_name(struct text_line *line, const char *name, int columns) {
+  int room = room_for_name(line);
+  struct extent whole = extent_of(name);
+  int wanted = columns != 0 ? columns : whole.columns;
+  if (wanted > room / CHARACTER_BYTES) wanted = room / CHARACTER_BYTES;
+  bool fits = whole.columns <= wanted && whole.bytes + (size_t)(wanted - whole.columns) <= (size_t)room;
+  if (!fits && wanted == 0) wanted = 1;
+  int end = line->columns + wanted;
+  put_characters(line, name, fits ? end : end - 1, fits ? room : room - 1);
+  bool has_room = fits || put_bytes(line, "~", 1, 1);
+  while (has_room && line->columns < end) has_room = put_bytes(line, " ", 1, 1);
 }
 
 /* ---- Numbers ---- */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lido/version.h"
+#include "tools/lido_top/finish_output.h"
 #include "tools/lido_top/top.h"
 
 static const char usage[] =
@@ -14,9 +15,9 @@ int main(int argc, char **argv) {
   if (strcmp(word, "top") == 0) return top_main(argc - 1, argv + 1);
   if (strcmp(word, "--version") == 0) {
     printf("lido %s\n", lido_version());
-    return 0;
+    return finish_output("lido");
   }
   bool wants_help = strcmp(word, "--help") == 0 || strcmp(word, "help") == 0;
   fputs(usage, wants_help ? stdout : stderr);
-  return wants_help ? 0 : TOP_USAGE;
+  return wants_help ? finish_output("lido") : TOP_USAGE;
 }

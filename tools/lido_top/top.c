@@ -52,7 +52,7 @@ static void begin_sample(struct top_session *top) {
 static void take_answer(struct top_session *top) {
   char why[128];
   json_t *sample = NULL;
-  const char *end = strchr(top->client.text, '\n');
+  const char *end = memchr(top->client.text, '\n', top->client.bytes); /* there may be a zero before it */
   size_t bytes = (size_t)(end - top->client.text);
   if (!sample_read(&sample, top->client.text, bytes, why, sizeof why)) {
     complain(top, why);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/lido_top/finish_output.h"
 #include "tools/lido_top/top.h"
 #include "tools/lido_top/top_client.h"
 #include "tools/lido_top/top_header.h"
@@ -18,19 +19,13 @@ static int fail(const struct top_target *target, const char *why) {
   return TOP_FAILED;
 }
 
-static int finish_output(void) {
-  if (fflush(stdout) == 0 && !ferror(stdout)) return TOP_FINE;
-  fprintf(stderr, "lido top: standard output: %s\n", strerror(errno));
-  return TOP_FAILED;
-}
-
 int top_json(const struct top_target *target) {
   struct top_client client = {.descriptor = -1};
   int status = TOP_FINE;
   if (!client_ask(&client, target->path, "snapshot\n", 1)) status = fail(target, strerror(errno));
   if (status == TOP_FINE) {
     fwrite(client.text, 1, client.bytes, stdout);
-    status = finish_output();
+    status = finish_output("lido top");
   }
   client_end(&client);
   return status;
@@ -96,7 +91,7 @@ int top_once(const struct top_options *options, const struct top_target *target)
   int status = TOP_FAILED;
   if (view.now != NULL) {
     print_all(&view);
-    status = finish_output();
+    status = finish_output("lido top");
   }
   view_end(&view);
   return status;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tools/lido_top/finish_output.h"
 #include "tools/lido_top/top.h"
 #include "tools/lido_top/top_table.h"
 #include "tools/lido_top/top_view.h"
@@ -79,8 +80,8 @@ static void say_usage(FILE *out) {
 }
 
 static bool end_with(int *status, bool helped) {
-  *status = helped ? TOP_FINE : TOP_USAGE;
   say_usage(helped ? stdout : stderr);
+  *status = helped ? finish_output("lido top") : TOP_USAGE;
   return false;
 }
 

@@ -110,11 +110,25 @@ static void fill_row(struct top_row *row, const struct top_table *table, const j
   for (int i = 0; i < table->column_count; i++) row->values[i] = value_of(&table->columns[i], before, now, seconds);
 }
 
-/* Both arrays are in the order of names, so the place in the one only goes forward. */
-static const json_t *same_before(const json_t *array, size_t *place, const char *name) {
-  const json_t *row = NULL;
-  while ((row = json_array_get(array, *place)) != NULL && strcmp(json_text_at(row, "name"), name) < 0) ++*place;
-  return row != NULL && strcmp(json_text_at(row, "name"), name) == 0 ? row : NULL;
+/* The rows of an array by their names. One of several of the same name is null: which it is nobody knows. NULL: no
+ * memory. */
+static json_t *by_names(const json_t *array) {
+  json_t *rows = json_object();
+  for (size_t i = 0; i < json_array_size(array) && rows != NULL; i++) {
+    json_t *row = json_array_get(array, i);
+    const char *name = json_text_at(row, "name");
+    int error = json_object_get(rows, name) == NULL ? json_object_set(rows, name, row)
+                                                    : json_object_set_new(rows, name, json_null());
+    if (error == 0) continue;
+    json_decref(rows);
+    rows = NULL;
+  }
+  return rows;
+}
+
+static const json_t *same_before(const json_t *rows, const char *name) {
+  const json_t *row = json_object_get(rows, name);
+  return json_is_null(row) ? NULL : row;
 }
 
 static bool make_room(struct top_rows *rows, size_t count) {
@@ -128,10 +142,11 @@ static bool make_room(struct top_rows *rows, size_t count) {
 
 static struct top_order order_of_sort; /* qsort hands nothing on */
 
-/* The largest first, what is not known last; names from A to Z. */
+/* The largest first, or, reversed, the smallest; what is not known last. */
 static int compare_values(double a, double b) {
   if (isnan(a) || isnan(b)) return (isnan(a) != 0) - (isnan(b) != 0);
-  return (a < b) - (a > b);
+  int order = (a < b) - (a > b);
+  return order_of_sort.reversed ? -order : order;
 }
 
 static int compare(const void *a, const void *b) {
@@ -139,26 +154,34 @@ static int compare(const void *a, const void *b) {
   const struct top_row *right = b;
   int column = order_of_sort.column;
   int by_name = strcmp(left->name, right->name);
-  int order = column == COLUMN_NAME ? by_name : compare_values(left->values[column], right->values[column]);
-  if (order == 0) return by_name;
-  return order_of_sort.reversed ? -order : order;
+  if (column == COLUMN_NAME) return order_of_sort.reversed ? -by_name : by_name;
+  int order = compare_values(left->values[column], right->values[column]);
+  return order != 0 ? order : by_name;
+}
+
+static void fill_rows(struct top_rows *rows, const struct top_table *table, const json_t *earlier, const json_t *array,
+                      const char *filter, double seconds) {
+  for (size_t i = 0; i < rows->all; i++) {
+    const json_t *row = json_array_get(array, i);
+    const char *name = json_text_at(row, "name");
+    if (strcasestr(name, filter) == NULL) continue;
+    fill_row(&rows->rows[rows->count++], table, same_before(earlier, name), row, seconds);
+  }
 }
 
 bool top_rows_fill(struct top_rows *rows, const struct top_table *table, const json_t *before, const json_t *now,
                    const char *filter, struct top_order order) {
   const json_t *array = json_object_get(now, table->array);
   double seconds = sample_seconds(before, now);
-  const json_t *earlier = seconds > 0 ? json_object_get(before, table->array) : NULL;
-  size_t place = 0;
   rows->count = 0;
   rows->all = json_array_size(array);
-  if (!make_room(rows, rows->all)) return false;
-  for (size_t i = 0; i < rows->all; i++) {
-    const json_t *row = json_array_get(array, i);
-    const json_t *same = same_before(earlier, &place, json_text_at(row, "name"));
-    if (strcasestr(json_text_at(row, "name"), filter) == NULL) continue;
-    fill_row(&rows->rows[rows->count++], table, same, row, seconds);
+  json_t *earlier = by_names(seconds > 0 ? json_object_get(before, table->array) : NULL);
+  if (earlier == NULL || !make_room(rows, rows->all)) {
+    json_decref(earlier);
+    return false;
   }
+  fill_rows(rows, table, earlier, array, filter, seconds);
+  json_decref(earlier);
   order_of_sort = order;
   if (rows->count > 1) qsort(rows->rows, rows->count, sizeof *rows->rows, compare);
   return true;
@@ -200,7 +223,7 @@ void top_title_line(struct text_line *line, const struct top_table *table, struc
     char title[32];
     bool falls = (i == COLUMN_NAME) == order.reversed;
     snprintf(title, sizeof title, "%s%s", i != order.column ? "" : falls ? "v" : "^", column->title);
-    if (i == COLUMN_NAME) line_put(line, "%-*.*s", name_width, name_width, title);
+    if (i == COLUMN_NAME) line_name(line, title, name_width);
     if (i != COLUMN_NAME) line_put(line, " %*s", column->width, title);
   }
 }

@@ -7,6 +7,8 @@
 
 enum { ESCAPE = 27, DELETE = 127, CONTROL_H = 8 };
 
+#define PLACE_MOST (SIZE_MAX / 2) /* more may be added to it */
+
 /* ---- Life ---- */
 
 void view_begin(struct top_view *view, const char *sort, const char *filter, double interval) {
@@ -105,9 +107,9 @@ static bool move_by_key(struct top_view *view, int key, int page_rows) {
   else if (key == KEY_PPAGE) at -= at < page ? at : page;
   else if (key == KEY_NPAGE) at += page;
   else if (key == KEY_HOME) at = 0;
-  else if (key == KEY_END) at = scrolls ? at : SIZE_MAX;
+  else if (key == KEY_END) at = PLACE_MOST;
   else return false;
-  if (scrolls) view->first = at; /* the screen knows how far the map goes */
+  if (scrolls) view->first = at < PLACE_MOST ? at : PLACE_MOST; /* the screen knows how far the map goes */
   if (!scrolls) select_place(view, at);
   return true;
 }

@@ -2,6 +2,8 @@
  * and parts.
  *
  * Method: RFC 3629: no surrogates, no overlong forms, nothing beyond U+10FFFF.
+ * Names that differ stay different in a report: a byte that is part of no character becomes U+FFFD and its two
+ * hexadecimal digits, and so does each byte of U+FFFD itself, for else two names might become the same.
  */
 #ifndef LIDO_INLINE_UTF8_INLINE_H
 #define LIDO_INLINE_UTF8_INLINE_H
@@ -33,6 +35,36 @@ LIDO_FAST size_t lido_utf8_bytes(const char *text) {
     if ((lido_utf8_byte(text, i) & 0xc0) != 0x80) return 0;
   }
   return bytes;
+}
+
+enum { LIDO_UTF8_BROKEN_BYTES = 5 };
+
+/* As lido_utf8_bytes, but 0 also for U+FFFD itself. */
+LIDO_FAST size_t lido_utf8_kept_bytes(const char *text) {
+  size_t bytes = lido_utf8_bytes(text);
+  bool is_replacement = bytes == 3 && lido_utf8_byte(text, 0) == 0xef && lido_utf8_byte(text, 1) == 0xbf &&
+                        lido_utf8_byte(text, 2) == 0xbd;
+  return is_replacement ? 0 : bytes;
+}
+
+/* What stands for a byte that is not kept; without a zero. */
+LIDO_FAST void lido_utf8_show_broken(char *shown, unsigned byte) {
+  static const char digits[] = "0123456789abcdef";
+  shown[0] = '\xef';
+  shown[1] = '\xbf';
+  shown[2] = '\xbd';
+  shown[3] = digits[byte >> 4];
+  shown[4] = digits[byte & 15];
+}
+
+/* Write what text begins with, kept or shown, into `shown`, of at least LIDO_UTF8_BROKEN_BYTES; `taken` bytes of the
+ * text. -> bytes written. */
+LIDO_FAST size_t lido_utf8_show(char *shown, const char *text, size_t *taken) {
+  size_t bytes = lido_utf8_kept_bytes(text);
+  *taken = bytes != 0 ? bytes : 1;
+  if (bytes == 0) lido_utf8_show_broken(shown, lido_utf8_byte(text, 0));
+  for (size_t i = 0; i < bytes; i++) shown[i] = text[i];
+  return bytes != 0 ? bytes : LIDO_UTF8_BROKEN_BYTES;
 }
 
 LIDO_END

@@ -4,10 +4,12 @@
  * what memory it needs and gives it back: a socket that nobody asks holds none.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/adapters/json/json_snapshot.h"
+#include "lib/adapters/json/json_text.h"
 #include "lib/adapters/json/json_tree.h"
 
 typedef struct asking {
@@ -93,14 +95,25 @@ static int write_slabs(asking *a, const char *pool, const lido_slab_use *uses, s
   return lido_json_tree_write(lido_json_tree_end(&tree), a->sink, a->sink_context, &a->began);
 }
 
-static int answer_slabs(asking *a, const char *pool) {
-  if (pool == NULL) return say_error(a, "'slabs' takes the name of a pool");
+static int answer_slabs_of(asking *a, const char *pool) {
   lido_slab_use *uses = malloc(SLABS_MOST * sizeof *uses);
   if (uses == NULL) return ENOMEM;
   size_t slabs = 0;
   int error = lido_manager_pool_occupancy(a->manager, pool, uses, SLABS_MOST, &slabs);
   if (error == 0) error = write_slabs(a, pool, uses, slabs < SLABS_MOST ? slabs : SLABS_MOST, slabs);
   free(uses);
+  return error;
+}
+
+/* By what its name is in JSON, which differs for all; or, if there is none, by its name. */
+static int answer_slabs(asking *a, const char *pool) {
+  char name[LIDO_SOCKET_LINE + 1];
+  int error = ENOENT;
+  if (pool == NULL) return say_error(a, "'slabs' takes the name of a pool");
+  int bytes = snprintf(name, sizeof name, "%s", pool);
+  if (bytes < (int)sizeof name && lido_json_text_restore(name)) error = answer_slabs_of(a, name);
+  if (error == ENOENT && !a->began) error = answer_slabs_of(a, pool);
+  if (a->began) return error; /* what it may be is the sink's */
   if (error == ENOENT) return say_error(a, "there is no pool of that name");
   return error == ENOTSUP ? say_error(a, "the pool is one thread's alone") : error;
 }

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "lib/adapters/json/json_outlet.h"
 #include "lib/adapters/json/json_tree.h"
 #include "lido/version.h"
 
@@ -131,8 +132,7 @@ int lido_json_write(const lido_snapshot *snapshot, lido_text_sink sink, void *co
 
 /* ---- Samples ---- */
 
-static json_t *sample(const void *items, size_t i) {
-  const lido_sample *s = (const lido_sample *)items + i;
+static json_t *sample(const lido_sample *s) {
   json_tree tree = lido_json_tree_begin();
   lido_json_tree_number(&tree, "number", s->number);
   lido_json_tree_number(&tree, "now_ns", s->now_ns);
@@ -143,11 +143,19 @@ static json_t *sample(const void *items, size_t i) {
   return lido_json_tree_end(&tree);
 }
 
+/* One after the other: a tree of all of them would be some kilobytes each. */
 int lido_json_samples_write(const lido_sample *samples, size_t count, lido_text_sink sink, void *context, bool *began) {
-  json_tree tree = lido_json_tree_begin();
-  lido_json_tree_number(&tree, "version", LIDO_JSON_VERSION);
-  lido_json_tree_value(&tree, "samples", lido_json_array_of(samples, count, sample));
-  return lido_json_tree_write(lido_json_tree_end(&tree), sink, context, began);
+  json_outlet out;
+  lido_json_outlet_begin(&out, sink, context);
+  lido_json_outlet_text(&out, "{\"version\":");
+  lido_json_outlet_value(&out, lido_json_number(LIDO_JSON_VERSION));
+  lido_json_outlet_text(&out, ",\"samples\":[");
+  for (size_t i = 0; i < count && out.error == 0; i++) {
+    if (i != 0) lido_json_outlet_text(&out, ",");
+    lido_json_outlet_value(&out, sample(&samples[i]));
+  }
+  lido_json_outlet_text(&out, "]}");
+  return lido_json_outlet_end(&out, began);
 }
 
 int lido_json_write_samples(const lido_sample *samples, size_t count, lido_text_sink sink, void *context) {

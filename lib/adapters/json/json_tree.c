@@ -1,9 +1,7 @@
 /* json_tree.c: see json_tree.h. */
 #include "lib/adapters/json/json_tree.h"
 
-#include <errno.h>
-#include <string.h>
-
+#include "lib/adapters/json/json_outlet.h"
 #include "lib/adapters/json/json_text.h"
 
 json_tree lido_json_tree_begin(void) {
@@ -45,47 +43,9 @@ json_t *lido_json_array_of(const void *items, size_t count, json_t *(*make)(cons
   return array;
 }
 
-/* ---- Writing ---- */
-
-/* jansson hands out some bytes at a time; a sink is better called for some hundred. */
-typedef struct outlet {
-  lido_text_sink sink;
-  void *context;
-  int error;
-  bool began;
-  size_t bytes;
-  char text[2048];
-} outlet;
-
-static int flush(outlet *out) {
-  if (out->error == 0 && out->bytes != 0) {
-    out->began = true;
-    out->error = out->sink(out->text, out->bytes, out->context);
-  }
-  out->bytes = 0;
-  return out->error == 0 ? 0 : -1;
-}
-
-static int take(const char *text, size_t bytes, void *context) {
-  outlet *out = context;
-  while (bytes != 0) {
-    size_t room = sizeof out->text - out->bytes;
-    size_t part = bytes < room ? bytes : room;
-    memcpy(out->text + out->bytes, text, part);
-    out->bytes += part;
-    text += part;
-    bytes -= part;
-    if (out->bytes == sizeof out->text && flush(out) != 0) return -1;
-  }
-  return 0;
-}
-
 int lido_json_tree_write(json_t *root, lido_text_sink sink, void *context, bool *began) {
-  outlet out = {.sink = sink, .context = context};
-  bool whole = root != NULL && json_dump_callback(root, take, &out, JSON_COMPACT) == 0 && take("\n", 1, &out) == 0 &&
-               flush(&out) == 0;
-  json_decref(root);
-  if (began != NULL) *began = out.began;
-  if (whole) return 0;
-  return out.error != 0 ? out.error : ENOMEM;
+  json_outlet out;
+  lido_json_outlet_begin(&out, sink, context);
+  lido_json_outlet_value(&out, root);
+  return lido_json_outlet_end(&out, began);
 }

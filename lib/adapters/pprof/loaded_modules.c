@@ -60,23 +60,34 @@ static void read_build_id(const struct dl_phdr_info *info, char *out) {
 
 /* ---- Modules ---- */
 
+/* The system marks a file that was removed since, as by an upgrade. There may be a newer one of that name by now; its
+ * build id tells pprof. */
+static void drop_mark(char *path) {
+  static const char mark[] = " (deleted)";
+  size_t bytes = strlen(path);
+  if (bytes < sizeof mark || strcmp(path + bytes - (sizeof mark - 1), mark) != 0) return;
+  if (access(path, F_OK) != 0) path[bytes - (sizeof mark - 1)] = '\0'; /* else it is a part of the name */
+}
+
 /* The loader has no name for the program itself. */
 static char *path_of(const struct dl_phdr_info *info, bool is_program) {
   char path[PATH_MAX];
   if (!is_program) return strdup(info->dlpi_name);
   ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
   path[length < 0 ? 0 : length] = '\0';
+  drop_mark(path);
   return strdup(path);
 }
 
-static bool add_segment(loaded_modules *modules, const struct dl_phdr_info *info, const ElfW(Phdr) * header) {
+static bool add_segment(loaded_modules *modules, const struct dl_phdr_info *info, const ElfW(Phdr) * header,
+                        bool is_program) {
   uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
   uint64_t start = info->dlpi_addr + header->p_vaddr;
   loaded_module *list = realloc(modules->list, (modules->count + 1) * sizeof *list);
   if (list == NULL) return false;
   modules->list = list;
   loaded_module *module = &list[modules->count];
-  module->path = path_of(info, modules->count == 0);
+  module->path = path_of(info, is_program);
   if (module->path == NULL) return false;
   module->start = start & ~(page - 1);
   module->limit = (start + header->p_memsz + page - 1) & ~(page - 1);
@@ -86,21 +97,28 @@ static bool add_segment(loaded_modules *modules, const struct dl_phdr_info *info
   return true;
 }
 
+typedef struct walk {
+  loaded_modules *modules;
+  size_t files; /* until now */
+} walk;
+
 /* Called by the loader for each file, the program first. */
 static int add_module(struct dl_phdr_info *info, size_t bytes, void *context) {
-  loaded_modules *modules = context;
+  walk *w = context;
+  bool is_program = w->files++ == 0;
   (void)bytes;
   for (size_t i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *header = &info->dlpi_phdr[i];
     if (header->p_type != PT_LOAD || (header->p_flags & PF_X) == 0) continue;
-    if (!add_segment(modules, info, header)) return ENOMEM;
+    if (!add_segment(w->modules, info, header, is_program)) return ENOMEM;
   }
   return 0;
 }
 
 int lido_loaded_modules_begin(loaded_modules *modules) {
   *modules = (loaded_modules){0};
-  int error = dl_iterate_phdr(add_module, modules);
+  walk w = {.modules = modules};
+  int error = dl_iterate_phdr(add_module, &w);
   if (error != 0) lido_loaded_modules_end(modules);
   return error;
 }

@@ -12,7 +12,9 @@
  * Names: `has_functions` of a mapping is never set, so that pprof looks into the files, for lines and functions of any
  * kind; dladdr's names, which are only those of exported functions, stay where there is no file.
  * Lido's own frames at the inner end are cut off: by pprof, by name (drop_frames), and here if they lie in liblido.so,
- * whose functions have no names when it is stripped.
+ * whose functions have no names when it is stripped. Those between functions of the program stay, and so do the
+ * functions that Lido calls, but for those that give memory back when an alloc meets a limit (lido/manager.h): what
+ * they allocate is shown as the alloc's.
  * Threads: any; all state is the call's. Failure: the first error stays in `error`, and nothing is packed after it.
  */
 #define _GNU_SOURCE /* dladdr */
@@ -37,10 +39,14 @@ typedef Lido__Pprof__Profile profile;
 
 enum { VALUES = 4, MEAN_BYTES_DEFAULT = 512 << 10, TEXT_BYTES_MAX = 4096 /* a path */ };
 
-/* What takes part in an alloc or a growing arena; not callbacks' callers, such as lido_cache_get_or_create, above which
- * the program goes on. */
+/* What an alloc or a growing arena begins with. pprof drops the outermost frame that fits, and all that it called; so
+ * nothing fits that calls the program's functions, such as lido_arena_reset, lido_pool_for_each or
+ * lido_cache_get_or_create, above which the program goes on. */
 static const char lidos_own[] =
-    "lido_(os|heap|sampl|alloc|core|pool|arena|direct|object|scratch|reserve|thread|typed)[a-z_]*";
+    "lido_(alloc_|direct_alloc|heap_(take|thread_alloc)|sampling_(after_alloc|alone)|pool_(alloc|cache_alloc)|"
+    "thread_cache_(alloc|pop)|reserve_(alloc|refill|create)|scratch_begin|bytes_|"
+    "arena_(alloc|calloc|acquire|create|block_add|large_alloc|piece_alloc|reserve|memdup|str|printf|vprintf|realloc|"
+    "try_extend))[a-z_]*";
 
 typedef struct pprof_writer {
   gzip_stream stream;
@@ -287,6 +293,7 @@ static int write_to_descriptor(const void *bytes, size_t count, void *context) {
     ssize_t written = write(*(const int *)context, from, count);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return errno;
+    if (written == 0) return EIO; /* a system that takes nothing would be asked for ever */
     from += written;
     count -= (size_t)written;
   }

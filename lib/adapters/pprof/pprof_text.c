@@ -8,12 +8,13 @@
 size_t lido_pprof_text(const char *text, char *out, size_t room) {
   size_t at = 0;
   while (*text != '\0') {
-    size_t length = lido_utf8_bytes(text);
-    size_t bytes = length == 0 ? 1 : length;
+    char shown[LIDO_UTF8_BROKEN_BYTES];
+    size_t taken;
+    size_t bytes = lido_utf8_show(shown, text, &taken);
     if (at + bytes >= room) break;
-    memcpy(out + at, length == 0 ? "?" : text, bytes);
+    memcpy(out + at, shown, bytes);
     at += bytes;
-    text += bytes;
+    text += taken;
   }
   out[at] = '\0';
   return at;
