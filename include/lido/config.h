@@ -77,8 +77,8 @@ LIDO_API void lido_config_destroy(lido_config *config);
 LIDO_API void lido_config_apply(const lido_config *config, lido_manager_options *options);
 
 /* The same for the pool of that name; a config that has none of it changes nothing. What the program needs it gets:
- * flags are added to its own; an object_size other than its own, or less alignment, is EINVAL. 0, or EINVAL: `options`
- * is as it was. */
+ * flags are added to its own; an object_size other than its own, less alignment (than 64, if it says none), and the
+ * flag single_thread, if its own do not have it, are EINVAL. 0, or EINVAL: `options` is as it was. */
 LIDO_API int lido_config_pool_options(const lido_config *config, const char *name, lido_pool_options *options,
                                       lido_message *message);
 

@@ -122,6 +122,23 @@ TEST(config_read, every_field_of_a_pool_can_be_given) {
   lido_config_destroy(config);
 }
 
+TEST(config_read, every_flag_of_a_pool_can_be_given) {
+  lido_config *config = settings_read(
+      "pool a { flags = {zero, single_thread, spread, huge_pages, passthrough, handles, handles_53, guarded,\n"
+      "  populate} }\n"
+      "pool b { flags = populate }\n",
+      NULL);
+  CHECK_NOT_NULL(config);
+  lido_pool_options all = {.flags = LIDO_POOL_SINGLE_THREAD};
+  CHECK_EQ(lido_config_pool_options(config, "a", &all, NULL), 0);
+  CHECK_EQ(all.flags, LIDO_POOL_ZERO | LIDO_POOL_SINGLE_THREAD | LIDO_POOL_SPREAD | LIDO_POOL_HUGE_PAGES |
+                          LIDO_POOL_PASSTHROUGH | LIDO_POOL_HANDLES_53 | LIDO_POOL_GUARDED | LIDO_POOL_POPULATE);
+  lido_pool_options one = {0};
+  CHECK_EQ(lido_config_pool_options(config, "b", &one, NULL), 0);
+  CHECK_EQ(one.flags, LIDO_POOL_POPULATE);
+  lido_config_destroy(config);
+}
+
 TEST(config_read, every_field_of_an_arena_can_be_given) {
   lido_config *config = settings_read(
       "arena \"requests\" { chunk_bytes = 16KiB chunk_bytes_max = 128KiB max_bytes = 1MiB retain = all\n"
@@ -235,7 +252,7 @@ static const wrong_file wrong_files[] = {
     {"pool a { flags = {zero, zerro} }",
      "app.conf:1: pool \"a\": flags: \"zerro\" is none of zero, single_thread, spread, huge_pages, passthrough, "
      "handles, "
-     "handles_53, guarded"},
+     "handles_53, guarded, populate"},
     {"pool a { on_exhausted = die }", "app.conf:1: pool \"a\": on_exhausted: \"die\" is none of fail, fallback, wait"},
     {"pool a {\n prealloc = 9\n max_objects = 5\n}\n",
      "app.conf:3: pool \"a\": max_objects: 5 is less than prealloc, 9"},

@@ -102,7 +102,7 @@ TEST(config_use, sections_of_one_name_are_merged_field_by_field) {
   CHECK_NOT_NULL(second);
   CHECK_EQ(lido_config_merge(first, second), 0);
   lido_config_destroy(second);
-  lido_pool_options options = {0};
+  lido_pool_options options = {.align = 1};
   CHECK_EQ(lido_config_pool_options(first, "a", &options, NULL), 0);
   CHECK_EQ(options.align, 8);
   CHECK_EQ(options.max_objects, 7);
@@ -150,6 +150,37 @@ TEST(config_use, a_pool_keeps_what_the_program_needs) {
   CHECK_EQ(fits.align, 64);
   CHECK_EQ(fits.max_objects, 9);
   CHECK_EQ(fits.flags, LIDO_POOL_HANDLES | LIDO_POOL_ZERO);
+  lido_config_destroy(config);
+}
+
+/* Of a program that says none, as of every typed pool: lido/pool.h promises a cache line. */
+TEST(config_use, a_pool_keeps_the_alignment_that_goes_without_saying) {
+  lido_message message;
+  lido_config *config = settings_read("pool small { align = 32 } pool same { align = 64 }", NULL);
+  CHECK_NOT_NULL(config);
+  lido_pool_options options = {.object_size = 64};
+  CHECK_EQ(lido_config_pool_options(config, "small", &options, &message), EINVAL);
+  CHECK_TEXT(message.text, "app.conf:1: pool \"small\": align: 32, but the program needs 64");
+  CHECK_EQ(options.align, 0);
+  CHECK_EQ(lido_config_pool_options(config, "same", &options, &message), 0);
+  CHECK_EQ(options.align, 64);
+  options.align = 1;
+  CHECK_EQ(lido_config_pool_options(config, "small", &options, &message), 0);
+  CHECK_EQ(options.align, 32);
+  lido_config_destroy(config);
+}
+
+TEST(config_use, only_the_program_knows_that_one_thread_uses_a_pool) {
+  lido_message message;
+  lido_config *config = settings_read("\npool a { flags = {zero, single_thread} }", NULL);
+  CHECK_NOT_NULL(config);
+  lido_pool_options shared = {.flags = LIDO_POOL_HANDLES};
+  CHECK_EQ(lido_config_pool_options(config, "a", &shared, &message), EINVAL);
+  CHECK_TEXT(message.text, "app.conf:2: pool \"a\": flags: single_thread, but the program's own do not have it");
+  CHECK_EQ(shared.flags, LIDO_POOL_HANDLES);
+  lido_pool_options of_one_thread = {.flags = LIDO_POOL_SINGLE_THREAD};
+  CHECK_EQ(lido_config_pool_options(config, "a", &of_one_thread, &message), 0);
+  CHECK_EQ(of_one_thread.flags, LIDO_POOL_SINGLE_THREAD | LIDO_POOL_ZERO);
   lido_config_destroy(config);
 }
 

@@ -12,6 +12,8 @@
 
 #include "lib/adapters/config/config_parts.h"
 
+enum { ALIGN_DEFAULT = 64 }; /* bytes, of a pool: lido/pool.h */
+
 /* Names may have letters that a terminal obeys. */
 static void without_control_letters(char *text) {
   for (; *text != '\0'; text++) {
@@ -114,8 +116,14 @@ static int check_pool(const config_section *section, const lido_pool_options *op
     return disagree(message, section, "object_size", wanted.object_size, "the program's objects have",
                     options->object_size);
   }
-  if (wanted.align != 0 && wanted.align < options->align) {
-    return disagree(message, section, "align", wanted.align, "the program needs", options->align);
+  size_t align = options->align != 0 ? options->align : ALIGN_DEFAULT;
+  if (wanted.align != 0 && wanted.align < align) {
+    return disagree(message, section, "align", wanted.align, "the program needs", align);
+  }
+  if ((wanted.flags & ~options->flags & LIDO_POOL_SINGLE_THREAD) != 0) {
+    lido_config_say(message, "%s: pool \"%.40s\": flags: single_thread, but the program's own do not have it",
+                    section->place, section->title);
+    return EINVAL;
   }
   return 0;
 }

@@ -23,6 +23,7 @@ static const config_word pool_flags[] = {{"zero", LIDO_POOL_ZERO},
                                          {"handles", LIDO_POOL_HANDLES},
                                          {"handles_53", LIDO_POOL_HANDLES_53},
                                          {"guarded", LIDO_POOL_GUARDED},
+                                         {"populate", LIDO_POOL_POPULATE},
                                          {NULL, 0}};
 
 static const config_word arena_flags[] = {
