@@ -49,7 +49,10 @@ typedef struct lido_config lido_config;
 
 /* ---- From where ---------------------------------------------------------------------------- */
 
-enum { LIDO_CONFIG_FILE_MAX = 1 << 20 /* bytes: a larger file is none of ours */ };
+enum {
+  LIDO_CONFIG_FILE_MAX = 1 << 20,  /* bytes: a larger file is none of ours */
+  LIDO_CONFIG_SECTIONS_MAX = 4096, /* pools and arenas of one file */
+};
 
 /* What the file says. `message` may be NULL; it is "" after success. NULL: EINVAL (the text is wrong), EFBIG (more than
  * LIDO_CONFIG_FILE_MAX), EISDIR, ENOMEM, or what open or read said. The environment is not read: ${NAME} is an

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <lido/exporter.h>
 #include <lido/lido.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,7 +153,7 @@ static int make_manager(void) {
 }
 
 int main(int argc, char **argv) {
-  if (make_manager() != 0) return 1;
+  if (setlocale(LC_ALL, "") == NULL || make_manager() != 0) return 1;
   lido_exporter_options options = {.address = argc > 1 ? argv[1] : NULL, .path = argc > 2 ? argv[2] : NULL};
   if (argc > 3) options.connections_per_address = (unsigned)strtoul(argv[3], NULL, 10);
   lido_exporter *exporter = lido_exporter_start(manager, &options);

@@ -5,7 +5,9 @@ import http.client
 import os
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 import unittest
 
 from exporter_process import DEADLINE, Exporter
@@ -148,6 +150,22 @@ class Http(unittest.TestCase):
     def test_what_failed_to_start_leaves_nothing(self):
         self.assertEqual(self.exporter.tell("few descriptors"), "fine")
         self.assertEqual(self.exporter.get()[0], 200)
+
+
+class Locale(unittest.TestCase):
+    def test_the_locale_changes_no_letters(self):
+        """In Turkish, i is not the small letter of I."""
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                made = subprocess.run(["localedef", "-i", "tr_TR", "-f", "UTF-8", f"{folder}/tr_TR.UTF-8"],
+                                      stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
+            except FileNotFoundError:
+                self.skipTest("there is no localedef")
+            if made.returncode != 0:
+                self.skipTest("there is no source of tr_TR")
+            with Exporter(environment={**os.environ, "LOCPATH": folder, "LC_ALL": "tr_TR.UTF-8"}) as exporter:
+                for field in ("APPLICATION/OPENMETRICS-TEXT", "application/openmetrics-text;VERSION=1.0.0"):
+                    self.assertEqual(exporter.get(Accept=field)[1]["Content-Type"], OPENMETRICS)
 
 
 class Fork(unittest.TestCase):

@@ -1,6 +1,9 @@
 /* config_use_test.c: configs from the environment, merged, and put into options. */
+#include <ctype.h>
+#include <locale.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tests/support/settings.h"
 #include "tests/support/testing.h"
@@ -59,6 +62,49 @@ TEST(config_use, wrong_variables_are_told_by_name) {
   check_environment("ENVB_", "ENVB_POLCY", "5", "ENVB_POLCY: there is no such setting; is ENVB_POLICY meant?");
   set("ENVB_SOFT_BYTES", "2");
   check_environment("ENVB_", "ENVB_HARD_BYTES", "1", "variables ENVB_...: hard_bytes: 1 is less than soft_bytes, 2");
+}
+
+/* The locale tr_TR, in which i is no small I: made where it is missing, if the system has its source. */
+static locale_t turkish(void) {
+  locale_t here = newlocale(LC_ALL_MASK, "tr_TR.UTF-8", (locale_t)0);
+  if (here != (locale_t)0) return here;
+  settings_write("", 0); /* goes to a folder of its own */
+  char folder[256];
+  if (getcwd(folder, sizeof folder) == NULL || system("localedef -i tr_TR -f UTF-8 ./tr_TR.UTF-8 2>/dev/null") == -1) {
+    return here;
+  }
+  set("LOCPATH", folder);
+  here = newlocale(LC_ALL_MASK, "tr_TR.UTF-8", (locale_t)0);
+  unsetenv("LOCPATH");
+  if (system("rm -rf ./tr_TR.UTF-8") != 0) TESTING_FAIL("%s", "the locale's folder stays");
+  return here;
+}
+
+TEST(config_use, the_locale_changes_no_letters) {
+  lido_message message;
+  locale_t theirs = turkish();
+  if (theirs == (locale_t)0) return; /* no such locale here, and no way to make one */
+  CHECK_EQ(tolower_l('I', theirs) == 'i', false);
+  locale_t before = uselocale(theirs);
+  set("ENVT_RETAIN_PERCENT", "30%");
+  lido_config *environment = lido_config_from_environment("ENVT_", &message);
+  unsetenv("ENVT_RETAIN_PERCENT");
+  lido_config *file = settings_read("soft_bytes = 64MIB policy = ADAPTIVE interval_ns = 5MIN", &message);
+  set("ENVT_SIMPLES", "5");
+  CHECK_FAILS(lido_config_from_environment("ENVT_", &message), EINVAL);
+  unsetenv("ENVT_SIMPLES");
+  uselocale(before);
+  freelocale(theirs);
+  CHECK_TEXT(message.text, "ENVT_SIMPLES: there is no such setting; is ENVT_SAMPLES meant?");
+  CHECK_NOT_NULL(environment);
+  CHECK_NOT_NULL(file);
+  lido_manager_options options = {0};
+  lido_config_apply(environment, &options);
+  CHECK_EQ(options.retain_percent, 30);
+  lido_config_apply(file, &options);
+  CHECK_EQ(options.soft_bytes, 64 << 20);
+  lido_config_destroy(environment);
+  lido_config_destroy(file);
 }
 
 TEST(config_use, variables_of_others_are_ignored) {

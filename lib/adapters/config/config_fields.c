@@ -328,6 +328,11 @@ int lido_config_section_set(config_section *section, size_t field, const char *t
   return error;
 }
 
+void lido_config_section_set_empty(config_section *section, size_t field) {
+  number_write(value_of(section, field), section->shape->fields[field].width, 0);
+  section->given |= UINT32_C(1) << field;
+}
+
 /* ---- Fields that must go together ---- */
 
 /* Both are given and `small` is the larger one. */
