@@ -49,7 +49,10 @@ typedef struct lido_config lido_config;
 
 /* ---- From where ---------------------------------------------------------------------------- */
 
-enum { LIDO_CONFIG_FILE_MAX = 1 << 20 /* bytes: a larger file is none of ours */ };
+enum {
+  LIDO_CONFIG_FILE_MAX = 1 << 20,  /* bytes: a larger file is none of ours */
+  LIDO_CONFIG_SECTIONS_MAX = 4096, /* pools and arenas of one file */
+};
 
 /* What the file says. `message` may be NULL; it is "" after success. NULL: EINVAL (the text is wrong), EFBIG (more than
  * LIDO_CONFIG_FILE_MAX), EISDIR, ENOMEM, or what open or read said. The environment is not read: ${NAME} is an
@@ -77,8 +80,8 @@ LIDO_API void lido_config_destroy(lido_config *config);
 LIDO_API void lido_config_apply(const lido_config *config, lido_manager_options *options);
 
 /* The same for the pool of that name; a config that has none of it changes nothing. What the program needs it gets:
- * flags are added to its own; an object_size other than its own, or less alignment, is EINVAL. 0, or EINVAL: `options`
- * is as it was. */
+ * flags are added to its own; an object_size other than its own, less alignment (than 64, if it says none), and the
+ * flag single_thread, if its own do not have it, are EINVAL. 0, or EINVAL: `options` is as it was. */
 LIDO_API int lido_config_pool_options(const lido_config *config, const char *name, lido_pool_options *options,
                                       lido_message *message);
 

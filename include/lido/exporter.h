@@ -15,7 +15,12 @@
  * until it is sent. The program's other threads are not held up.
  * Safety: who can reach the address can read the names and numbers of the manager; nothing else, and nothing can be
  * changed. Not for the open internet: there is no encryption, and no password.
- * Fork: the child has no exporter, and does not stop it. Signals: not in handlers.
+ * A connection is not waited for while it says nothing (idle_s), and a body is not read: who sends one is answered at
+ * once, and the connection ends. But one that sends a byte of its head now and then, or reads its answer byte by byte,
+ * keeps its place; as many of them as there are places keep all others out. Where that is to be feared, set
+ * connections_per_address, or let a proxy stand before it.
+ * Fork: the child has no exporter, and does not stop it; it keeps neither the port nor the clients. Signals: not in
+ * handlers.
  */
 #ifndef LIDO_EXPORTER_H
 #define LIDO_EXPORTER_H
@@ -28,11 +33,12 @@ typedef struct lido_exporter lido_exporter;
 
 /* Zero means default everywhere, so NULL and &(lido_exporter_options){0} are complete. */
 typedef struct lido_exporter_options {
-  const char *address;  /* a number, of IPv4 or IPv6: "0.0.0.0", "::" (all of both); NULL = "127.0.0.1" */
-  uint16_t port;        /* 0 = any that is free: lido_exporter_port() tells */
-  const char *path;     /* copied; begins with a slash; NULL = "/metrics" */
-  unsigned connections; /* most at once, 1 to 1,000; 0 = 16 */
-  unsigned idle_s;      /* a connection on which nothing comes for so many seconds is closed; 0 = 10 */
+  const char *address;              /* a number, of IPv4 or IPv6: "0.0.0.0", "::" (all of both); NULL = "127.0.0.1" */
+  uint16_t port;                    /* 0 = any that is free: lido_exporter_port() tells */
+  const char *path;                 /* copied; begins with a slash; NULL = "/metrics" */
+  unsigned connections;             /* most at once, 1 to 1,000; 0 = 16 */
+  unsigned idle_s;                  /* a connection on which nothing comes for so many seconds is closed; 0 = 10 */
+  unsigned connections_per_address; /* of them, most from one address of a client; 0 = all */
 } lido_exporter_options;
 
 /* It serves when this returns. NULL: EINVAL (an address that is no number, a path without a slash, too many

@@ -51,8 +51,11 @@ ptrdiff_t lido_os_socket_send(int descriptor, const char *text, size_t bytes);
 
 void lido_os_socket_close(int descriptor);
 
-/* Until an item has an event, or the deadline (lido_os_now_ns; UINT64_MAX = none). Items with a negative descriptor
- * have none. */
+enum { LIDO_OS_POLL_MOST = 16 };
+
+/* Until an item has an event, or the deadline (lido_os_now_ns; UINT64_MAX = none), or a signal. Items with a negative
+ * descriptor have none. If the system refuses (a limit of descriptors below the number of open items; no memory), no
+ * item has an event, and it returns a tenth of a second later: the caller's own condition must not need an item. */
 void lido_os_poll(struct pollfd *items, size_t count, uint64_t deadline_ns);
 
 #endif

@@ -19,6 +19,7 @@
 #include <errno.h>
 
 #include "lib/base/assertion.h"
+#include "lib/base/atomic.h"
 #include "lib/base/list.h"
 #include "lib/base/lock.h"
 #include "lib/mem/mem_fork.h"
@@ -35,6 +36,7 @@ struct lido_snapshot_socket {
   int event; /* raised: the thread is to end */
   lido_os_thread thread;
   bool is_in_child;
+  bool is_ending; /* atomic; said before the event is raised, for a system that refuses to poll */
   /* the thread's alone */
   uint64_t accept_after_ns; /* no descriptor was left for a client */
   lido_socket_client clients[LIDO_SOCKET_CLIENTS];
@@ -65,6 +67,7 @@ static void accept_one(lido_snapshot_socket *s) {
 }
 
 enum { EVENT, LISTENER, CLIENTS, ITEMS = CLIENTS + LIDO_SOCKET_CLIENTS };
+LIDO_STATIC_ASSERT((int)ITEMS <= (int)LIDO_OS_POLL_MOST, "what one poll looks at");
 
 /* -> when to look again, whatever happens. */
 static uint64_t prepare(lido_snapshot_socket *s, struct pollfd items[static ITEMS]) {
@@ -99,7 +102,8 @@ static void serve_clients(lido_snapshot_socket *s, const struct pollfd items[sta
 static void *serve(void *argument) {
   lido_snapshot_socket *s = argument;
   struct pollfd items[ITEMS];
-  while (!s->is_in_child) { /* an answer may fork */
+  /* RELAXED: it is looked at again soon, and what close does next is after the thread has ended. An answer may fork. */
+  while (!s->is_in_child && !lido_load_relaxed(&s->is_ending)) {
     uint64_t deadline = prepare(s, items);
     lido_os_poll(items, ITEMS, deadline);
     if (items[EVENT].revents != 0) return NULL;
@@ -189,6 +193,7 @@ lido_snapshot_socket *lido_snapshot_socket_open(lido_manager *manager, const lid
 }
 
 static void stop(lido_snapshot_socket *s) {
+  lido_store_relaxed(&s->is_ending, true); /* RELAXED: as above */
   lido_os_event_raise(s->event);
   lido_os_thread_join(s->thread);
 }

@@ -22,10 +22,10 @@ def wait_until(condition, what, pause=0.02):
 class Exporter:
     program = None  # set by the command line
 
-    def __init__(self, *arguments, host="127.0.0.1"):
+    def __init__(self, *arguments, host="127.0.0.1", environment=None):
         self.host = host
         self.process = subprocess.Popen([self.program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True, bufsize=1)
+                                        text=True, bufsize=1, env=environment)
         self.first_line = self._read()
         self.port = int(self.first_line.removeprefix("port ")) if self.first_line.startswith("port ") else None
 

@@ -1,20 +1,26 @@
 /* exporter_program.c: a manager with an exporter, which does what it is told on standard input, and answers each line
  * by one.
  *
- *     exporter_program [address [path]]  "port 41233"
+ *     exporter_program [address [path [connections per address]]]  "port 41233"
  *     alloc 5                            "live 5": objects of the pool conns
  *     fail snapshot | text | nothing     "ok": where there is no memory from now on
  *     start 127.0.0.1 41233 /metrics     "started", or the name of the error: a second exporter, stopped at once
+ *     few descriptors                    "fine", or what went wrong: starts with too few, each followed by a good one
+ *     fork                               "child 4711": a child that does nothing until it is killed
  * At the end of the input everything ends; status 0 if nothing was left.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <lido/exporter.h>
 #include <lido/lido.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
-enum { OBJECTS = 1000 };
+enum { OBJECTS = 1000, DESCRIPTORS_NEEDED_AT_MOST = 8, CHILD_LIVES_S = 60 };
 
 static lido_manager *manager;
 static lido_pool *conns;
@@ -60,6 +66,59 @@ static void start_another(const char *address, unsigned port, const char *path) 
   lido_exporter_stop(exporter);
 }
 
+static int lowest_free_descriptor(void) {
+  int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  close(lowest);
+  return lowest;
+}
+
+static lido_exporter *start_at(unsigned port) {
+  return lido_exporter_start(manager, &(lido_exporter_options){.port = (uint16_t)port});
+}
+
+/* A start with room for `left` more descriptors. -> NULL, or what is wrong. */
+static const char *start_with_descriptors(unsigned port, int left) {
+  struct rlimit all;
+  int lowest = lowest_free_descriptor();
+  if (getrlimit(RLIMIT_NOFILE, &all) != 0) return "there is no limit";
+  struct rlimit few = {.rlim_cur = (rlim_t)(lowest + left), .rlim_max = all.rlim_max};
+  if (setrlimit(RLIMIT_NOFILE, &few) != 0) return "no limit can be set";
+  lido_exporter *exporter = start_at(port);
+  int error = errno;
+  setrlimit(RLIMIT_NOFILE, &all);
+  if (left == 0 && exporter != NULL) return "it started without descriptors";
+  if (exporter == NULL && error != EMFILE) return "it did not say EMFILE";
+  lido_exporter_stop(exporter);
+  if (lowest_free_descriptor() != lowest) return "a descriptor is left";
+  exporter = start_at(port);
+  if (exporter == NULL) return "the port is still taken";
+  lido_exporter_stop(exporter);
+  return NULL;
+}
+
+static void start_with_few_descriptors(void) {
+  lido_exporter *exporter = start_at(0);
+  unsigned port = lido_exporter_port(exporter);
+  const char *wrong = NULL;
+  lido_exporter_stop(exporter);
+  for (int left = 0; left <= DESCRIPTORS_NEEDED_AT_MOST && wrong == NULL; left++) {
+    wrong = start_with_descriptors(port, left);
+  }
+  say(wrong != NULL ? wrong : "fine");
+}
+
+static void fork_a_child(void) {
+  pid_t child = fork();
+  if (child == 0) {
+    alarm(CHILD_LIVES_S); /* should the test be killed */
+    close(STDIN_FILENO);
+    close(STDOUT_FILENO);
+    for (;;) pause();
+  }
+  printf("child %ld\n", (long)child);
+  fflush(stdout);
+}
+
 static void obey(const char *line) {
   size_t count = 0;
   unsigned port = 0;
@@ -71,6 +130,10 @@ static void obey(const char *line) {
     fail_from_now_on(word);
   } else if (sscanf(line, "start %63s %u %63s", word, &port, other) == 3) {
     start_another(word, port, other);
+  } else if (strcmp(line, "few descriptors\n") == 0) {
+    start_with_few_descriptors();
+  } else if (strcmp(line, "fork\n") == 0) {
+    fork_a_child();
   } else {
     say("what?");
   }
@@ -90,9 +153,10 @@ static int make_manager(void) {
 }
 
 int main(int argc, char **argv) {
-  if (make_manager() != 0) return 1;
-  lido_exporter *exporter = lido_exporter_start(
-      manager, &(lido_exporter_options){.address = argc > 1 ? argv[1] : NULL, .path = argc > 2 ? argv[2] : NULL});
+  if (setlocale(LC_ALL, "") == NULL || make_manager() != 0) return 1;
+  lido_exporter_options options = {.address = argc > 1 ? argv[1] : NULL, .path = argc > 2 ? argv[2] : NULL};
+  if (argc > 3) options.connections_per_address = (unsigned)strtoul(argv[3], NULL, 10);
+  lido_exporter *exporter = lido_exporter_start(manager, &options);
   if (exporter == NULL) {
     say(strerrorname_np(errno));
     return 1;

@@ -122,6 +122,23 @@ TEST(config_read, every_field_of_a_pool_can_be_given) {
   lido_config_destroy(config);
 }
 
+TEST(config_read, every_flag_of_a_pool_can_be_given) {
+  lido_config *config = settings_read(
+      "pool a { flags = {zero, single_thread, spread, huge_pages, passthrough, handles, handles_53, guarded,\n"
+      "  populate} }\n"
+      "pool b { flags = populate }\n",
+      NULL);
+  CHECK_NOT_NULL(config);
+  lido_pool_options all = {.flags = LIDO_POOL_SINGLE_THREAD};
+  CHECK_EQ(lido_config_pool_options(config, "a", &all, NULL), 0);
+  CHECK_EQ(all.flags, LIDO_POOL_ZERO | LIDO_POOL_SINGLE_THREAD | LIDO_POOL_SPREAD | LIDO_POOL_HUGE_PAGES |
+                          LIDO_POOL_PASSTHROUGH | LIDO_POOL_HANDLES_53 | LIDO_POOL_GUARDED | LIDO_POOL_POPULATE);
+  lido_pool_options one = {0};
+  CHECK_EQ(lido_config_pool_options(config, "b", &one, NULL), 0);
+  CHECK_EQ(one.flags, LIDO_POOL_POPULATE);
+  lido_config_destroy(config);
+}
+
 TEST(config_read, every_field_of_an_arena_can_be_given) {
   lido_config *config = settings_read(
       "arena \"requests\" { chunk_bytes = 16KiB chunk_bytes_max = 128KiB max_bytes = 1MiB retain = all\n"
@@ -168,6 +185,31 @@ TEST(config_read, lists_may_be_written_in_several_ways) {
   lido_config_destroy(config);
 }
 
+TEST(config_read, escapes_for_other_bytes_than_zero_are_read) {
+  lido_config *config = settings_read("name = \"a\\x01\\x4a\\101\\060\\\\0\\\\x00\"", NULL);
+  CHECK_NOT_NULL(config);
+  lido_manager_options options = {0};
+  lido_config_apply(config, &options);
+  CHECK_TEXT(options.name, "a\x01JA0\\0\\x00");
+  lido_config_destroy(config);
+}
+
+TEST(config_read, an_empty_list_replaces_another_ones_flags) {
+  lido_config *first = settings_read("pool a { flags = zero } pool b { flags = zero }", NULL);
+  lido_config *second = settings_read("pool a { flags = {} } pool b { max_objects = 5 }", NULL);
+  CHECK_NOT_NULL(first);
+  CHECK_NOT_NULL(second);
+  CHECK_EQ(lido_config_merge(first, second), 0);
+  lido_pool_options a = {0};
+  lido_pool_options b = {0};
+  CHECK_EQ(lido_config_pool_options(first, "a", &a, NULL), 0);
+  CHECK_EQ(lido_config_pool_options(first, "b", &b, NULL), 0);
+  CHECK_EQ(a.flags, 0);
+  CHECK_EQ(b.flags, LIDO_POOL_ZERO);
+  lido_config_destroy(second);
+  lido_config_destroy(first);
+}
+
 /* ---- Wrong ones ---- */
 
 typedef struct wrong_file {
@@ -187,6 +229,7 @@ static const wrong_file wrong_files[] = {
     {"arena a { max_objects = 3 }", "app.conf:1: max_objects: this key stands in a pool"},
     {"policy = none\n\npolicy = adaptive", "app.conf:3: policy: given in line 1 already"},
     {"pool a { flags = zero\n flags = spread }", "app.conf:2: pool \"a\": flags: given in line 1 already"},
+    {"pool a {\n flags = {zero}\n flags = {}\n}", "app.conf:4: pool \"a\": flags: given in line 2 already"},
     {"pool a {} pool|align = 64", "app.conf:1: align: this key stands in a section"},
     {"__end = 1", "app.conf:1: __end: there is no such key"},
     /* Sizes. */
@@ -208,6 +251,12 @@ static const wrong_file wrong_files[] = {
     {"soft_bytes = '1\x01\n2'",
      "app.conf:2: soft_bytes: \"1??2\" is no size: its unit is none of B, KiB to TiB, kB to TB"},
     {"soft_bytes = 2MiB\nhard_bytes = 1MiB\n\n", "app.conf:2: hard_bytes: 1048576 is less than soft_bytes, 2097152"},
+    /* Letters that a terminal obeys: CSI in two bytes, and what may become it; broken letters. */
+    {"soft_bytes = '\xc2\x9b"
+     "5\xc2\xa0'",
+     "app.conf:1: soft_bytes: \"??5\xc2\xa0\" is no number"},
+    {"soft_bytes = '\x9b\xe0\x82\x9b\xe2\x82\xac\xf0\x9f\x98\x80\xff\xc3'",
+     "app.conf:1: soft_bytes: \"????\xe2\x82\xac\xf0\x9f\x98\x80??\" is no number"},
     /* Other values. */
     {"policy = fast",
      "app.conf:1: policy: \"fast\" is none of none, low_latency, high_throughput, memory_efficient, adaptive"},
@@ -235,7 +284,7 @@ static const wrong_file wrong_files[] = {
     {"pool a { flags = {zero, zerro} }",
      "app.conf:1: pool \"a\": flags: \"zerro\" is none of zero, single_thread, spread, huge_pages, passthrough, "
      "handles, "
-     "handles_53, guarded"},
+     "handles_53, guarded, populate"},
     {"pool a { on_exhausted = die }", "app.conf:1: pool \"a\": on_exhausted: \"die\" is none of fail, fallback, wait"},
     {"pool a {\n prealloc = 9\n max_objects = 5\n}\n",
      "app.conf:3: pool \"a\": max_objects: 5 is less than prealloc, 9"},
@@ -257,6 +306,10 @@ static const wrong_file wrong_files[] = {
     {"policy = none /* not closed\nsamples = 9\n", "app.conf:2: a comment is not closed"},
     {"name = ${HOME}", "app.conf:1: ${...}: the environment is not read by a file"},
     {"\nname = \"${HOME}\"", "app.conf:2: ${...}: the environment is not read by a file"},
+    {"name = \"abc\\x00def\"", "app.conf:1: an escape for a byte of zero: this is no text"},
+    {"\nname = \"abc\\x0g\"", "app.conf:2: an escape for a byte of zero: this is no text"},
+    {"name = \"abc\\0\"", "app.conf:1: an escape for a byte of zero: this is no text"},
+    {"name = \"abc\\\\\\000\"", "app.conf:1: an escape for a byte of zero: this is no text"},
     {"include('other.conf')", "app.conf:1: include: there is no such key"},
 };
 

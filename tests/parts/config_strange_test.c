@@ -162,6 +162,24 @@ TEST(config_strange, many_sections_and_long_words) {
   check_answer(text, sizeof text - 1);
 }
 
+/* Each is compared with all: without a limit, a file of the largest size would take half a minute. */
+TEST(config_strange, there_may_be_so_many_sections_and_no_more) {
+  enum { LINE = 13 };
+  char *text = malloc((LIDO_CONFIG_SECTIONS_MAX + 1) * LINE + 1);
+  CHECK_NOT_NULL(text);
+  for (int i = 0; i <= LIDO_CONFIG_SECTIONS_MAX; i++) sprintf(text + i * LINE, "pool p%04d{}\n", i);
+  lido_message message;
+  CHECK_FAILS(settings_read(text, &message), EINVAL);
+  CHECK_TEXT(message.text, "app.conf:4097: more than 4096 pools and arenas");
+  text[LIDO_CONFIG_SECTIONS_MAX * LINE] = '\0';
+  lido_config *config = settings_read(text, &message);
+  free(text);
+  CHECK_NOT_NULL(config);
+  CHECK_TEXT(lido_config_pool_name(config, LIDO_CONFIG_SECTIONS_MAX - 1), "p4095");
+  CHECK_NULL(lido_config_pool_name(config, LIDO_CONFIG_SECTIONS_MAX));
+  lido_config_destroy(config);
+}
+
 TEST(config_strange, nothing_is_written_to_standard_error) {
   int kept = dup(STDERR_FILENO);
   FILE *file = tmpfile();

@@ -1,6 +1,9 @@
 /* config_use_test.c: configs from the environment, merged, and put into options. */
+#include <ctype.h>
+#include <locale.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tests/support/settings.h"
 #include "tests/support/testing.h"
@@ -61,6 +64,49 @@ TEST(config_use, wrong_variables_are_told_by_name) {
   check_environment("ENVB_", "ENVB_HARD_BYTES", "1", "variables ENVB_...: hard_bytes: 1 is less than soft_bytes, 2");
 }
 
+/* The locale tr_TR, in which i is no small I: made where it is missing, if the system has its source. */
+static locale_t turkish(void) {
+  locale_t here = newlocale(LC_ALL_MASK, "tr_TR.UTF-8", (locale_t)0);
+  if (here != (locale_t)0) return here;
+  settings_write("", 0); /* goes to a folder of its own */
+  char folder[256];
+  if (getcwd(folder, sizeof folder) == NULL || system("localedef -i tr_TR -f UTF-8 ./tr_TR.UTF-8 2>/dev/null") == -1) {
+    return here;
+  }
+  set("LOCPATH", folder);
+  here = newlocale(LC_ALL_MASK, "tr_TR.UTF-8", (locale_t)0);
+  unsetenv("LOCPATH");
+  if (system("rm -rf ./tr_TR.UTF-8") != 0) TESTING_FAIL("%s", "the locale's folder stays");
+  return here;
+}
+
+TEST(config_use, the_locale_changes_no_letters) {
+  lido_message message;
+  locale_t theirs = turkish();
+  if (theirs == (locale_t)0) return; /* no such locale here, and no way to make one */
+  CHECK_EQ(tolower_l('I', theirs) == 'i', false);
+  locale_t before = uselocale(theirs);
+  set("ENVT_RETAIN_PERCENT", "30%");
+  lido_config *environment = lido_config_from_environment("ENVT_", &message);
+  unsetenv("ENVT_RETAIN_PERCENT");
+  lido_config *file = settings_read("soft_bytes = 64MIB policy = ADAPTIVE interval_ns = 5MIN", &message);
+  set("ENVT_SIMPLES", "5");
+  CHECK_FAILS(lido_config_from_environment("ENVT_", &message), EINVAL);
+  unsetenv("ENVT_SIMPLES");
+  uselocale(before);
+  freelocale(theirs);
+  CHECK_TEXT(message.text, "ENVT_SIMPLES: there is no such setting; is ENVT_SAMPLES meant?");
+  CHECK_NOT_NULL(environment);
+  CHECK_NOT_NULL(file);
+  lido_manager_options options = {0};
+  lido_config_apply(environment, &options);
+  CHECK_EQ(options.retain_percent, 30);
+  lido_config_apply(file, &options);
+  CHECK_EQ(options.soft_bytes, 64 << 20);
+  lido_config_destroy(environment);
+  lido_config_destroy(file);
+}
+
 TEST(config_use, variables_of_others_are_ignored) {
   set("ENVC_SEED", "5");
   set("ENVC_TEST_SCALE", "5");
@@ -102,7 +148,7 @@ TEST(config_use, sections_of_one_name_are_merged_field_by_field) {
   CHECK_NOT_NULL(second);
   CHECK_EQ(lido_config_merge(first, second), 0);
   lido_config_destroy(second);
-  lido_pool_options options = {0};
+  lido_pool_options options = {.align = 1};
   CHECK_EQ(lido_config_pool_options(first, "a", &options, NULL), 0);
   CHECK_EQ(options.align, 8);
   CHECK_EQ(options.max_objects, 7);
@@ -150,6 +196,37 @@ TEST(config_use, a_pool_keeps_what_the_program_needs) {
   CHECK_EQ(fits.align, 64);
   CHECK_EQ(fits.max_objects, 9);
   CHECK_EQ(fits.flags, LIDO_POOL_HANDLES | LIDO_POOL_ZERO);
+  lido_config_destroy(config);
+}
+
+/* Of a program that says none, as of every typed pool: lido/pool.h promises a cache line. */
+TEST(config_use, a_pool_keeps_the_alignment_that_goes_without_saying) {
+  lido_message message;
+  lido_config *config = settings_read("pool small { align = 32 } pool same { align = 64 }", NULL);
+  CHECK_NOT_NULL(config);
+  lido_pool_options options = {.object_size = 64};
+  CHECK_EQ(lido_config_pool_options(config, "small", &options, &message), EINVAL);
+  CHECK_TEXT(message.text, "app.conf:1: pool \"small\": align: 32, but the program needs 64");
+  CHECK_EQ(options.align, 0);
+  CHECK_EQ(lido_config_pool_options(config, "same", &options, &message), 0);
+  CHECK_EQ(options.align, 64);
+  options.align = 1;
+  CHECK_EQ(lido_config_pool_options(config, "small", &options, &message), 0);
+  CHECK_EQ(options.align, 32);
+  lido_config_destroy(config);
+}
+
+TEST(config_use, only_the_program_knows_that_one_thread_uses_a_pool) {
+  lido_message message;
+  lido_config *config = settings_read("\npool a { flags = {zero, single_thread} }", NULL);
+  CHECK_NOT_NULL(config);
+  lido_pool_options shared = {.flags = LIDO_POOL_HANDLES};
+  CHECK_EQ(lido_config_pool_options(config, "a", &shared, &message), EINVAL);
+  CHECK_TEXT(message.text, "app.conf:2: pool \"a\": flags: single_thread, but the program's own do not have it");
+  CHECK_EQ(shared.flags, LIDO_POOL_HANDLES);
+  lido_pool_options of_one_thread = {.flags = LIDO_POOL_SINGLE_THREAD};
+  CHECK_EQ(lido_config_pool_options(config, "a", &of_one_thread, &message), 0);
+  CHECK_EQ(of_one_thread.flags, LIDO_POOL_SINGLE_THREAD | LIDO_POOL_ZERO);
   lido_config_destroy(config);
 }
 

@@ -3,9 +3,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/os/local_socket.h"
 #include "lib/os/os.h"
 #include "tests/support/cancelled.h"
 #include "tests/support/objects.h"
@@ -428,4 +430,51 @@ TEST(os, cancellation_is_off_until_the_outermost_pair_ends) {
   bool came_there = false;
   CHECK(!returns_when_cancelled(turn_off_twice, &came_there));
   CHECK(came_there);
+}
+
+/* ---- Polls ---- */
+
+static void set_descriptors_most(rlim_t most) {
+  struct rlimit limit;
+  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = most;
+  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+TEST(os, items_without_a_descriptor_do_not_count_against_the_limit) {
+  struct rlimit before;
+  struct pollfd items[10];
+  int ends[2];
+  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  CHECK_EQ(pipe(ends), 0);
+  for (int i = 0; i < 10; i++) items[i] = (struct pollfd){.fd = -1, .events = POLLIN, .revents = POLLERR};
+  items[3].fd = ends[0];
+  items[7] = (struct pollfd){.fd = ends[1], .events = POLLOUT};
+  set_descriptors_most(2);
+  lido_os_poll(items, 10, UINT64_MAX);
+  set_descriptors_most(before.rlim_cur);
+  for (int i = 0; i < 10; i++) CHECK_EQ(items[i].revents, i == 7 ? POLLOUT : 0);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST(os, a_poll_that_is_refused_takes_its_time_and_has_no_event) {
+  enum { WAIT_NS = 20000000 };
+  struct rlimit before;
+  int ends[2];
+  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  CHECK_EQ(pipe(ends), 0);
+  struct pollfd item = {.fd = ends[1], .events = POLLOUT, .revents = POLLOUT};
+  uint64_t begin = lido_os_now_ns();
+  set_descriptors_most(0);
+  lido_os_poll(&item, 1, begin + WAIT_NS);
+  uint64_t first_end = lido_os_now_ns();
+  lido_os_poll(&item, 1, UINT64_MAX);
+  uint64_t second_end = lido_os_now_ns();
+  set_descriptors_most(before.rlim_cur);
+  CHECK_EQ(item.revents, 0);
+  CHECK_GE(first_end - begin, WAIT_NS);
+  CHECK_GE(second_end - first_end, WAIT_NS);
+  close(ends[0]);
+  close(ends[1]);
 }

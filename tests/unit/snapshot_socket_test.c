@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -275,6 +276,35 @@ TEST(snapshot_socket, without_a_path_it_lies_in_the_users_own_folder) {
   CHECK(!is_there(path));
 }
 
+/* In the child of a user for whom there is no folder yet, if we may become one. */
+static void open_in_a_new_folder(void *context) {
+  enum { STRANGER = 48211 };
+  const scene *s = context;
+  char folder[40];
+  if (geteuid() == 0) IN_CHILD(setresuid(STRANGER, STRANGER, STRANGER) == 0);
+  snprintf(folder, sizeof folder, "/tmp/lido-%lu", (unsigned long)geteuid());
+  rmdir(folder);
+  if (is_there(folder)) return; /* others use it */
+  umask(0777);
+  for (int i = 0; i < 2; i++) { /* the folder is new, or it is there */
+    lido_snapshot_socket *opened =
+        lido_snapshot_socket_open(s->manager, &(lido_snapshot_socket_options){.answer = answer});
+    IN_CHILD(opened != NULL);
+    IN_CHILD(lido_snapshot_socket_close(opened) == 0);
+  }
+  struct stat status;
+  IN_CHILD(lstat(folder, &status) == 0 && (status.st_mode & 07777) == 0700);
+  IN_CHILD(rmdir(folder) == 0);
+}
+
+TEST(snapshot_socket, the_users_own_folder_can_be_used_whatever_the_umask) {
+  scene s;
+  scene_prepare(&s);
+  check_child(open_in_a_new_folder, &s);
+  CHECK_EQ(lido_manager_destroy(s.manager), 0);
+  CHECK_EQ(rmdir(s.folder), 0);
+}
+
 TEST(snapshot_socket, where_somebody_listens_there_is_no_second_one) {
   scene s;
   scene_begin(&s, 0);
@@ -454,6 +484,36 @@ TEST(snapshot_socket, close_does_not_wait_for_clients) {
   CHECK(is_sent_away(sleeper));
   close(silent);
   close(sleeper);
+}
+
+static void set_descriptors_most(rlim_t most) {
+  struct rlimit limit;
+  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = most;
+  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* The system refuses to poll more items than there may be descriptors. */
+TEST(snapshot_socket, a_limit_of_descriptors_set_later_neither_silences_it_nor_keeps_it_from_ending) {
+  static const rlim_t limits[] = {8, 3, 1, 0};
+  struct rlimit before;
+  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+    scene s;
+    scene_begin(&s, 0);
+    int client = connect_to(s.path);
+    say(client, "before\n");
+    CHECK_TEXT(line_of(client), "m:before");
+    set_descriptors_most(limits[i]);
+    say(client, "after\n");                                     /* it polls again in any case */
+    if (limits[i] >= 3) CHECK_TEXT(line_of(client), "m:after"); /* the event, the listener and the client */
+    int error = lido_snapshot_socket_close(s.socket);
+    set_descriptors_most(before.rlim_cur);
+    CHECK_EQ(error, 0);
+    close(client);
+    s.socket = NULL;
+    scene_end(&s);
+  }
 }
 
 static int close_from_inside(lido_manager *manager, const char *request, lido_text_sink sink, void *sink_context,

@@ -12,10 +12,31 @@
 
 #include "lib/adapters/config/config_parts.h"
 
+enum { ALIGN_DEFAULT = 64 }; /* bytes, of a pool: lido/pool.h */
+
+/* Bytes of the UTF-8 letter that stands there; 0: it is broken, as one is that was cut in two. */
+static size_t letter_bytes(const unsigned char *at) {
+  size_t bytes = at[0] < 0x80 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+  bool is_head = at[0] < 0x80 || (at[0] >= 0xc2 && at[0] <= 0xf4);
+  if (!is_head || (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90)) return 0;
+  for (size_t i = 1; i < bytes; i++) {
+    if ((at[i] & 0xc0) != 0x80) return 0;
+  }
+  return bytes;
+}
+
+/* C0 and C1: from U+0080 to U+009F, which are two bytes. */
+static bool is_control(const unsigned char *at) {
+  return at[0] < ' ' || at[0] == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
+}
+
 /* Names may have letters that a terminal obeys. */
 static void without_control_letters(char *text) {
-  for (; *text != '\0'; text++) {
-    if ((*text > 0 && *text < ' ') || *text == '\x7f') *text = '?';
+  for (unsigned char *at = (unsigned char *)text; *at != '\0';) {
+    size_t bytes = letter_bytes(at);
+    size_t wrong = bytes == 0 ? 1 : is_control(at) ? bytes : 0;
+    memset(at, '?', wrong);
+    at += wrong != 0 ? wrong : bytes;
   }
 }
 
@@ -114,8 +135,14 @@ static int check_pool(const config_section *section, const lido_pool_options *op
     return disagree(message, section, "object_size", wanted.object_size, "the program's objects have",
                     options->object_size);
   }
-  if (wanted.align != 0 && wanted.align < options->align) {
-    return disagree(message, section, "align", wanted.align, "the program needs", options->align);
+  size_t align = options->align != 0 ? options->align : ALIGN_DEFAULT;
+  if (wanted.align != 0 && wanted.align < align) {
+    return disagree(message, section, "align", wanted.align, "the program needs", align);
+  }
+  if ((wanted.flags & ~options->flags & LIDO_POOL_SINGLE_THREAD) != 0) {
+    lido_config_say(message, "%s: pool \"%.40s\": flags: single_thread, but the program's own do not have it",
+                    section->place, section->title);
+    return EINVAL;
   }
   return 0;
 }

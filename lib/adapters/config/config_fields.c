@@ -23,6 +23,7 @@ static const config_word pool_flags[] = {{"zero", LIDO_POOL_ZERO},
                                          {"handles", LIDO_POOL_HANDLES},
                                          {"handles_53", LIDO_POOL_HANDLES_53},
                                          {"guarded", LIDO_POOL_GUARDED},
+                                         {"populate", LIDO_POOL_POPULATE},
                                          {NULL, 0}};
 
 static const config_word arena_flags[] = {
@@ -325,6 +326,11 @@ int lido_config_section_set(config_section *section, size_t field, const char *t
   }
   if (error == 0) section->given |= UINT32_C(1) << field;
   return error;
+}
+
+void lido_config_section_set_empty(config_section *section, size_t field) {
+  number_write(value_of(section, field), section->shape->fields[field].width, 0);
+  section->given |= UINT32_C(1) << field;
 }
 
 /* ---- Fields that must go together ---- */

@@ -92,6 +92,9 @@ bool lido_config_section_gives(const config_section *section, size_t field);
 int lido_config_section_set(config_section *section, size_t field, const char *text,
                             char complaint[CONFIG_COMPLAINT_MAX]);
 
+/* Flags that are given, and none of them. */
+void lido_config_section_set_empty(config_section *section, size_t field);
+
 /* Do the fields go together? 0; EINVAL, a complaint, and in `field` the one that is wrong. */
 int lido_config_section_check(const config_section *section, size_t *field, char complaint[CONFIG_COMPLAINT_MAX]);
 

@@ -10,7 +10,7 @@
  * A last line of our own, END_KEY = 1, tells whether the scanner came to the end outside of comments and sections: to
  * libconfuse an open comment is a good end.
  * libconfuse puts values of environment variables for ${NAME}. Reading a file must not read the environment, so that is
- * refused, within comments, too.
+ * refused, within comments, too. So is an escape for a byte of zero, which would cut a value short.
  * Threads: any. Lock: `turn`, of C11, for parts have no other; nothing of the caller's is called under it.
  * Failure: ENOMEM, as far as libconfuse lets us. Its scanner calls exit() when it has no memory for its buffer, so we
  * try before whether there is some. A section that it has no memory for stays in its tree as a pointer to freed memory
@@ -47,6 +47,7 @@ typedef struct read_state {
   const char *path; /* its end, if it is long */
   lido_message *message;
   unsigned lines; /* of the file itself */
+  unsigned sections;
   bool complained;
   bool at_end;
   int error; /* 0 = EINVAL, if something is wrong */
@@ -138,6 +139,10 @@ static config_section *section_of(read_state *state, const cfg_t *cfg) {
     complain_at(state, (unsigned)cfg->line, "%s: the name is empty", shape->name);
     return NULL;
   }
+  if (state->sections == LIDO_CONFIG_SECTIONS_MAX) {
+    complain_at(state, (unsigned)cfg->line, "more than %d pools and arenas", LIDO_CONFIG_SECTIONS_MAX);
+    return NULL;
+  }
   char place[PATH_SHOWN + 32];
   snprintf(place, sizeof place, "%s:%d", state->path, cfg->line);
   section = lido_config_section_create(shape, cfg->title, place);
@@ -146,12 +151,20 @@ static config_section *section_of(read_state *state, const cfg_t *cfg) {
     return NULL;
   }
   lido_config_section_add(state->config, section);
+  state->sections++;
   return section;
 }
 
 static int complain_in(read_state *state, const config_section *section, unsigned line, const char *complaint) {
   if (section->title == NULL) return complain_at(state, line, "%s", complaint);
   return complain_at(state, line, "%s \"%.40s\": %s", section->shape->name, section->title, complaint);
+}
+
+static int complain_of_twice(read_state *state, const config_section *section, const cfg_t *cfg, size_t field) {
+  char complaint[CONFIG_COMPLAINT_MAX];
+  snprintf(complaint, sizeof complaint, "%s: given in line %u already", section->shape->fields[field].name,
+           section->lines[field]);
+  return complain_in(state, section, (unsigned)cfg->line, complaint);
 }
 
 static int set_field(read_state *state, const cfg_t *cfg, const cfg_opt_t *option, const char *value) {
@@ -164,8 +177,7 @@ static int set_field(read_state *state, const cfg_t *cfg, const cfg_opt_t *optio
   if (field == section->shape->count) return complain_at(state, line, "%s: this key stands in a section", option->name);
   /* Of a list the first value comes when there is none yet. */
   if (lido_config_section_gives(section, field) && option->nvalues <= 1) {
-    snprintf(complaint, sizeof complaint, "%s: given in line %u already", option->name, section->lines[field]);
-    return complain_in(state, section, line, complaint);
+    return complain_of_twice(state, section, cfg, field);
   }
   int error = lido_config_section_set(section, field, value, complaint);
   if (error == EINVAL) return complain_in(state, section, line, complaint);
@@ -187,14 +199,26 @@ static int on_value(cfg_t *cfg, cfg_opt_t *option, const char *value, void *resu
   return set_field(state, cfg, option, value);
 }
 
+/* An empty list has no value that on_value is called for: it is known by what it leaves. */
+static int take_empty_lists(read_state *state, config_section *section, cfg_t *own) {
+  for (size_t field = 0; field < section->shape->count; field++) {
+    if (section->shape->fields[field].kind != CONFIG_FLAGS) continue;
+    const cfg_opt_t *option = cfg_getopt(own, section->shape->fields[field].name);
+    if (option == NULL || (option->flags & CFGF_MODIFIED) == 0 || option->nvalues != 0) continue;
+    if (lido_config_section_gives(section, field)) return complain_of_twice(state, section, own, field);
+    lido_config_section_set_empty(section, field);
+  }
+  return 0;
+}
+
 /* At the closing brace. */
 static int on_section(cfg_t *cfg, cfg_opt_t *option) {
   char complaint[CONFIG_COMPLAINT_MAX];
-  const cfg_t *own = cfg_opt_getnsec(option, cfg_opt_size(option) - 1);
+  cfg_t *own = cfg_opt_getnsec(option, cfg_opt_size(option) - 1);
   size_t field;
   (void)cfg;
   config_section *section = section_of(reading, own);
-  if (section == NULL) return -1;
+  if (section == NULL || take_empty_lists(reading, section, own) != 0) return -1;
   if (lido_config_section_check(section, &field, complaint) == 0) return 0;
   return complain_in(reading, section, section->lines[field], complaint);
 }
@@ -234,7 +258,16 @@ static cfg_t *parser_create(void) {
 
 /* ---- The text ---- */
 
-/* What libconfuse would not bear, or would do and must not. */
+static bool is_hex_digit(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+/* To libconfuse `\0` and `\x0` are bytes of zero within double quotes, where the value then ends. */
+static bool is_zero_escape(const char *at) {
+  size_t zeros = strspn(at + 2, "0");
+  if (at[1] == 'x') return zeros >= 2 || (zeros == 1 && !is_hex_digit(at[3]));
+  return at[1] == '0' && zeros <= 2 && !(at[2 + zeros] >= '0' && at[2 + zeros] <= '9');
+}
+
+/* What libconfuse would not bear, or would do and must not. It ends with last_line. */
 static int check_text(read_state *state, const char *text, size_t bytes) {
   unsigned line = 1;
   for (size_t i = 0; i < bytes; i++) {
@@ -242,6 +275,10 @@ static int check_text(read_state *state, const char *text, size_t bytes) {
     if (text[i] == '$' && text[i + 1] == '{') {
       return complain_at(state, line, "${...}: the environment is not read by a file");
     }
+    if (text[i] == '\\' && is_zero_escape(text + i)) {
+      return complain_at(state, line, "an escape for a byte of zero: this is no text");
+    }
+    if (text[i] == '\\' && text[i + 1] == '\\') i++; /* what follows is no escape */
     if (text[i] == '\n') line++;
   }
   return 0;

@@ -2,7 +2,6 @@
 #include "lib/adapters/config/config_values.h"
 
 #include <string.h>
-#include <strings.h>
 
 enum { FRACTION_DIGITS_MAX = 6 };
 
@@ -61,9 +60,22 @@ static const char *in_units(const decimal *number, uint64_t unit, uint64_t *out)
   return __builtin_add_overflow(*out, fraction / number->scale, out) ? too_large : NULL;
 }
 
+char lido_config_small_letter(char letter) {
+  return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
+}
+
+char lido_config_capital_letter(char letter) {
+  return letter >= 'a' && letter <= 'z' ? (char)(letter - 'a' + 'A') : letter;
+}
+
+static bool is_same_word(const char *a, const char *b) {
+  for (; *a != '\0' && lido_config_small_letter(*a) == lido_config_small_letter(*b); b++) a++;
+  return *a == *b;
+}
+
 bool lido_config_word_of(const config_word *words, const char *text, uint64_t *out) {
   for (; words->name != NULL; words++) {
-    if (strcasecmp(words->name, text) == 0) {
+    if (is_same_word(words->name, text)) {
       *out = words->value;
       return true;
     }

@@ -2,7 +2,6 @@
 #include "lib/adapters/exporter/accept_field.h"
 
 #include <string.h>
-#include <strings.h>
 
 /* A part of the field. */
 typedef struct piece {
@@ -28,8 +27,14 @@ static piece cut(piece *rest, char separator) {
   return trimmed(first);
 }
 
+/* Not tolower: the locale is the program's, and in a Turkish one the small letter of I is not i. */
+static char small_letter(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
+
+/* `word` in small letters. */
 static bool is(piece of, const char *word) {
-  return of.bytes == strlen(word) && strncasecmp(of.text, word, of.bytes) == 0;
+  size_t i = 0;
+  while (i < of.bytes && word[i] == small_letter(of.text[i])) i++;
+  return i == of.bytes && word[i] == '\0';
 }
 
 /* In thousandths; 0 if it is no such number. */

@@ -5,28 +5,29 @@
  * requests are looked at; libmicrohttpd frees it.
  * Invariant
  *   P1  the snapshot is used by libmicrohttpd's thread only, from start to stop.
+ * The socket on which it listens is ours, lent to libmicrohttpd while its thread runs (listening_socket.h); the child
+ * of a fork closes what it inherits (exporters_fork.h).
  * Failure: no memory for a snapshot or a text is 503; for an answer at all, the connection ends. At start everything
  * that was made is undone.
  * Not done: compression (1,000 pools are 1.3 MB, on the same machine or network); TLS and passwords (a proxy has them).
  */
 #include "lido/exporter.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
 #include "lib/adapters/exporter/accept_field.h"
+#include "lib/adapters/exporter/exporters_fork.h"
+#include "lib/adapters/exporter/listening_socket.h"
 #include "lido/metrics.h"
 #include "lido/snapshot.h"
 
 enum {
   CONNECTIONS_DEFAULT = 16,
-  CONNECTIONS_MOST = 1000,
   IDLE_S_DEFAULT = 10,
   TEXT_ROOM_FIRST = 16 << 10, /* bytes; a manager of some pools */
 };
@@ -36,6 +37,7 @@ struct lido_exporter {
   lido_snapshot *snapshot; /* P1 */
   struct MHD_Daemon *daemon;
   uint16_t port;
+  exporter_descriptors descriptors;
   size_t last_bytes; /* of the text before; P1 */
   char path[];
 };
@@ -116,19 +118,28 @@ static bool is_get(const char *method) {
   return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 }
 
-/* libmicrohttpd asks once when the head is there, again for each piece of a body, and again when that is over: then it
- * is answered. */
+/* MHD_UnescapeCallback. A path with a zero in it would end there, and be another one: it stays as it was sent. */
+static size_t unescape(void *context, struct MHD_Connection *connection, char *text) {
+  (void)context;
+  (void)connection;
+  return strstr(text, "%00") != NULL ? strlen(text) : MHD_http_unescape(text);
+}
+
+static bool has_body(struct MHD_Connection *connection) {
+  return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH) != NULL ||
+         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+}
+
+/* libmicrohttpd asks once when the head is there, and again when the body is over. Whoever sends a body is answered
+ * before, and the connection ends: nobody wants to wait for it, nor read it. */
 static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *path, const char *method,
                               const char *version, const char *body, size_t *body_bytes, void **seen) {
   lido_exporter *exporter = context;
   (void)version;
   (void)body;
-  if (*seen == NULL) {
+  (void)body_bytes;
+  if (*seen == NULL && !has_body(connection)) {
     *seen = exporter; /* anything but NULL */
-    return MHD_YES;
-  }
-  if (*body_bytes != 0) {
-    *body_bytes = 0; /* nobody wants it */
     return MHD_YES;
   }
   if (strcmp(path, exporter->path) != 0) return refuse(connection, MHD_HTTP_NOT_FOUND, "there is nothing here\n");
@@ -136,52 +147,65 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
   return send_metrics(exporter, connection);
 }
 
-/* ---- Addresses ---- */
-
-typedef union any_address {
-  struct sockaddr any;
-  struct sockaddr_in ip4;
-  struct sockaddr_in6 ip6;
-} any_address;
-
-/* false: it is no number. */
-static bool read_address(const char *text, uint16_t port, any_address *out) {
-  memset(out, 0, sizeof *out);
-  if (inet_pton(AF_INET, text, &out->ip4.sin_addr) == 1) {
-    out->ip4.sin_family = AF_INET;
-    out->ip4.sin_port = htons(port);
-    return true;
-  }
-  if (inet_pton(AF_INET6, text, &out->ip6.sin6_addr) == 1) {
-    out->ip6.sin6_family = AF_INET6;
-    out->ip6.sin6_port = htons(port);
-    return true;
-  }
-  return false;
-}
-
 /* ---- Start and stop ---- */
 
-/* 0, or an errno value: what the system says of the address or the thread. */
-static int start_daemon(lido_exporter *exporter, const lido_exporter_options *options, const any_address *address) {
+static void on_client(void *context, struct MHD_Connection *connection, void **seen,
+                      enum MHD_ConnectionNotificationCode code) {
+  lido_exporter *exporter = context;
+  int client = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+  (void)seen;
+  if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+    lido_exporter_client_opened(&exporter->descriptors, client);
+  } else {
+    lido_exporter_client_closes(&exporter->descriptors, client);
+  }
+}
+
+/* NULL: errno, if that says why. */
+static struct MHD_Daemon *start_daemon(lido_exporter *exporter, const lido_exporter_options *options, int listening) {
   unsigned connections = options->connections != 0 ? options->connections : CONNECTIONS_DEFAULT;
   unsigned idle_s = options->idle_s != 0 ? options->idle_s : IDLE_S_DEFAULT;
-  unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD;
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
-  if (address->any.sa_family == AF_INET6) flags |= MHD_USE_DUAL_STACK;
   /* The new thread inherits the mask. The calling thread's mask is meant, and on Linux is what this changes. */
   sigprocmask(SIG_SETMASK, &all, &before);
   errno = 0;
-  exporter->daemon =
-      MHD_start_daemon(flags, 0, NULL, NULL, answer, exporter, MHD_OPTION_SOCK_ADDR, &address->any,
-                       MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_END);
-  int error = errno != 0 ? errno : ENOMEM; /* it does not always say */
+  struct MHD_Daemon *daemon = MHD_start_daemon(
+      MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, answer, exporter, MHD_OPTION_LISTEN_SOCKET, listening,
+      MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_address,
+      MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_NOTIFY_CONNECTION, on_client, exporter,
+      MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
+  int error = errno;
   sigprocmask(SIG_SETMASK, &before, NULL);
-  if (exporter->daemon == NULL) return error;
-  exporter->port = MHD_get_daemon_info(exporter->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+  errno = error;
+  return daemon;
+}
+
+/* With the lock of all exporters. 0, or an errno value: what the system says of the address or the thread. */
+static int start_locked(lido_exporter *exporter, const lido_exporter_options *options, const any_address *address) {
+  listening_socket socket;
+  int error = lido_listening_socket_open(&socket, address);
+  if (error != 0) return error;
+  exporter->daemon = start_daemon(exporter, options, socket.descriptor);
+  if (exporter->daemon == NULL) {
+    error = errno != 0 ? errno : ENOMEM; /* it does not always say */
+    lido_listening_socket_close_if_open(&socket);
+    return error;
+  }
+  exporter->port = socket.port;
+  exporter->descriptors.listening = socket.descriptor;
+  exporter->descriptors.epoll = MHD_get_daemon_info(exporter->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+  lido_exporters_add(&exporter->descriptors);
   return 0;
+}
+
+static int start(lido_exporter *exporter, const lido_exporter_options *options, const any_address *address) {
+  int error = lido_exporters_lock();
+  if (error != 0) return error;
+  error = start_locked(exporter, options, address);
+  lido_exporters_unlock();
+  return error;
 }
 
 static void free_exporter(lido_exporter *exporter) {
@@ -207,15 +231,16 @@ lido_exporter *lido_exporter_start(lido_manager *manager, const lido_exporter_op
   if (options == NULL) options = &defaults;
   const char *path = options->path != NULL ? options->path : "/metrics";
   any_address address;
-  bool is_number = read_address(options->address != NULL ? options->address : "127.0.0.1", options->port, &address);
-  if (!is_number || path[0] != '/' || options->connections > CONNECTIONS_MOST) {
+  bool is_number =
+      lido_address_read(options->address != NULL ? options->address : "127.0.0.1", options->port, &address);
+  if (!is_number || path[0] != '/' || options->connections > EXPORTER_CONNECTIONS_MOST) {
     errno = EINVAL;
     return NULL;
   }
   int saved_errno = errno;
   lido_exporter *exporter = make_exporter(manager, path);
   if (exporter == NULL) return NULL;
-  int error = start_daemon(exporter, options, &address);
+  int error = start(exporter, options, &address);
   if (error != 0) {
     free_exporter(exporter);
     exporter = NULL;
@@ -228,6 +253,15 @@ uint16_t lido_exporter_port(const lido_exporter *exporter) { return exporter->po
 
 void lido_exporter_stop(lido_exporter *exporter) {
   if (exporter == NULL) return;
+  /* The socket becomes ours again. It stays open until the thread has ended, which may be about to accept. */
+  MHD_socket listening = MHD_quiesce_daemon(exporter->daemon);
+  lido_exporters_lock();
+  exporter->descriptors.epoll = -1;
+  lido_exporters_unlock();
   MHD_stop_daemon(exporter->daemon);
+  lido_exporters_lock();
+  lido_exporters_remove(&exporter->descriptors);
+  if (listening != MHD_INVALID_SOCKET) close(listening);
+  lido_exporters_unlock();
   free_exporter(exporter);
 }

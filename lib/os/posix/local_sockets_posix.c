@@ -16,7 +16,7 @@
 #include "lib/os/local_socket.h"
 #include "lib/os/os.h"
 
-enum { BACKLOG = 16, LOCK_TRIES = 50, LOCK_PAUSE_MS = 5, STRANGERS_AT_ONCE = 64 };
+enum { BACKLOG = 16, LOCK_TRIES = 50, LOCK_PAUSE_MS = 5, STRANGERS_AT_ONCE = 64, REFUSED_PAUSE_MS = 100 };
 
 static const mode_t OWNER_ONLY = S_IRUSR | S_IWUSR;
 
@@ -75,7 +75,10 @@ static int close_with(int descriptor, int error) {
 /* Others may make a folder of that name in /tmp before us. -> descriptor, or -1. */
 static int open_own_folder(const char *folder) {
   struct stat status;
-  if (mkdir(folder, S_IRWXU) != 0 && errno != EEXIST) return -1;
+  bool is_new = mkdir(folder, S_IRWXU) == 0;
+  if (!is_new && errno != EEXIST) return -1;
+  /* A umask may have taken from the owner. */
+  if (is_new && fchmodat(AT_FDCWD, folder, S_IRWXU, AT_SYMLINK_NOFOLLOW) != 0) return -1;
   int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (descriptor < 0) return errno == ELOOP || errno == ENOTDIR ? close_with(-1, EPERM) : -1;
   if (fstat(descriptor, &status) != 0) return close_with(descriptor, errno);
@@ -245,8 +248,24 @@ static int milliseconds_until(uint64_t deadline_ns) {
   return left < MOST_MS ? (int)left : MOST_MS;
 }
 
+/* The system may count all items against its limit of descriptors, those without one, too. */
+static size_t open_items(const struct pollfd *items, size_t count, struct pollfd open[static LIDO_OS_POLL_MOST]) {
+  size_t opened = 0;
+  LIDO_ASSERT(count <= LIDO_OS_POLL_MOST);
+  for (size_t i = 0; i < count; i++) {
+    if (items[i].fd >= 0) open[opened++] = items[i];
+  }
+  return opened;
+}
+
 void lido_os_poll(struct pollfd *items, size_t count, uint64_t deadline_ns) {
-  int ready = poll(items, count, milliseconds_until(deadline_ns));
-  /* A signal, or no memory in the kernel: nothing has an event, and the caller looks again. */
-  for (size_t i = 0; ready < 0 && i < count; i++) items[i].revents = 0;
+  struct pollfd open[LIDO_OS_POLL_MOST];
+  int wait_ms = milliseconds_until(deadline_ns);
+  size_t opened = open_items(items, count, open);
+  int ready = poll(open, opened, wait_ms);
+  /* The kernel's memory, or the limit of descriptors: it would be refused again at once. */
+  if (ready < 0 && errno != EINTR) pause_ms(wait_ms >= 0 && wait_ms < REFUSED_PAUSE_MS ? wait_ms : REFUSED_PAUSE_MS);
+  for (size_t i = 0, at = 0; i < count; i++) {
+    items[i].revents = items[i].fd >= 0 && ready > 0 ? open[at++].revents : 0;
+  }
 }
