@@ -18,8 +18,9 @@
  * SIGPIPE.
  *
  * Threads: open from any; close from one. Errors: NULL and errno. Fork: the child has neither the thread nor the
- * descriptors; close there frees memory and leaves the parent's file alone. Signals: not in handlers. Cost: nothing
- * until somebody asks; then what a snapshot costs.
+ * descriptors; close there frees memory and leaves the parent's file alone; an answer that forks goes on in both, and
+ * the child's sink refuses (ECANCELED). Signals: not in handlers. Cost: nothing until somebody asks; then what a
+ * snapshot costs.
  */
 #ifndef LIDO_SOCKET_H
 #define LIDO_SOCKET_H
