@@ -55,7 +55,8 @@ typedef struct lido_snapshot_socket_options {
 /* The file of a dead process in the way is replaced. NULL: EINVAL (no answer, no absolute path), ENAMETOOLONG,
  * EADDRINUSE (somebody listens there, or another user's file is there), EEXIST (something else than a socket is there),
  * EPERM, EAGAIN (another process is opening or closing one in that folder, for a quarter of a second already; or no
- * thread), ENOMEM, and what the system says of files and sockets. */
+ * thread), EACCES (a folder in which nothing may be made, or that may not be read: it is locked meanwhile), ENOMEM, and
+ * what the system says of files and sockets. */
 LIDO_API lido_snapshot_socket *lido_snapshot_socket_open(lido_manager *manager,
                                                          const lido_snapshot_socket_options *options);
 

@@ -9,7 +9,8 @@
  * Threads: any; one listener is used by one at a time. To open or close is no cancellation point; accept, poll and talk
  * are, and are for threads of Lido's.
  * Failure: errno values where a function says so.
- * Not done: abstract addresses, which have no owner and no mode.
+ * Not done: abstract addresses, which have no owner and no mode; folders that may be written and not read (0300), for
+ * only what can be opened can be locked.
  */
 #ifndef LIDO_LIB_OS_LOCAL_SOCKET_H
 #define LIDO_LIB_OS_LOCAL_SOCKET_H

@@ -3,8 +3,8 @@
 #include <locale.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "tests/support/child.h"
 #include "tests/support/settings.h"
 #include "tests/support/testing.h"
 
@@ -64,47 +64,41 @@ TEST(config_use, wrong_variables_are_told_by_name) {
   check_environment("ENVB_", "ENVB_HARD_BYTES", "1", "variables ENVB_...: hard_bytes: 1 is less than soft_bytes, 2");
 }
 
-/* The locale tr_TR, in which i is no small I: made where it is missing, if the system has its source. */
-static locale_t turkish(void) {
-  locale_t here = newlocale(LC_ALL_MASK, "tr_TR.UTF-8", (locale_t)0);
-  if (here != (locale_t)0) return here;
-  settings_write("", 0); /* goes to a folder of its own */
+/* Use the locale tr_TR, in which i is not the small letter of I: one made here, if the system has only its source. */
+static bool become_turkish(void) {
   char folder[256];
+  if (setlocale(LC_ALL, "tr_TR.UTF-8") != NULL) return true;
   if (getcwd(folder, sizeof folder) == NULL || system("localedef -i tr_TR -f UTF-8 ./tr_TR.UTF-8 2>/dev/null") == -1) {
-    return here;
+    return false;
   }
-  set("LOCPATH", folder);
-  here = newlocale(LC_ALL_MASK, "tr_TR.UTF-8", (locale_t)0);
-  unsetenv("LOCPATH");
-  if (system("rm -rf ./tr_TR.UTF-8") != 0) TESTING_FAIL("%s", "the locale's folder stays");
-  return here;
+  bool is_set = setenv("LOCPATH", folder, 1) == 0 && setlocale(LC_ALL, "tr_TR.UTF-8") != NULL;
+  return system("rm -rf ./tr_TR.UTF-8") == 0 && is_set;
+}
+
+/* In a child: a locale is the process's, and the C library keeps its path. */
+static void read_in_turkish(void *context) {
+  lido_message message;
+  lido_manager_options options = {0};
+  (void)context;
+  if (!become_turkish()) return; /* no such locale here, and no way to make one */
+  IN_CHILD(tolower('I') != 'i');
+  setenv("ENVT_RETAIN_PERCENT", "30%", 1);
+  lido_config *environment = lido_config_from_environment("ENVT_", &message);
+  IN_CHILD(environment != NULL);
+  lido_config_apply(environment, &options);
+  IN_CHILD(options.retain_percent == 30);
+  lido_config *file = settings_read("soft_bytes = 64MIB policy = ADAPTIVE interval_ns = 5MIN", &message);
+  IN_CHILD(file != NULL);
+  lido_config_apply(file, &options);
+  IN_CHILD(options.soft_bytes == 64 << 20 && options.policy == LIDO_POLICY_ADAPTIVE);
+  setenv("ENVT_SIMPLES", "5", 1);
+  IN_CHILD(lido_config_from_environment("ENVT_", &message) == NULL);
+  IN_CHILD(strcmp(message.text, "ENVT_SIMPLES: there is no such setting; is ENVT_SAMPLES meant?") == 0);
 }
 
 TEST(config_use, the_locale_changes_no_letters) {
-  lido_message message;
-  locale_t theirs = turkish();
-  if (theirs == (locale_t)0) return; /* no such locale here, and no way to make one */
-  CHECK_EQ(tolower_l('I', theirs) == 'i', false);
-  locale_t before = uselocale(theirs);
-  set("ENVT_RETAIN_PERCENT", "30%");
-  lido_config *environment = lido_config_from_environment("ENVT_", &message);
-  unsetenv("ENVT_RETAIN_PERCENT");
-  lido_config *file = settings_read("soft_bytes = 64MIB policy = ADAPTIVE interval_ns = 5MIN", &message);
-  set("ENVT_SIMPLES", "5");
-  CHECK_FAILS(lido_config_from_environment("ENVT_", &message), EINVAL);
-  unsetenv("ENVT_SIMPLES");
-  uselocale(before);
-  freelocale(theirs);
-  CHECK_TEXT(message.text, "ENVT_SIMPLES: there is no such setting; is ENVT_SAMPLES meant?");
-  CHECK_NOT_NULL(environment);
-  CHECK_NOT_NULL(file);
-  lido_manager_options options = {0};
-  lido_config_apply(environment, &options);
-  CHECK_EQ(options.retain_percent, 30);
-  lido_config_apply(file, &options);
-  CHECK_EQ(options.soft_bytes, 64 << 20);
-  lido_config_destroy(environment);
-  lido_config_destroy(file);
+  settings_write("", 0); /* this process, not its child, makes and removes the folder */
+  check_child(read_in_turkish, NULL);
 }
 
 TEST(config_use, variables_of_others_are_ignored) {

@@ -19,7 +19,7 @@ static bool key_of(const char *name, size_t length, char key[KEY_MAX]) {
   if (length == 0 || length >= KEY_MAX) return false;
   for (size_t i = 0; i < length; i++) {
     if (name[i] >= 'a' && name[i] <= 'z') return false;
-    key[i] = lido_config_small_letter(name[i]);
+    key[i] = (char)lido_config_small_letter(name[i]);
   }
   key[length] = '\0';
   return true;
@@ -30,7 +30,7 @@ static int refuse_name(const char *prefix, const char *name, size_t length, cons
   const char *near = lido_config_field_near(&lido_config_shape_program, key, LETTERS_OFF_MOST);
   if (near == NULL) return 0;
   size_t i = 0;
-  for (; near[i] != '\0'; i++) capitals[i] = lido_config_capital_letter(near[i]);
+  for (; near[i] != '\0'; i++) capitals[i] = (char)lido_config_capital_letter(near[i]);
   capitals[i] = '\0';
   lido_config_say(message, "%.40s%.*s: there is no such setting; is %.40s%s meant?", prefix, (int)length, name, prefix,
                   capitals);

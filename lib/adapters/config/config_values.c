@@ -60,13 +60,9 @@ static const char *in_units(const decimal *number, uint64_t unit, uint64_t *out)
   return __builtin_add_overflow(*out, fraction / number->scale, out) ? too_large : NULL;
 }
 
-char lido_config_small_letter(char letter) {
-  return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
-}
+int lido_config_small_letter(char letter) { return letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter; }
 
-char lido_config_capital_letter(char letter) {
-  return letter >= 'a' && letter <= 'z' ? (char)(letter - 'a' + 'A') : letter;
-}
+int lido_config_capital_letter(char letter) { return letter >= 'a' && letter <= 'z' ? letter - 'a' + 'A' : letter; }
 
 static bool is_same_word(const char *a, const char *b) {
   for (; *a != '\0' && lido_config_small_letter(*a) == lido_config_small_letter(*b); b++) a++;

@@ -27,8 +27,8 @@ const char *lido_config_count_of(const char *text, uint64_t *out);
 const char *lido_config_factor_of(const char *text, double *out);
 const char *lido_config_boolean_of(const char *text, uint64_t *out);
 
-char lido_config_small_letter(char letter);
-char lido_config_capital_letter(char letter);
+int lido_config_small_letter(char letter);
+int lido_config_capital_letter(char letter);
 
 /* Capitals or not. */
 bool lido_config_word_of(const config_word *words, const char *text, uint64_t *out);

@@ -28,7 +28,7 @@ static piece cut(piece *rest, char separator) {
 }
 
 /* Not tolower: the locale is the program's, and in a Turkish one the small letter of I is not i. */
-static char small_letter(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
+static int small_letter(char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; }
 
 /* `word` in small letters. */
 static bool is(piece of, const char *word) {

@@ -266,6 +266,7 @@ void lido_os_poll(struct pollfd *items, size_t count, uint64_t deadline_ns) {
   /* The kernel's memory, or the limit of descriptors: it would be refused again at once. */
   if (ready < 0 && errno != EINTR) pause_ms(wait_ms >= 0 && wait_ms < REFUSED_PAUSE_MS ? wait_ms : REFUSED_PAUSE_MS);
   for (size_t i = 0, at = 0; i < count; i++) {
-    items[i].revents = items[i].fd >= 0 && ready > 0 ? open[at++].revents : 0;
+    items[i].revents = 0;
+    if (items[i].fd >= 0 && ready > 0) items[i].revents = open[at++].revents;
   }
 }
