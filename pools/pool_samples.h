@@ -28,9 +28,12 @@
 #include "lib/mem/heap_samples.h"
 #include "pools/thread_cache.h"
 
-/* While it is on, and the next sample is far: no attention is needed. Most visits end here. */
+/* While it is on, and the next sample is far: no attention is needed. Most visits end here, and by the first question:
+ * what came into the cache, whether it is still there or not. */
 static inline bool lido_sampling_is_calm(const lido_thread_cache_rest *rest, uint32_t run) {
-  return rest->sampling.run == run && lido_thread_cache_allocs(rest) < rest->sampling.calm_until;
+  const lido_sampling *s = &rest->sampling;
+  if (s->run != run) return false;
+  return rest->moved + (int64_t)rest->cache->frees < s->calm_until || lido_thread_cache_allocs(rest) < s->calm_until;
 }
 
 /* The one question of slow paths while the profile is off: does it want attention? */

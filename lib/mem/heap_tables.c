@@ -49,7 +49,7 @@ struct sample {
   double bytes;
 };
 
-static struct {
+static struct tables {
   sample **samples; /* [sample_chains] */
   site **sites;     /* [site_chains] */
   size_t sample_chains;
@@ -72,32 +72,6 @@ static size_t site_bytes(size_t frame_count) { return sizeof(site) + frame_count
 
 static void *get(size_t bytes) { return lido_metadata_alloc(lido_metadata_system(), bytes); }
 static void put(void *block, size_t bytes) { lido_metadata_free(lido_metadata_system(), block, bytes); }
-
-/* Twice the limit is never needed, and a limit that is hardly met should cost little. */
-static size_t chains_for(size_t limit) {
-  const size_t most = 16384;
-  return lido_power_of_two_above(lido_min(limit, most));
-}
-
-bool lido_heap_tables_begin(size_t samples_max, size_t sites_max) {
-  size_t sample_chains = chains_for(samples_max);
-  size_t site_chains = chains_for(sites_max);
-  sample **samples = get(sample_chains * sizeof *samples);
-  site **sites = get(site_chains * sizeof *sites);
-  if (samples == NULL || sites == NULL) {
-    put(samples, sample_chains * sizeof *samples);
-    put(sites, site_chains * sizeof *sites);
-    return false;
-  }
-  lido_heap_tables_clear();
-  tables.samples = samples;
-  tables.sites = sites;
-  tables.sample_chains = sample_chains;
-  tables.site_chains = site_chains;
-  tables.samples_max = samples_max;
-  tables.sites_max = sites_max;
-  return true;
-}
 
 /* ---- Samples ---- */
 
@@ -271,18 +245,76 @@ static void free_chain(site *first) {
   }
 }
 
-void lido_heap_tables_clear(void) {
-  forget_if(is_any, NULL);
-  for (size_t chain = 0; tables.sites != NULL && chain < tables.site_chains; chain++) free_chain(tables.sites[chain]);
+static void free_sites(void) {
+  for (size_t chain = 0; chain < tables.site_chains && tables.site_count != 0; chain++) {
+    free_chain(tables.sites[chain]);
+    tables.sites[chain] = NULL;
+  }
+}
+
+static void free_owners(void) {
   while (tables.owners != NULL) {
     owner *o = tables.owners;
     tables.owners = o->next;
     free_chain(o->unknown);
     put(o, sizeof *o);
   }
+}
+
+/* All but the chains themselves. */
+static void empty(void) {
+  if (tables.live != 0) forget_if(is_any, NULL);
+  free_sites();
+  free_owners();
+  tables = (struct tables){.samples = tables.samples,
+                           .sites = tables.sites,
+                           .sample_chains = tables.sample_chains,
+                           .site_chains = tables.site_chains};
+}
+
+void lido_heap_tables_clear(void) {
+  empty();
   put(tables.samples, tables.sample_chains * sizeof *tables.samples);
   put(tables.sites, tables.site_chains * sizeof *tables.sites);
   memset(&tables, 0, sizeof tables);
+}
+
+/* ---- The beginning ---- */
+
+/* Twice the limit is never needed, and a limit that is hardly met should cost little. */
+static size_t chains_for(size_t limit) {
+  const size_t most = 16384;
+  return lido_power_of_two_above(lido_min(limit, most));
+}
+
+static bool make(size_t sample_chains, size_t site_chains) {
+  sample **samples = get(sample_chains * sizeof *samples);
+  site **sites = get(site_chains * sizeof *sites);
+  if (samples == NULL || sites == NULL) {
+    put(samples, sample_chains * sizeof *samples);
+    put(sites, site_chains * sizeof *sites);
+    return false;
+  }
+  lido_heap_tables_clear();
+  tables.samples = samples;
+  tables.sites = sites;
+  tables.sample_chains = sample_chains;
+  tables.site_chains = site_chains;
+  return true;
+}
+
+/* Chains of an earlier run are used again if there are as many: making and zeroing them is most of a start. */
+bool lido_heap_tables_begin(size_t samples_max, size_t sites_max) {
+  size_t sample_chains = chains_for(samples_max);
+  size_t site_chains = chains_for(sites_max);
+  if (tables.sample_chains == sample_chains && tables.site_chains == site_chains) {
+    empty();
+  } else if (!make(sample_chains, site_chains)) {
+    return false;
+  }
+  tables.samples_max = samples_max;
+  tables.sites_max = sites_max;
+  return true;
 }
 
 /* ---- Reading ---- */
