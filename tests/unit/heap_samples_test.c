@@ -492,9 +492,10 @@ TEST(heap_samples, a_start_without_memory_leaves_the_earlier_profile_as_it_was) 
   start(1, 1);
   objects[0] = often(pool);
   lido_heap_profile_stop();
+  lido_heap_profile_options fewer = {.samples_max = 100}; /* tables of another size, which have to be made */
   for (unsigned nth = 1; nth <= 2; nth++) {
     lido_fault_arm(nth, true);
-    CHECK_EQ(lido_heap_profile_start(NULL), ENOMEM);
+    CHECK_EQ(lido_heap_profile_start(&fewer), ENOMEM);
     CHECK_GT(lido_fault_disarm(), 0);
     CHECK(!lido_heap_profile_is_on());
     CHECK_EQ(heap_stats().live, 1);
@@ -503,6 +504,22 @@ TEST(heap_samples, a_start_without_memory_leaves_the_earlier_profile_as_it_was) 
   }
   lido_pool_free(pool, objects[0]);
   CHECK_EQ(heap_stats().live, 0);
+  stop();
+  end(pool, 0);
+}
+
+TEST(heap_samples, a_start_like_the_one_before_needs_no_memory_and_knows_nothing) {
+  lido_pool *pool = pool_named("again");
+  start(1, 1);
+  objects[0] = often(pool);
+  lido_heap_profile_stop();
+  lido_fault_arm(1, true);
+  CHECK_EQ(lido_heap_profile_start(NULL), 0);
+  lido_fault_disarm();
+  CHECK_EQ(heap_stats().live, 0);
+  CHECK_EQ(heap_stats().stacks, 0);
+  CHECK_EQ(heap_sum_of("pool", "again", address_of(often)).alloc_objects, 0);
+  lido_pool_free(pool, objects[0]);
   stop();
   end(pool, 0);
 }
