@@ -47,6 +47,7 @@
 #include "lib/caches/hit_counts.h"
 #include "lib/caches/key_hash.h"
 #include "lib/caches/sized_pools.h"
+#include "lib/os/os.h"
 #include "lido/cache.h"
 #include "lido/cleanup.h"
 
@@ -201,6 +202,8 @@ void *lido_cache_keep_no_more(lido_cache *cache, lido_cache_entry *entry);
 
 /* Let go of what is beyond bounds, and of some whose time is over. */
 void lido_cache_settle(lido_cache *cache);
+/* The calling thread ends, from inside a function of the program's: it is settling nothing any more. */
+void lido_cache_settle_no_more(void);
 
 /* ---- Hits (cache_get.c) ---- */
 

@@ -139,28 +139,47 @@ lido_cache_parting lido_cache_remove_locked(lido_cache *cache, lido_table_shard 
       .entry = entry, .value = lido_cache_keep_no_more(cache, entry), .cleanup = entry->cleanup, .reason = reason};
 }
 
-static void tell(lido_cache *cache, const lido_cache_parting *parting) {
+static void count(lido_cache *cache, lido_cache_reason reason) {
   static const size_t counters[] = {
 #define LIDO_CACHE_REASON_PLACE(constant, name, text) offsetof(lido_cache_stats, name),
       LIDO_CACHE_REASONS(LIDO_CACHE_REASON_PLACE)
 #undef LIDO_CACHE_REASON_PLACE
   };
-  const lido_cache_options *options = &cache->options;
-  uint64_t *counter = (uint64_t *)(void *)((char *)&cache->rare + counters[parting->reason]);
+  uint64_t *counter = (uint64_t *)(void *)((char *)&cache->rare + counters[reason]);
   lido_add_relaxed(counter, 1); /* RELAXED: statistic */
-  if (options->on_evict == NULL) return;
+}
+
+typedef struct telling {
+  const lido_cache_options *options;
+  const lido_cache_parting *parting;
+} telling;
+
+static void tell(void *argument) {
+  const telling *t = argument;
+  const lido_cache_parting *p = t->parting;
   int saved_errno = errno;
-  options->on_evict(parting->entry->key, parting->entry->key_bytes, parting->value, parting->reason, options->context);
+  t->options->on_evict(p->entry->key, p->entry->key_bytes, p->value, p->reason, t->options->context);
   errno = saved_errno;
 }
 
-void lido_cache_part(lido_cache *cache, lido_cache_parting *parting) {
-  if (parting->cleanup.bits != 0) lido_cleanup_stop(parting->cleanup);
-  if (parting->value != NULL) {
-    tell(cache, parting);
-    lido_release(parting->value);
-  }
+static void release_parting(const lido_cache_parting *parting) {
+  if (parting->value != NULL) lido_release(parting->value);
   lido_release(parting->entry);
+}
+
+/* The thread ends in on_evict, and everything else that it is in the midst of. */
+static void abandon(void *argument) {
+  const telling *t = argument;
+  lido_cache_settle_no_more();
+  release_parting(t->parting);
+}
+
+void lido_cache_part(lido_cache *cache, lido_cache_parting *parting) {
+  telling t = {&cache->options, parting};
+  if (parting->cleanup.bits != 0) lido_cleanup_stop(parting->cleanup);
+  if (parting->value != NULL) count(cache, parting->reason);
+  if (parting->value != NULL && t.options->on_evict != NULL) lido_os_call_to_its_end(tell, abandon, &t);
+  release_parting(parting);
 }
 
 /* ---- Times ---- */

@@ -95,15 +95,28 @@ static void note_let_go_and_told(lido_cache *cache, lido_cache_entry *entry) {
   lido_lock_give(&cache->kept.lock);
 }
 
+typedef struct parting_told {
+  lido_cache *cache;
+  lido_cache_parting *parting;
+  lido_cache_entry *entry;
+} parting_told;
+
+static void part_and_note(void *argument) {
+  const parting_told *told = argument;
+  lido_cache_part(told->cache, told->parting);
+  note_let_go_and_told(told->cache, told->entry);
+}
+
+static void forget_told(void *argument) { lido_release(((const parting_told *)argument)->entry); }
+
 static void let_go(lido_cache *cache, lido_cache_parting *parting) {
   if (cache->options.on_evict == NULL) {
     lido_cache_part(cache, parting);
     return;
   }
-  lido_cache_entry *entry = lido_retain(parting->entry);
-  lido_cache_part(cache, parting);
-  note_let_go_and_told(cache, entry);
-  lido_release(entry);
+  parting_told told = {cache, parting, lido_retain(parting->entry)};
+  lido_os_call_to_its_end(part_and_note, forget_told, &told);
+  forget_told(&told);
 }
 
 static bool evict_beyond(lido_cache *cache) {
@@ -134,14 +147,25 @@ static size_t kept_now(lido_cache *cache) {
   return count;
 }
 
-/* No more than there are now, whatever callbacks put in their place. */
+typedef struct eviction {
+  lido_cache *cache;
+  size_t most;
+  size_t evicted;
+} eviction;
+
+static void evict_most(void *argument) {
+  eviction *e = argument;
+  while (e->evicted < e->most && evict_one(e->cache)) e->evicted++;
+}
+
+static void end_eviction(void *argument) { lido_release(((const eviction *)argument)->cache); }
+
+/* No more than there are now, whatever callbacks put in their place. The cache may be destroyed in one. */
 size_t lido_cache_evict(lido_cache *cache, size_t count) {
-  size_t evicted = 0;
-  size_t most = lido_min(count, kept_now(cache));
-  lido_retain(cache); /* it may be destroyed in a callback */
-  while (evicted < most && evict_one(cache)) evicted++;
-  lido_release(cache);
-  return evicted;
+  eviction e = {.cache = lido_retain(cache), .most = lido_min(count, kept_now(cache))};
+  lido_os_call_to_its_end(evict_most, end_eviction, &e);
+  end_eviction(&e);
+  return e.evicted;
 }
 
 /* ---- Times ---- */
@@ -208,6 +232,8 @@ static settling begin_settling(lido_cache *cache) {
   }
   return here;
 }
+
+void lido_cache_settle_no_more(void) { innermost = NULL; }
 
 void lido_cache_settle(lido_cache *cache) {
   if (!cache->keeps) return;

@@ -114,8 +114,7 @@ static int answer_slabs(asking *a, const char *pool) {
   if (bytes < (int)sizeof name && lido_json_text_restore(name)) error = answer_slabs_of(a, name);
   if (error == ENOENT && !a->began) error = answer_slabs_of(a, pool);
   if (a->began) return error; /* what it may be is the sink's */
-  if (error == ENOENT) return say_error(a, "there is no pool of that name");
-  return error == ENOTSUP ? say_error(a, "the pool is one thread's alone") : error;
+  return error == ENOENT ? say_error(a, "there is no pool of that name") : error;
 }
 
 /* ---- Which one it is ---- */
