@@ -107,16 +107,24 @@ static bool may_be_object(const lido_pool_core *core, uintptr_t address) {
   return lido_core_contains(core, address) && (address & (((uintptr_t)1 << core->geometry.shift) - 1)) == 0;
 }
 
-static bool is_plainly_live(const lido_pool_core *core, uintptr_t address) {
-  /* RELAXED: as in lido_state_claim. */
-  return may_be_object(core, address) && lido_load_relaxed(lido_core_state_of(core, address)) == LIDO_STATE_LIVE;
+/* In the program's hands, and nobody keeps a count. Some cache may still remember the object as its hot one, and then
+ * a nudge may mark it at any moment (G2): so a mark is as good as none, in one look as in the next. */
+static bool is_plainly_live(uint8_t state) { return state == LIDO_STATE_LIVE || state == LIDO_STATE_SAMPLED; }
+
+static bool claim_marked_or_not(uint8_t *state) {
+  uint8_t marked = LIDO_STATE_SAMPLED;
+  do {
+    if (lido_state_claim(state, LIDO_STATE_FREE)) return true;
+    marked = LIDO_STATE_SAMPLED;
+  } while (lido_cas_relaxed(state, &marked, LIDO_STATE_LIVE)); /* RELAXED: of two frees at once one goes on */
+  return false;
 }
 
 bool lido_core_hold(const lido_pool_core *core, void *object) {
   uint8_t *state = lido_core_state_of(core, (uintptr_t)object);
   /* RELAXED: as in lido_state_claim. */
   uint8_t now = lido_load_relaxed(state);
-  if (LIDO_UNLIKELY(now != LIDO_STATE_LIVE && now != LIDO_STATE_SAMPLED)) return false;
+  if (LIDO_UNLIKELY(!is_plainly_live(now))) return false;
   lido_store_relaxed(state, LIDO_STATE_HELD); /* RELAXED: as above */
   return true;
 }
@@ -130,9 +138,12 @@ bool lido_core_is_live_object(const lido_pool_core *core, const void *object) {
 bool lido_core_accept(lido_pool_core *core, void *object) {
   uintptr_t address = (uintptr_t)object;
   lido_core_unsample(core, object);
-  if (is_plainly_live(core, address)) {
-    wipe(core, object);
-    if (lido_state_claim(lido_core_state_of(core, address), LIDO_STATE_FREE)) return true;
+  if (may_be_object(core, address)) {
+    uint8_t *state = lido_core_state_of(core, address);
+    if (is_plainly_live(lido_load_relaxed(state))) { /* RELAXED: as in lido_state_claim */
+      wipe(core, object);
+      if (claim_marked_or_not(state)) return true;
+    }
   }
   report_free(core, object);
   return false;

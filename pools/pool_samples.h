@@ -10,13 +10,15 @@
  * marks the object, without a sample behind it (lido_pools_nudge).
  * Invariants
  *   G1  an object that is a sample is SAMPLED or HELD, but for the moments of alloc, free and death.
- *   G2  SAMPLED alone means nothing but that its free comes to the slow path.
+ *   G2  SAMPLED alone means nothing but that its free comes to the slow path. A mark may hit an object in whosever
+ *       hands, since a cache remembers as hot what is another's by now.
  *   G3  objects are hidden, or each call wanted, only in a cache that is watched; such a cache stays watched until a
  *       visit finds the profile off and shows all again.
  * Threads: a cache's countdown is its owner's. Objects that come past the caches are counted in the pool, atomically;
  * of samples taken there at once, one may stand for all objects so far, and another for none.
  * Passthrough pools have no state bytes: each free looks the address up while the pool has samples.
  * Failure: a sample that comes to nothing leaves its weight for the next.
+ * Proof: of marks, tests/interleavings/hot_slot_test.c.
  * Not done: counting the inlined allocs one by one, which would cost each of them; a nudge that does nothing but
  * withdraw the cache's owner, as a flush does: a free of the hot object does not look at the owner. A free a few cycles
  * after its alloc may still miss the mark, since a processor reads its own last write before others' (store

@@ -1,19 +1,21 @@
 /* hot_slot_test.c: two threads, each with a hot slot and a magazine, pass objects to each other. An object is
- * never handed out to two of them, no valid call is reported, and none is lost.
+ * never handed out to two of them, no valid call is reported, and none is lost. In some of the models a third thread
+ * nudges: it marks what a cache remembers as hot (pools/pool_samples.h), whosever object that is by now.
  *
  * Models lido/inline/pool_checked_inline.h: lido_cache_alloc_hot, lido_thread_cache_pop, lido_cache_free_hot,
  * lido_thread_cache_free_cold, lido_cache_push, lido_state_claim; and the hot slot's part of pools/thread_cache.c:
  * take_hot. Each look at a state byte, and each store to one, is a step of its own; a cache's fields belong
  * to its thread, so they change in the same step. The depot and the slabs are one store under a lock: a visit
- * is one step.
+ * is one step. Of pools/pool_samples.c mark_hot, and of pools/free_slow.c what a marked object's free does:
+ * free_with_cache, lido_core_unsample, and, where each call is wanted at the slow path, lido_core_accept.
  */
 #include "tests/interleavings/interleaving_explorer.h"
 
-enum { OBJECTS = 3, THREADS = 2, MAGAZINE = 2, NONE = 0xff, SCRIPT = 8 };
+enum { OBJECTS = 3, THREADS = 2, NUDGER = 2, MAGAZINE = 2, NONE = 0xff, SCRIPT = 8 };
 enum { X, Y, Z };
 
 /* The values of lido/inline/pool_inline.h. */
-enum { STATE_NONE, STATE_LIVE, STATE_FREE, STATE_CLAIMS = 4 };
+enum { STATE_NONE, STATE_LIVE, STATE_SAMPLED, STATE_FREE, STATE_CLAIMS = 4 };
 
 /* Lines left out or changed. */
 enum {
@@ -23,6 +25,8 @@ enum {
   POP_WITHOUT_LOOK = 8,  /* alloc from the magazine trusts it */
   COMPARE_AND_SWAP = 16, /* LIDO_CHECKS=full: the look and the store of lido_state_claim are one step */
   FREE_IN_MAGAZINE = 32, /* what would be stricter: push writes FREE, and pop takes nothing else */
+  ALL_SLOW = 64,         /* each free comes to lido_core_accept, for each call is wanted at the slow path */
+  ACCEPT_ONCE = 128,     /* which takes the mark away, and then trusts that there is none */
 };
 
 /* What a thread does next: from a script, or anything that a good program may do. */
@@ -39,7 +43,12 @@ enum {
   AT_COLD,
   AT_COLD_CLAIM,
   AT_PUSH,
-  AT_KEEP
+  AT_KEEP,
+  AT_UNSAMPLE,
+  AT_ACCEPT_UNSAMPLE,
+  AT_ACCEPT,
+  AT_ACCEPT_STORE,
+  AT_ACCEPT_MARKED
 };
 
 typedef struct one_thread {
@@ -64,6 +73,8 @@ typedef struct machine {
   uint8_t misused;
   uint8_t reported;
   bool twice;
+  uint8_t nudges; /* that are still to come */
+  uint8_t marks;  /* the object that the nudger is about to mark, or NONE */
   one_thread threads[THREADS];
 } machine;
 
@@ -105,6 +116,12 @@ static void begin_free(one_thread *t, uint8_t object) {
   t->at = object == t->hot ? AT_HOT_CLAIM : AT_COLD;
 }
 
+static void begin_slow_free(one_thread *t, uint8_t object) {
+  t->holds &= (uint8_t) ~(1 << object);
+  t->object = object;
+  t->at = AT_ACCEPT_UNSAMPLE;
+}
+
 /* ---- The steps of alloc ---- */
 
 /* lido_cache_alloc_hot, the look. */
@@ -125,7 +142,7 @@ static void look_at_popped(machine *m, one_thread *t) {
   t->object = t->items[--t->count];
   t->items[t->count] = 0;
   uint8_t state = m->states[t->object];
-  bool good = m->variant & FREE_IN_MAGAZINE ? state == STATE_FREE : state > STATE_LIVE;
+  bool good = m->variant & FREE_IN_MAGAZINE ? state == STATE_FREE : state > STATE_SAMPLED;
   if (m->variant & POP_WITHOUT_LOOK) good = true;
   m->reported |= !good;
   t->at = good ? AT_POP_STORE : t->count != 0 ? AT_POP : AT_REFILL; /* lido_alloc_corrupt takes the next */
@@ -166,10 +183,38 @@ static void free_hot(machine *m, size_t thread) {
 }
 
 static void free_cold(machine *m, size_t thread) {
-  one_thread *t = &m->threads[thread];
-  if (look_before_claim(m, thread, AT_COLD_CLAIM, AT_CHOICE, AT_PUSH)) return;
+  look_before_claim(m, thread, AT_COLD_CLAIM, AT_UNSAMPLE, AT_PUSH);
+}
+
+/* free_with_cache: a mark goes, and the fast path begins again; without one, the free is none. */
+static void unsample(machine *m, one_thread *t) {
+  if (m->states[t->object] == STATE_SAMPLED) {
+    m->states[t->object] = STATE_LIVE;
+    t->at = t->object == t->hot ? AT_HOT_CLAIM : AT_COLD;
+    return;
+  }
   m->reported = 1;
   end_free(t);
+}
+
+/* lido_core_accept, step by step. */
+static void accept_unsample(machine *m, one_thread *t) {
+  if (m->states[t->object] == STATE_SAMPLED) m->states[t->object] = STATE_LIVE;
+  t->at = AT_ACCEPT;
+}
+
+static void accept(machine *m, one_thread *t) {
+  uint8_t state = m->states[t->object];
+  if (state == STATE_LIVE) {
+    if (m->variant & COMPARE_AND_SWAP) m->states[t->object] = STATE_FREE;
+    t->at = m->variant & COMPARE_AND_SWAP ? AT_KEEP : AT_ACCEPT_STORE;
+    t->demoted = 1; /* it goes to the magazine, as what was demoted does */
+  } else if (state == STATE_SAMPLED && (m->variant & ACCEPT_ONCE) == 0) {
+    t->at = AT_ACCEPT_MARKED;
+  } else {
+    m->reported = 1;
+    end_free(t);
+  }
 }
 
 static void push(machine *m, size_t thread) {
@@ -233,8 +278,13 @@ static explorer_step choose(machine *m, size_t thread, unsigned choice) {
   }
   uint8_t object = (uint8_t)((choice - 1) % OBJECTS);
   bool holds = (t->holds >> object & 1) != 0;
+  bool slow = thread == 1 && m->variant & ALL_SLOW; /* that thread never has a hot object; the other's may be stale */
   if (choice <= OBJECTS && holds) {
-    begin_free(t, object);
+    if (slow) {
+      begin_slow_free(t, object);
+    } else {
+      begin_free(t, object);
+    }
     return EXPLORER_STEPPED;
   }
   if (choice > OBJECTS && choice <= 2 * OBJECTS && holds && m->slot == NONE) {
@@ -252,8 +302,28 @@ static explorer_step choose(machine *m, size_t thread, unsigned choice) {
   return EXPLORER_BLOCKED;
 }
 
+/* mark_hot: the load of `hot`, and the compare-and-swap. */
+static explorer_step nudge(machine *m, unsigned choice) {
+  if (m->marks != NONE) {
+    if (choice != 0) return EXPLORER_BLOCKED;
+    if (m->states[m->marks] == STATE_LIVE) m->states[m->marks] = STATE_SAMPLED;
+    m->marks = NONE;
+    return EXPLORER_STEPPED;
+  }
+  if (m->nudges == 0) return EXPLORER_IDLE;
+  if (choice == THREADS) { /* enough */
+    m->nudges = 0;
+    return EXPLORER_STEPPED;
+  }
+  if (choice >= THREADS || m->threads[choice].hot == NONE) return EXPLORER_BLOCKED;
+  m->marks = m->threads[choice].hot;
+  m->nudges--;
+  return EXPLORER_STEPPED;
+}
+
 static explorer_step step(void *state, size_t thread, unsigned choice) {
   machine *m = state;
+  if (thread == NUDGER) return nudge(m, choice);
   one_thread *t = &m->threads[thread];
   if (t->at == AT_CHOICE && m->script[thread][0] == ANYTHING) return choose(m, thread, choice);
   if (choice != 0) return EXPLORER_BLOCKED;
@@ -292,6 +362,22 @@ static explorer_step step(void *state, size_t thread, unsigned choice) {
       break;
     case AT_KEEP:
       keep_demoted(m, t);
+      break;
+    case AT_UNSAMPLE:
+      unsample(m, t);
+      break;
+    case AT_ACCEPT_UNSAMPLE:
+      accept_unsample(m, t);
+      break;
+    case AT_ACCEPT:
+      accept(m, t);
+      break;
+    case AT_ACCEPT_STORE:
+      m->states[t->object] = STATE_FREE;
+      t->at = AT_KEEP;
+      break;
+    case AT_ACCEPT_MARKED:
+      accept_unsample(m, t);
       break;
     default:
       break;
@@ -336,6 +422,7 @@ static void start(void *state, int variant) {
   m->variant = (uint8_t)variant;
   m->operations = 7;
   m->slot = NONE;
+  m->marks = NONE;
   for (size_t i = 0; i < THREADS; i++) m->threads[i].hot = m->threads[i].hot_state = NONE;
   for (uint8_t object = 0; object < OBJECTS; object++) m->states[object] = STATE_FREE;
   m->store = (1 << OBJECTS) - 1;
@@ -366,6 +453,35 @@ TEST(hot_slot, control_without_a_look_at_the_hot_state_it_is) {
 
 TEST(hot_slot, control_with_demotion_whatever_the_state_valid_calls_are_reported) {
   CHECK_PROTOCOL_BREAKS(&good_programs, DEMOTE_ALWAYS, "a valid call is reported");
+}
+
+/* ---- Nudges ---- */
+
+static void start_nudged(void *state, int variant) {
+  machine *m = state;
+  start(m, variant);
+  m->operations = 5;
+  m->nudges = 2;
+}
+
+static const explorer_protocol nudged = {
+    .name = "hot slots that are nudged",
+    .state_bytes = sizeof(machine),
+    .threads = THREADS + 1,
+    .choices = 2 * OBJECTS + 2,
+    .start = start_nudged,
+    .step = step,
+    .check = check,
+    .check_end = check_end,
+};
+
+TEST(hot_slot, a_mark_is_harmless_whosever_object_it_hits) { CHECK_PROTOCOL_HOLDS(&nudged, 0); }
+TEST(hot_slot, nor_does_it_harm_with_full_checks) { CHECK_PROTOCOL_HOLDS(&nudged, COMPARE_AND_SWAP); }
+TEST(hot_slot, nor_where_each_call_is_wanted_at_the_slow_path) { CHECK_PROTOCOL_HOLDS(&nudged, ALL_SLOW); }
+TEST(hot_slot, nor_there_with_full_checks) { CHECK_PROTOCOL_HOLDS(&nudged, ALL_SLOW | COMPARE_AND_SWAP); }
+
+TEST(hot_slot, control_a_mark_between_two_looks_makes_a_valid_free_none) {
+  CHECK_PROTOCOL_BREAKS(&nudged, ALL_SLOW | ACCEPT_ONCE, "a valid call is reported");
 }
 
 /* ---- A double free by two threads at once ---- */
