@@ -286,25 +286,29 @@ static void counted_free(void *block) {
   free(block);
 }
 
-TEST(json, each_request_for_memory_that_fails_is_an_error_and_no_leak) {
-  by_hand h;
-  const lido_snapshot *s = make_by_hand(&h);
-  lido_manager *manager = lido_manager_create(NULL, NULL);
-  json_set_alloc_funcs(sometimes_malloc, counted_free);
-  size_t failures = 0;
-  for (size_t nth = 1;; nth++) {
+/* Each `step`th request for memory fails, until there is none: an error, and nothing is held. -> how many failed. */
+static size_t failures_of(int (*write)(const void *what, page *to), const void *what, size_t step) {
+  for (size_t failures = 0;; failures++) {
     page p = {0};
-    countdown = nth;
-    int error = lido_json_write(s, take, &p);
+    countdown = 1 + failures * step;
+    int error = write(what, &p);
     bool reached = countdown == 0;
     countdown = 0;
     page_end(&p);
     CHECK_EQ(held, 0);
     CHECK_EQ(error, reached ? ENOMEM : 0);
-    if (!reached) break;
-    failures++;
+    if (!reached) return failures;
   }
-  CHECK_GT(failures, 100);
+}
+
+static int write_by_hand(const void *what, page *to) { return lido_json_write(what, take, to); }
+
+TEST(json, each_request_for_memory_that_fails_is_an_error_and_no_leak) {
+  by_hand h;
+  const lido_snapshot *s = make_by_hand(&h);
+  lido_manager *manager = lido_manager_create(NULL, NULL);
+  json_set_alloc_funcs(sometimes_malloc, counted_free);
+  CHECK_GT(failures_of(write_by_hand, s, 1), 100);
   countdown = 1;
   page p = {0};
   CHECK_EQ(lido_json_answer(manager, "snapshot", take, &p, NULL), 0);
@@ -332,25 +336,14 @@ static size_t most_held_for(const lido_sample *samples, size_t count) {
   return held_most;
 }
 
+static int write_samples(const void *what, page *to) { return lido_json_write_samples(what, SAMPLES, take, to); }
+
 TEST(json, samples_are_in_memory_one_at_a_time) {
   static lido_sample samples[SAMPLES];
   json_set_alloc_funcs(sometimes_malloc, counted_free);
   CHECK_GT(most_held_for(samples, 1), 0);
   CHECK_EQ(most_held_for(samples, SAMPLES), most_held_for(samples, 1));
-  size_t failures = 0;
-  for (size_t nth = 1;; nth += 7) {
-    page p = {0};
-    countdown = nth;
-    int error = lido_json_write_samples(samples, SAMPLES, take, &p);
-    bool reached = countdown == 0;
-    countdown = 0;
-    page_end(&p);
-    CHECK_EQ(held, 0);
-    CHECK_EQ(error, reached ? ENOMEM : 0);
-    if (!reached) break;
-    failures++;
-  }
-  CHECK_GT(failures, SAMPLES);
+  CHECK_GT(failures_of(write_samples, samples, 7), SAMPLES);
   json_set_alloc_funcs(malloc, free);
 }
 
