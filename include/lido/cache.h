@@ -91,7 +91,8 @@ typedef struct lido_cache_options {
   size_t (*weight)(const void *key, size_t key_bytes, const void *value, void *context);
   /* The cache no longer keeps this value; it is alive until this returns. Called only for values that were kept, and
    * not if the pool of the value has ended. It may use this cache: then a value that is asked for in here is not kept
-   * again by that. */
+   * again by that. A thread that ends in here holds up nobody; but from inside a call of its own of this cache, other
+   * than lido_cache_evict, it takes along what that call holds: an entry, and the cache's memory. */
   void (*on_evict)(const void *key, size_t key_bytes, void *value, lido_cache_reason reason, void *context);
   /* Nanoseconds that never go back; NULL = the system's. For tests and simulations. */
   uint64_t (*now)(void *context);

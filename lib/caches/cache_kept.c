@@ -101,13 +101,16 @@ typedef struct parting_told {
   lido_cache_entry *entry;
 } parting_told;
 
-static void part_and_note(void *argument) {
+static void part_with(void *argument) {
   const parting_told *told = argument;
   lido_cache_part(told->cache, told->parting);
-  note_let_go_and_told(told->cache, told->entry);
 }
 
-static void forget_told(void *argument) { lido_release(((const parting_told *)argument)->entry); }
+static void forget_told(void *argument) {
+  const parting_told *told = argument;
+  note_let_go_and_told(told->cache, told->entry);
+  lido_release(told->entry);
+}
 
 static void let_go(lido_cache *cache, lido_cache_parting *parting) {
   if (cache->options.on_evict == NULL) {
@@ -115,7 +118,7 @@ static void let_go(lido_cache *cache, lido_cache_parting *parting) {
     return;
   }
   parting_told told = {cache, parting, lido_retain(parting->entry)};
-  lido_os_call_to_its_end(part_and_note, forget_told, &told);
+  lido_os_call_to_its_end(part_with, forget_told, &told);
   forget_told(&told);
 }
 

@@ -84,7 +84,8 @@ void lido_heap_samples_stop(void) {
   uint32_t last = runs;
   lido_lock_give(&lock);
   if (lido_heap_is_capturing()) return;
-  /* ACQUIRE heap.capture: all that they did is done. */
+  /* Captures of a run after next count here, too: then this only waits longer.
+   * ACQUIRE heap.capture: all that they did is done. */
   while (lido_load_acquire(&captures[last % 2]) != 0) lido_os_yield();
 }
 

@@ -182,9 +182,7 @@ static void free_hot(machine *m, size_t thread) {
   if (t->at == AT_CHOICE) end_free(t);
 }
 
-static void free_cold(machine *m, size_t thread) {
-  look_before_claim(m, thread, AT_COLD_CLAIM, AT_UNSAMPLE, AT_PUSH);
-}
+static void free_cold(machine *m, size_t thread) { look_before_claim(m, thread, AT_COLD_CLAIM, AT_UNSAMPLE, AT_PUSH); }
 
 /* free_with_cache: a mark goes, and the fast path begins again; without one, the free is none. */
 static void unsample(machine *m, one_thread *t) {

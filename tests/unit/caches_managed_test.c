@@ -215,7 +215,7 @@ static void end_thread_deep_inside(void *unused) {
   }
 }
 
-/* In a child, since what the thread was just being told of is lost. */
+/* In a child, for so many managers at once. */
 TEST(caches_managed, nor_one_that_ends_deep_inside_of_many_passes) {
   for (size_t i = 0; i < DEEP; i++) {
     shelf_begin(&shelves[i], NULL);

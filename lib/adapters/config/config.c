@@ -11,29 +11,20 @@
 #include <string.h>
 
 #include "lib/adapters/config/config_parts.h"
+#include "lido/inline/utf8_inline.h"
 
 enum { ALIGN_DEFAULT = 64 }; /* bytes, of a pool: lido/pool.h */
 
-/* Bytes of the UTF-8 letter that stands there; 0: it is broken, as one is that was cut in two. */
-static size_t letter_bytes(const unsigned char *at) {
-  size_t bytes = at[0] < 0x80 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-  bool is_head = at[0] < 0x80 || (at[0] >= 0xc2 && at[0] <= 0xf4);
-  if (!is_head || (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90)) return 0;
-  for (size_t i = 1; i < bytes; i++) {
-    if ((at[i] & 0xc0) != 0x80) return 0;
-  }
-  return bytes;
-}
-
 /* C0 and C1: from U+0080 to U+009F, which are two bytes. */
-static bool is_control(const unsigned char *at) {
-  return at[0] < ' ' || at[0] == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
+static bool is_control(const char *at) {
+  unsigned first = lido_utf8_byte(at, 0);
+  return first < ' ' || first == 0x7f || (first == 0xc2 && lido_utf8_byte(at, 1) < 0xa0);
 }
 
 /* Names may have letters that a terminal obeys. */
 static void without_control_letters(char *text) {
-  for (unsigned char *at = (unsigned char *)text; *at != '\0';) {
-    size_t bytes = letter_bytes(at);
+  for (char *at = text; *at != '\0';) {
+    size_t bytes = lido_utf8_bytes(at);
     size_t wrong = bytes == 0 ? 1 : is_control(at) ? bytes : 0;
     memset(at, '?', wrong);
     at += wrong != 0 ? wrong : bytes;

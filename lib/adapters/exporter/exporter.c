@@ -195,7 +195,8 @@ static int start_locked(lido_exporter *exporter, const lido_exporter_options *op
   }
   exporter->port = socket.port;
   exporter->descriptors.listening = socket.descriptor;
-  exporter->descriptors.epoll = MHD_get_daemon_info(exporter->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+  const union MHD_DaemonInfo *info = MHD_get_daemon_info(exporter->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+  exporter->descriptors.epoll = info != NULL ? info->epoll_fd : -1; /* it may be built without */
   lido_exporters_add(&exporter->descriptors);
   return 0;
 }
@@ -251,8 +252,7 @@ lido_exporter *lido_exporter_start(lido_manager *manager, const lido_exporter_op
 
 uint16_t lido_exporter_port(const lido_exporter *exporter) { return exporter->port; }
 
-void lido_exporter_stop(lido_exporter *exporter) {
-  if (exporter == NULL) return;
+static void stop(lido_exporter *exporter) {
   /* The socket becomes ours again. It stays open until the thread has ended, which may be about to accept. */
   MHD_socket listening = MHD_quiesce_daemon(exporter->daemon);
   lido_exporters_lock();
@@ -264,4 +264,12 @@ void lido_exporter_stop(lido_exporter *exporter) {
   if (listening != MHD_INVALID_SOCKET) close(listening);
   lido_exporters_unlock();
   free_exporter(exporter);
+}
+
+/* Who is cancelled shall not leave it half stopped. */
+void lido_exporter_stop(lido_exporter *exporter) {
+  if (exporter == NULL) return;
+  int before = lido_exporters_cancel_off();
+  stop(exporter);
+  lido_exporters_cancel_restore(before);
 }

@@ -12,9 +12,16 @@ static mtx_t lock;
 static int cancel_state;          /* of the thread that has the lock; guarded by it */
 static exporter_descriptors *all; /* guarded by `lock` */
 
-static void take(void) {
+int lido_exporters_cancel_off(void) {
   int before;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+  return before;
+}
+
+void lido_exporters_cancel_restore(int before) { pthread_setcancelstate(before, &(int){0}); }
+
+static void take(void) {
+  int before = lido_exporters_cancel_off();
   mtx_lock(&lock);
   cancel_state = before;
 }
@@ -22,7 +29,7 @@ static void take(void) {
 static void give(void) {
   int before = cancel_state;
   mtx_unlock(&lock);
-  pthread_setcancelstate(before, &(int){0});
+  lido_exporters_cancel_restore(before);
 }
 
 /* ---- Fork ---- */

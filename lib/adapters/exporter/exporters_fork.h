@@ -40,4 +40,8 @@ void lido_exporters_remove(const exporter_descriptors *one);
 void lido_exporter_client_opened(exporter_descriptors *of, int client);
 void lido_exporter_client_closes(exporter_descriptors *of, int client);
 
+/* Of the calling thread; pairs may be inside each other. */
+int lido_exporters_cancel_off(void);
+void lido_exporters_cancel_restore(int before);
+
 #endif

@@ -72,13 +72,19 @@ static int close_with(int descriptor, int error) {
   return -1;
 }
 
+/* A umask may have taken from the owner. What this can't mend, the open will tell. */
+static void give_to_owner(const char *folder) {
+  struct stat status;
+  bool has_all = lstat(folder, &status) == 0 && (status.st_mode & S_IRWXU) == S_IRWXU;
+  if (!has_all) fchmodat(AT_FDCWD, folder, S_IRWXU, AT_SYMLINK_NOFOLLOW);
+}
+
 /* Others may make a folder of that name in /tmp before us. -> descriptor, or -1. */
 static int open_own_folder(const char *folder) {
   struct stat status;
   bool is_new = mkdir(folder, S_IRWXU) == 0;
   if (!is_new && errno != EEXIST) return -1;
-  /* A umask may have taken from the owner. */
-  if (is_new && fchmodat(AT_FDCWD, folder, S_IRWXU, AT_SYMLINK_NOFOLLOW) != 0) return -1;
+  if (is_new) give_to_owner(folder);
   int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (descriptor < 0) return errno == ELOOP || errno == ENOTDIR ? close_with(-1, EPERM) : -1;
   if (fstat(descriptor, &status) != 0) return close_with(descriptor, errno);
