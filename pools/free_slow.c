@@ -112,7 +112,7 @@ static bool may_be_object(const lido_pool_core *core, uintptr_t address) {
 static bool is_plainly_live(uint8_t state) { return state == LIDO_STATE_LIVE || state == LIDO_STATE_SAMPLED; }
 
 static bool claim_marked_or_not(uint8_t *state) {
-  uint8_t marked = LIDO_STATE_SAMPLED;
+  uint8_t marked;
   do {
     if (lido_state_claim(state, LIDO_STATE_FREE)) return true;
     marked = LIDO_STATE_SAMPLED;

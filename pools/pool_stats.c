@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/atomic.h"
+#include "lib/base/bits.h"
 #include "pools/registry.h"
 #include "pools/thread_cache.h"
 
@@ -38,7 +39,7 @@ static void add_slabs(lido_pool_core *core, lido_pool_stats *out) {
   lido_slab_lists_lock(lists);
   size_t taken = lido_slab_lists_taken(lists);
   size_t held = out->cached + lido_load_relaxed(&core->set_aside); /* RELAXED: statistic */
-  out->live = taken > held ? taken - held : 0;                     /* other threads move objects while we count */
+  out->live = lido_less(taken, held);                              /* other threads move objects while we count */
   out->peak = lists->peak;
   out->objects = lists->objects;
   out->slabs = lists->slabs;
@@ -68,7 +69,7 @@ static void add_direct(const lido_pool_core *core, lido_pool_stats *out) {
 static void add_passthrough(const lido_pool_core *core, lido_pool_stats *out) {
   size_t aside = lido_load_relaxed(&core->set_aside);
   size_t taken = lido_load_relaxed(&core->passthrough_live);
-  out->live += taken > aside ? taken - aside : 0;
+  out->live += lido_less(taken, aside);
   out->peak += lido_load_relaxed(&core->passthrough_peak);
 }
 
@@ -106,13 +107,11 @@ double lido_pool_hit_rate(const lido_pool_stats *stats) {
   return (double)(calls - stats->misses) / (double)calls;
 }
 
-static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
-
 /* A pool without caches has no refills, and counts its fallbacks among the direct ones. */
 void lido_pool_alloc_paths_get(const lido_pool_stats *stats, lido_pool_alloc_paths *out) {
   uint64_t refills = stats->refills_depot + stats->refills_slab + stats->refills_backing;
-  uint64_t direct = refills != 0 ? stats->allocs_direct : less(stats->allocs_direct, stats->fallbacks);
-  *out = (lido_pool_alloc_paths){.thread_cache = less(stats->allocs, refills + direct + stats->fallbacks),
+  uint64_t direct = refills != 0 ? stats->allocs_direct : lido_less(stats->allocs_direct, stats->fallbacks);
+  *out = (lido_pool_alloc_paths){.thread_cache = lido_less(stats->allocs, refills + direct + stats->fallbacks),
                                  .depot = stats->refills_depot,
                                  .slab = stats->refills_slab,
                                  .backing = stats->refills_backing,

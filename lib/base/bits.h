@@ -22,6 +22,9 @@ static inline size_t lido_granule_of(size_t value) { return value & (~value + 1)
 static inline size_t lido_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t lido_max(size_t a, size_t b) { return a > b ? a : b; }
 
+/* a - b, or 0 where numbers that were read one after the other would make it less. */
+static inline uint64_t lido_less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
+
 /* Up to the next multiple of `align`, a power of two. pre: the result is representable. */
 static inline size_t lido_round_up(size_t value, size_t align) { return (value + align - 1) & ~(align - 1); }
 

@@ -1,6 +1,7 @@
 /* derived_metrics.c: see derived_metrics.h. */
 #include "lib/report/derived_metrics.h"
 
+#include "lib/base/bits.h"
 #include "lido/version.h"
 
 /* ---- What is not published by itself ---- */
@@ -150,8 +151,6 @@ void lido_put_budget_metrics(lido_metrics_writer *writer) {
 
 /* ---- Pools ---- */
 
-static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
-
 /* The four of a pool add up to what it has reserved; a snapshot that was taken while threads were at work may be off by
  * some objects, and then free gives way. */
 static void put_bytes_of(lido_metrics_writer *writer, const lido_family *family, const lido_pool_snapshot *pool) {
@@ -160,7 +159,7 @@ static void put_bytes_of(lido_metrics_writer *writer, const lido_family *family,
   lido_label name = {"pool", pool->name};
   lido_sample_put(writer, family, name, (lido_label){"state", "live"}, stats->bytes_live);
   lido_sample_put(writer, family, name, (lido_label){"state", "cached"}, stats->bytes_cached);
-  lido_sample_put(writer, family, name, (lido_label){"state", "free"}, less(stats->bytes_reserved, unfree));
+  lido_sample_put(writer, family, name, (lido_label){"state", "free"}, lido_less(stats->bytes_reserved, unfree));
   lido_sample_put(writer, family, name, (lido_label){"state", "metadata"}, stats->bytes_metadata);
 }
 
@@ -176,7 +175,7 @@ static void put_paths_of(lido_metrics_writer *writer, const lido_family *family,
 static void put_hit_ratio_of(lido_metrics_writer *writer, const lido_family *family, const lido_pool_snapshot *pool) {
   uint64_t calls = pool->stats.allocs + pool->stats.frees;
   lido_sample_put_ratio(writer, family, (lido_label){"pool", pool->name}, LIDO_NO_LABEL,
-                        less(calls, pool->stats.misses), calls);
+                        lido_less(calls, pool->stats.misses), calls);
 }
 
 static void put_object_bytes_of(lido_metrics_writer *writer, const lido_family *family,

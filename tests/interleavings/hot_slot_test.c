@@ -47,8 +47,7 @@ enum {
   AT_UNSAMPLE,
   AT_ACCEPT_UNSAMPLE,
   AT_ACCEPT,
-  AT_ACCEPT_STORE,
-  AT_ACCEPT_MARKED
+  AT_ACCEPT_STORE
 };
 
 typedef struct one_thread {
@@ -208,7 +207,7 @@ static void accept(machine *m, one_thread *t) {
     t->at = m->variant & COMPARE_AND_SWAP ? AT_KEEP : AT_ACCEPT_STORE;
     t->demoted = 1; /* it goes to the magazine, as what was demoted does */
   } else if (state == STATE_SAMPLED && (m->variant & ACCEPT_ONCE) == 0) {
-    t->at = AT_ACCEPT_MARKED;
+    t->at = AT_ACCEPT_UNSAMPLE; /* the same again */
   } else {
     m->reported = 1;
     end_free(t);
@@ -373,9 +372,6 @@ static explorer_step step(void *state, size_t thread, unsigned choice) {
     case AT_ACCEPT_STORE:
       m->states[t->object] = STATE_FREE;
       t->at = AT_KEEP;
-      break;
-    case AT_ACCEPT_MARKED:
-      accept_unsample(m, t);
       break;
     default:
       break;

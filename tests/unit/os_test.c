@@ -3,13 +3,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/os/local_socket.h"
 #include "lib/os/os.h"
 #include "tests/support/cancelled.h"
+#include "tests/support/descriptors_most.h"
 #include "tests/support/objects.h"
 
 TEST(os, a_page_has_a_power_of_two_of_bytes) {
@@ -433,13 +433,6 @@ TEST(os, cancellation_is_off_until_the_outermost_pair_ends) {
 }
 
 /* ---- Polls ---- */
-
-static void set_descriptors_most(rlim_t most) {
-  struct rlimit limit;
-  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-  limit.rlim_cur = most;
-  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-}
 
 TEST(os, items_without_a_descriptor_do_not_count_against_the_limit) {
   struct rlimit before;

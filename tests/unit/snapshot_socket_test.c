@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -14,6 +13,7 @@
 #include "lido/lido.h"
 #include "tests/support/cancelled.h"
 #include "tests/support/child.h"
+#include "tests/support/descriptors_most.h"
 
 enum { DEADLINE_MS = 20000, LARGE = 4 << 20 };
 
@@ -484,13 +484,6 @@ TEST(snapshot_socket, close_does_not_wait_for_clients) {
   CHECK(is_sent_away(sleeper));
   close(silent);
   close(sleeper);
-}
-
-static void set_descriptors_most(rlim_t most) {
-  struct rlimit limit;
-  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-  limit.rlim_cur = most;
-  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
 /* The system refuses to poll more items than there may be descriptors. */
